@@ -1,0 +1,26 @@
+//! The nouns of the trade. No I/O, and no marketplace is named here.
+
+mod credentials;
+mod ids;
+mod listing;
+mod money;
+mod order;
+mod run;
+mod text;
+
+pub use credentials::Credentials;
+pub use ids::{AccountName, JobName, LineId, ListingId, OrderId, RunId, Sku};
+pub use listing::{Listing, StockPart};
+pub use money::{Currency, Money, MoneyError};
+pub use order::{LineNet, Movement, MovementReason, Order, OrderLine, OrderState};
+pub use run::{ErrorType, Mode, Outcome, RequestClass, Trigger};
+pub use text::{clean, nearest};
+
+/// A row of an answer that could not be read. The page it stood on is used all the same.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Complaint {
+    /// Where the row stood, for example `article 3 of stock/101`.
+    pub place: String,
+    /// What is wrong with it, without its contents where those could be personal.
+    pub problem: String,
+}

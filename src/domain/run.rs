@@ -1,0 +1,142 @@
+//! Words about a job's runs that every floor shares: trigger, outcome, kind of error, class of request.
+
+use std::fmt;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// The word used in the database, in JSON, in logs and for people.
+            pub fn as_str(&self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($text => Ok(Self::$variant),)*
+                    other => Err(format!("`{other}` is not one of {}", [$($text),*].join(", "))),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// What a job may do to the marketplace.
+    Mode {
+        /// Look and plan, never write.
+        Observe = "observe",
+        /// Write what was planned.
+        Apply = "apply",
+    }
+}
+
+words! {
+    /// Why a run began.
+    Trigger {
+        /// Its schedule was due.
+        Schedule = "schedule",
+        /// A person asked.
+        Manual = "manual",
+        /// It was due while the agent was not there.
+        Catchup = "catchup",
+        /// A failed run is tried again.
+        Retry = "retry",
+        /// Another job had news for it.
+        Nudge = "nudge",
+    }
+}
+
+words! {
+    /// How a run ended.
+    Outcome {
+        /// All of it was done.
+        Success = "success",
+        /// Some of it was done, the rest is listed.
+        Partial = "partial",
+        /// It was not done.
+        Failure = "failure",
+        /// It took longer than its `timeout`.
+        Timeout = "timeout",
+        /// Access or quota did not allow it.
+        Blocked = "blocked",
+        /// A guard stopped it.
+        Guarded = "guarded",
+        /// It was not begun, for a reason that is recorded.
+        Skipped = "skipped",
+        /// The agent stopped while it ran.
+        Interrupted = "interrupted",
+    }
+}
+
+words! {
+    /// The kind of error of a run, an event or a request: a closed list, so that it can be a label.
+    ErrorType {
+        /// The marketplace does not accept the login any more.
+        AuthRevoked = "auth_revoked",
+        /// The login has run out.
+        AuthExpired = "auth_expired",
+        /// Access is switched off; it is not a matter of the login.
+        AuthForbidden = "auth_forbidden",
+        /// Too many requests in too short a time.
+        RateLimited = "rate_limited",
+        /// The window's requests are used up.
+        QuotaExhausted = "quota_exhausted",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// The host's name could not be resolved.
+        Dns = "dns",
+        /// No connection, or it broke.
+        Connect = "connect",
+        /// The certificate or the handshake.
+        Tls = "tls",
+        /// Another 4xx.
+        Http4xx = "http_4xx",
+        /// A 5xx.
+        Http5xx = "http_5xx",
+        /// An answer that is not what the marketplace documents.
+        BadResponse = "bad_response",
+        /// The database is in use by another process.
+        DbLocked = "db_locked",
+        /// The database is damaged.
+        DbCorrupt = "db_corrupt",
+        /// There is no room on the disk.
+        DiskFull = "disk_full",
+        /// The configuration is wrong.
+        ConfigInvalid = "config_invalid",
+        /// The clocks disagree.
+        ClockSkew = "clock_skew",
+        /// A bug of ours.
+        Internal = "internal",
+    }
+}
+
+words! {
+    /// What a request is for. When the quota gets short, the first ones still go.
+    RequestClass {
+        /// Read-backs of writes, orders and probes.
+        Orders = "orders",
+        /// Stock.
+        Stock = "stock",
+        /// Prices and other public data.
+        Market = "market",
+    }
+}

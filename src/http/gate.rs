@@ -1,0 +1,133 @@
+//! What every request must pass: the trait that the client calls before and after each attempt.
+//!
+//! **No request leaves the process unless one transaction has just checked that we still own the account, that
+//! its access is active and nothing is halted, has taken the quota, and has recorded what is about to be sent.**
+//! The agent implements it over the store; a test may pass its own.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::domain::{ErrorType, RequestClass, RunId};
+use crate::policy::access::{AccessEvent, AccessState};
+
+/// Lets requests of one account out, one at a time, and writes down what became of them.
+#[async_trait]
+pub trait Gate: Send + Sync {
+    /// Asks for one request to be let out. Once this returns a pass, the request counts as sent.
+    async fn enter(&self, outgoing: &Outgoing) -> Result<Pass, Refusal>;
+
+    /// Writes down what became of a request that was let out, in one transaction.
+    async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<(), Refusal>;
+}
+
+/// A request as the gate sees it: no query, no body.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The path with its variable parts named, for example `stock/{start}`.
+    pub template: &'static str,
+    /// What it is for.
+    pub class: RequestClass,
+    /// The run it belongs to; none for what a person asks for by hand.
+    pub run: Option<RunId>,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+}
+
+impl Outgoing {
+    /// Whether it may change something at the marketplace.
+    pub fn writes(&self) -> bool {
+        self.method != "GET"
+    }
+
+    /// Method and template, as people read it.
+    pub fn at(&self) -> String {
+        format!("{} {}", self.method, self.template)
+    }
+}
+
+/// Leave for exactly one request.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// The row in which it is recorded.
+    pub request_id: i64,
+    /// How far the marketplace's clock is ahead of ours, in milliseconds, as last seen.
+    pub clock_offset_ms: i64,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Default)]
+pub struct Attempt {
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// What went wrong; `None` for an answer that is one.
+    pub error_type: Option<ErrorType>,
+    /// From sending to the last byte.
+    pub duration: Duration,
+    /// Bytes of the answer's body.
+    pub bytes: u64,
+    /// The marketplace's own count of this window's requests, where it says so.
+    pub quota_count: Option<i64>,
+    /// The marketplace's own limit, where it says so.
+    pub quota_limit: Option<i64>,
+    /// The marketplace said that the window is used up.
+    pub window_full: bool,
+    /// The marketplace's clock minus ours, in milliseconds, where the answer carried a date.
+    pub clock_offset_ms: Option<i64>,
+    /// What it says about the account's access.
+    pub access: Option<AccessEvent>,
+}
+
+/// Why the gate lets nothing out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The account is blocked.
+    #[error("the account is {} since {since}: {reason}", state.as_str())]
+    Access {
+        /// The state that blocks it.
+        state: AccessState,
+        /// Since when.
+        since: DateTime<Utc>,
+        /// Why.
+        reason: String,
+        /// When access can be asked for again, if it was revoked.
+        reapply_on: Option<NaiveDate>,
+    },
+    /// The window's requests are used up.
+    #[error("{used} of {limit} requests are used; the next window begins {until}")]
+    Quota {
+        /// When the next window begins.
+        until: DateTime<Utc>,
+        /// What was used.
+        used: i64,
+        /// The most that are allowed.
+        limit: i64,
+    },
+    /// A person has halted every write.
+    #[error("writes are halted; `sellerd unhalt` lets them go on")]
+    Halted,
+    /// Another process has taken the account over.
+    #[error("another sellerd works this account now")]
+    LostOwnership,
+    /// What is about to be sent could not be recorded, so it is not sent.
+    #[error("{0}")]
+    Store(String, ErrorType),
+}
+
+impl Refusal {
+    /// The kind of error, for the run's record.
+    pub fn error_type(&self) -> ErrorType {
+        match self {
+            Self::Access { state: AccessState::Revoked | AccessState::Restricted, .. } => {
+                ErrorType::AuthForbidden
+            }
+            Self::Access { .. } => ErrorType::AuthRevoked,
+            Self::Quota { .. } => ErrorType::QuotaExhausted,
+            Self::Halted | Self::LostOwnership => ErrorType::Internal,
+            Self::Store(_, error_type) => *error_type,
+        }
+    }
+}

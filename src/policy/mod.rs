@@ -1,0 +1,5 @@
+//! WHETHER and WHEN. Pure: `now` comes in as an argument, nothing here waits, logs or draws random numbers.
+
+pub mod access;
+pub mod quota;
+pub mod schedule;

@@ -1,0 +1,214 @@
+//! How many requests an account may still make: calendar windows by the marketplace's clock.
+//!
+//! Counted before a request leaves, so a crash can only over-count. The last requests of a window are kept for
+//! what matters most: see [`ceiling`].
+
+use chrono::{DateTime, Days, TimeDelta, TimeZone, Timelike, Utc};
+use chrono_tz::Tz;
+
+use crate::domain::RequestClass;
+
+/// How a marketplace counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowKind {
+    /// Midnight to midnight on the wall clock of a zone: 23 or 25 hours on two days a year (cardmarket.md 7).
+    Day(Tz),
+    /// The clock hour (trademe.md 6).
+    Hour,
+}
+
+impl WindowKind {
+    /// The word used in the database, in JSON and for people.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Day(_) => "day",
+            Self::Hour => "hour",
+        }
+    }
+
+    /// When the window that holds `now` began.
+    pub fn start(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Day(tz) => midnight(*tz, now, 0),
+            Self::Hour => {
+                now - TimeDelta::nanoseconds(
+                    i64::from(now.minute() * 60 + now.second()) * 1_000_000_000 + i64::from(now.nanosecond()),
+                )
+            }
+        }
+    }
+
+    /// When the next window begins.
+    pub fn resets_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Day(tz) => midnight(*tz, now, 1),
+            Self::Hour => self.start(now) + TimeDelta::hours(1),
+        }
+    }
+}
+
+/// The first valid instant of the local day that lies `days_on` after the one that holds `now`.
+fn midnight(tz: Tz, now: DateTime<Utc>, days_on: u64) -> DateTime<Utc> {
+    let day = now.with_timezone(&tz).date_naive();
+    let day = day.checked_add_days(Days::new(days_on)).unwrap_or(day);
+    // Some zones skip midnight when the clocks go forward; then the day begins at the first quarter that exists.
+    (0..=12)
+        .filter_map(|quarter| day.and_hms_opt(quarter / 4, quarter % 4 * 15, 0))
+        .find_map(|local| tz.from_local_datetime(&local).earliest())
+        .map_or(now, |at| at.with_timezone(&Utc))
+}
+
+/// What is used of one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// When the window began.
+    pub window_start: DateTime<Utc>,
+    /// Requests counted in it.
+    pub used: i64,
+    /// The most that are allowed; `None` for no limit.
+    pub limit: Option<i64>,
+}
+
+/// The window's requests that this class may use are used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exhausted {
+    /// When it is worth asking again.
+    pub until: DateTime<Utc>,
+    /// What was used.
+    pub used: i64,
+    /// The most that are allowed.
+    pub limit: i64,
+}
+
+/// Takes one request of `class` out of the window that holds `now`.
+///
+/// `now` is the marketplace's time. A clock that went back stays in the window it had reached: the window only
+/// ever advances. A request let through just before a reset may arrive after it, so every new window starts with
+/// one counted already.
+pub fn take(
+    usage: Option<Usage>,
+    kind: WindowKind,
+    configured_limit: Option<i64>,
+    class: RequestClass,
+    now: DateTime<Utc>,
+) -> Result<Usage, Exhausted> {
+    let usage = current(usage, kind, configured_limit, now);
+    match usage.limit {
+        Some(limit) if usage.used >= ceiling(limit, class) => {
+            Err(Exhausted { until: kind.resets_at(now.max(usage.window_start)), used: usage.used, limit })
+        }
+        _ => Ok(Usage { used: usage.used + 1, ..usage }),
+    }
+}
+
+/// The window as it stands at `now`, begun anew where the stored one is over.
+pub fn current(
+    usage: Option<Usage>,
+    kind: WindowKind,
+    configured_limit: Option<i64>,
+    now: DateTime<Utc>,
+) -> Usage {
+    let start = kind.start(now);
+    match usage {
+        Some(usage) if start <= usage.window_start => usage,
+        Some(usage) => Usage { window_start: start, used: 1, limit: usage.limit },
+        None => Usage { window_start: start, used: 0, limit: configured_limit },
+    }
+}
+
+/// What an answer taught: the marketplace's own count and limit win, the count only upwards.
+pub fn learn(usage: Usage, count: Option<i64>, limit: Option<i64>) -> Usage {
+    Usage { used: usage.used.max(count.unwrap_or(0)), limit: limit.or(usage.limit), ..usage }
+}
+
+/// The answer was "no more in this window": count it as full.
+pub fn exhaust(usage: Usage) -> Usage {
+    Usage { used: usage.used.max(usage.limit.unwrap_or(usage.used)), ..usage }
+}
+
+/// How far a class may fill a window. Two requests are kept back from everyone, for what was counted by the
+/// marketplace and not by us; another 3 % from stock; another 20 % from public data.
+pub fn ceiling(limit: i64, class: RequestClass) -> i64 {
+    let headroom = if limit > 20 { 2 } else { 0 };
+    let kept = match class {
+        RequestClass::Orders => 0,
+        RequestClass::Stock => limit * 3 / 100,
+        RequestClass::Market => limit * 23 / 100,
+    };
+    limit - headroom - kept
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BERLIN: WindowKind = WindowKind::Day(chrono_tz::Europe::Berlin);
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_day_is_berlins_with_23_and_25_hours() {
+        let check = |now: &str, start: &str, reset: &str| {
+            assert_eq!((BERLIN.start(at(now)), BERLIN.resets_at(at(now))), (at(start), at(reset)), "{now}");
+        };
+        check("2026-01-15T12:00:00Z", "2026-01-14T23:00:00Z", "2026-01-15T23:00:00Z");
+        check("2026-07-15T22:30:00Z", "2026-07-15T22:00:00Z", "2026-07-16T22:00:00Z");
+        check("2026-03-29T12:00:00Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z");
+        check("2026-10-25T12:00:00Z", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z");
+    }
+
+    #[test]
+    fn a_zone_that_skips_midnight_still_has_a_day() {
+        let kind = WindowKind::Day(chrono_tz::America::Santiago);
+        let noon = at("2026-09-06T16:00:00Z");
+        assert!(kind.start(noon) < noon && noon < kind.resets_at(noon));
+    }
+
+    #[test]
+    fn orders_still_go_when_stock_may_not() {
+        let usage =
+            Usage { window_start: BERLIN.start(at("2026-01-15T12:00:00Z")), used: 4_900, limit: Some(5_000) };
+        let now = at("2026-01-15T12:00:00Z");
+        let refused = take(Some(usage), BERLIN, None, RequestClass::Stock, now).unwrap_err();
+        assert_eq!(refused.until, at("2026-01-15T23:00:00Z"));
+        assert_eq!(take(Some(usage), BERLIN, None, RequestClass::Orders, now).unwrap().used, 4_901);
+    }
+
+    #[test]
+    fn the_marketplaces_own_limit_wins_and_its_count_only_upwards() {
+        let usage = Usage { window_start: at("2026-01-14T23:00:00Z"), used: 10, limit: Some(5_000) };
+        assert_eq!(learn(usage, Some(7), Some(100_000)), Usage { limit: Some(100_000), ..usage });
+        assert_eq!(learn(usage, Some(70), None).used, 70);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_clock_does_a_window_is_never_overfilled(
+            steps in proptest::collection::vec((-90_000_i64..90_000, 0..3_u8), 1..400),
+            limit in 1_i64..60,
+        ) {
+            let mut now = at("2026-03-28T12:00:00Z");
+            let mut usage = None;
+            let mut sent = std::collections::HashMap::<DateTime<Utc>, i64>::new();
+            for (step, class) in steps {
+                now += TimeDelta::seconds(step);
+                let class = [RequestClass::Orders, RequestClass::Stock, RequestClass::Market][usize::from(class)];
+                if let Ok(next) = take(usage, BERLIN, Some(limit), class, now) {
+                    usage = Some(next);
+                    *sent.entry(next.window_start).or_default() += 1;
+                }
+            }
+            prop_assert!(sent.values().all(|count| *count <= limit));
+        }
+
+        #[test]
+        fn at_least_95_percent_of_a_window_can_be_used(limit in 100_i64..1_000_000) {
+            prop_assert!(ceiling(limit, RequestClass::Orders) * 100 >= limit * 95);
+            prop_assert!(ceiling(limit, RequestClass::Stock) * 100 >= limit * 95 - 100);
+        }
+    }
+}
