@@ -1,5 +1,6 @@
 //! `sellerd`: a scheduled seller automation agent. The rooms and what each may know stand in ARCHITECTURE.md.
 
+pub mod agent;
 pub mod clock;
 pub mod domain;
 pub mod http;
