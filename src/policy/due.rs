@@ -26,7 +26,7 @@ pub struct Plan {
     pub schedule: Schedule,
     /// Whether it runs at all.
     pub enabled: bool,
-    /// The longest its start is put off after the slot.
+    /// The longest its start is put off after the slot; a day at most.
     pub jitter: Duration,
     /// What becomes of slots that nobody was there for.
     pub on_missed: OnMissed,
@@ -282,9 +282,10 @@ impl Due {
 /// How long the job's starts are put off: between nothing and `most`, in whole seconds, and always the same for
 /// one name, so that the next start is a fact. FNV-1a, since it must not change with the compiler.
 fn jitter(job: &JobName, most: Duration) -> Duration {
+    const DAY: u64 = 86_400;
     let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = job.as_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fnv);
-    Duration::from_secs(hash % (most.as_secs().saturating_add(1)).max(1))
+    Duration::from_secs(hash % (most.as_secs().min(DAY) + 1))
 }
 
 #[cfg(test)]
@@ -387,7 +388,7 @@ mod tests {
         assert_eq!(jitter(&"stock-pull".into(), Duration::from_secs(600)), Duration::from_secs(597));
         assert_eq!(jitter(&"order-poll".into(), Duration::from_secs(600)), Duration::from_secs(531));
         assert_eq!(jitter(&"order-poll".into(), Duration::from_millis(900)), Duration::ZERO);
-        assert!(jitter(&"order-poll".into(), Duration::MAX) <= Duration::MAX);
+        assert!(jitter(&"order-poll".into(), Duration::MAX) <= Duration::from_secs(86_400));
     }
 
     #[test]
