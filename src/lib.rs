@@ -1,6 +1,7 @@
 //! `sellerd`: a scheduled seller automation agent. The rooms and what each may know stand in ARCHITECTURE.md.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod http;
 pub mod marketplace;
