@@ -1,0 +1,83 @@
+//! Whether the schedules ask for more requests than an account may send.
+//!
+//! Only kinds whose requests are known beforehand are counted. How many a stock takes is not known here, so a
+//! stock pull counts nothing: a warning that is guessed would be ignored when it is right.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::diagnostic::{Code, Diagnostic, Spot, Wrong};
+use super::job::reference;
+use super::work::Work;
+use super::{Account, Job};
+use crate::domain::AccountName;
+use crate::policy::quota::WindowKind;
+use crate::policy::schedule::Schedule;
+
+/// Fires of one schedule that are counted at most. Whoever has more is far over any limit.
+const MOST: usize = 20_000;
+
+/// Warns of accounts whose limit is not enough, at the schedule that needs most of it.
+pub(super) fn check<'a>(
+    accounts: &BTreeMap<AccountName, Account>,
+    jobs: impl Iterator<Item = (&'a Job, &'a Spot)>,
+) -> Vec<Diagnostic> {
+    let mut needs: BTreeMap<&AccountName, Vec<(i64, usize, i64, &Spot)>> = BTreeMap::new();
+    for (job, spot) in jobs.filter(|(job, _)| job.enabled) {
+        let account = job.account.as_ref().and_then(|name| accounts.get(name));
+        if let (Some(account), Some(each)) = (account, requests_a_run(&job.work)) {
+            let runs = busiest(&job.schedule, account.marketplace.window);
+            let all = i64::try_from(runs).unwrap_or(i64::MAX).saturating_mul(each);
+            needs.entry(&account.name).or_default().push((all, runs, each, spot));
+        }
+    }
+    needs.into_iter().filter_map(|(name, needs)| over(accounts.get(name)?, &needs)).collect()
+}
+
+fn over(account: &Account, needs: &[(i64, usize, i64, &Spot)]) -> Option<Diagnostic> {
+    let limit = account.limit?;
+    let total: i64 = needs.iter().map(|(all, ..)| *all).fold(0, i64::saturating_add);
+    let (all, runs, each, spot) = needs.iter().max_by_key(|(all, ..)| *all)?;
+    if total <= limit {
+        return None;
+    }
+    let window = account.marketplace.window.as_str();
+    let message = format!(
+        "the schedules of {} need about {total} requests a {window}, and its limit is {limit}",
+        account.name
+    );
+    let label = format!("about {runs} runs a {window} of {each} requests each: {all}");
+    let wrong = Wrong::new(Code::OverBudget, message, "run this job less often, for example \"*/5 * * * *\"");
+    Some(wrong.label(label).at((*spot).clone()))
+}
+
+/// Requests of one uneventful run, where that is known.
+fn requests_a_run(work: &Work) -> Option<i64> {
+    match work {
+        Work::OrderPoll(_) => Some(3),
+        Work::Probe(_) => Some(1),
+        Work::StockPull(_) | Work::Housekeeping(_) => None,
+    }
+}
+
+/// How often it fires in the busiest hour, or in all, of an ordinary Monday.
+fn busiest(schedule: &Schedule, window: WindowKind) -> usize {
+    let start = reference();
+    let end = start + TimeDelta::days(1);
+    let mut hours = BTreeMap::<i64, usize>::new();
+    let mut at = start - TimeDelta::seconds(1);
+    for _ in 0..MOST {
+        match schedule.next_after(at) {
+            Some(next) if next < end => {
+                *hours.entry((next - start).num_hours()).or_default() += 1;
+                at = next;
+            }
+            _ => break,
+        }
+    }
+    match window {
+        WindowKind::Day(_) => hours.values().sum(),
+        WindowKind::Hour => hours.values().copied().max().unwrap_or(0),
+    }
+}

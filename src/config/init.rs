@@ -1,0 +1,196 @@
+//! A first configuration directory, written from a few answers.
+//!
+//! What is written is decided by [`files`], which is pure; [`write`] only puts it there, and never over anything.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
+
+use super::mask::SECRET_KEYS;
+use super::samples::{ACCOUNT, SAMPLES, ZONE};
+use super::values::quoted;
+use crate::domain::AccountName;
+use crate::marketplace::Descriptor;
+
+/// What a person has to decide before anything can be written.
+#[derive(Clone)]
+pub struct Answers {
+    /// The marketplace of the first account.
+    pub marketplace: &'static Descriptor,
+    /// The account's name.
+    pub account: AccountName,
+    /// The zone of the shop.
+    pub timezone: Tz,
+    /// Where the API is, if not where it usually is.
+    pub base_url: Option<String>,
+    /// Where state is kept; `None` for `state` inside the directory.
+    pub state_dir: Option<PathBuf>,
+    /// The four credentials in the order of the secrets file, if they are at hand.
+    pub credentials: Option<[String; 4]>,
+}
+
+/// The file that says everything but the jobs.
+pub(super) const SETTINGS: &str = "sellerd.toml";
+
+/// The files of a directory: path inside it, text, mode.
+pub fn files(answers: &Answers) -> Vec<(PathBuf, String, u32)> {
+    let account = answers.account.as_str();
+    let mut files = vec![(PathBuf::from(SETTINGS), settings(answers), 0o644)];
+    for (name, text) in SAMPLES {
+        let text = text.replace(&quoted(ACCOUNT), &quoted(account)).replace(ZONE, answers.timezone.name());
+        files.push((PathBuf::from(format!("jobs/{name}.toml")), text, 0o644));
+    }
+    files.push((PathBuf::from(format!("secrets/{account}.toml")), secrets(answers), 0o600));
+    files.push((PathBuf::from("README.txt"), readme(answers), 0o644));
+    files.push((
+        PathBuf::from(".gitignore"),
+        "# Credentials and the database are not for a repository.\n/secrets/\n/state/\n".to_owned(),
+        0o644,
+    ));
+    files
+}
+
+fn settings(answers: &Answers) -> String {
+    let Descriptor { name, title, base_url, limit_key, default_limit, currency, options, window, .. } =
+        answers.marketplace;
+    let state_dir = answers.state_dir.as_ref().map_or("state".into(), |dir| dir.to_string_lossy());
+    let url = match &answers.base_url {
+        Some(url) => format!("base_url        = {}", quoted(url)),
+        None => format!("# base_url      = {}", quoted(base_url)),
+    };
+    let mut own = String::new();
+    for option in options.iter() {
+        let values = if option.values.is_empty() {
+            String::new()
+        } else {
+            format!("   # {}", option.values.join(" | "))
+        };
+        own.push_str(&format!("{:<15} = {}{values}\n", option.key, quoted(option.default)));
+    }
+    format!(
+        "# Settings of sellerd. Check them with:  sellerd config check\n\
+         config_version = 1\n\
+         timezone  = {zone}   # schedules follow this clock unless a job says otherwise\n\
+         state_dir = {state}   # database, backups; relative to this file\n\
+         \n\
+         [http]\n\
+         listen = \"127.0.0.1:8787\"   # status page, /healthz, /readyz, /status.json; or \"off\"\n\
+         \n\
+         [log]\n\
+         format = \"auto\"   # auto | pretty | logfmt | json\n\
+         level  = \"info\"   # error | warn | info | debug | trace\n\
+         \n\
+         # An account at {title}. Its credentials are in secrets/{account}.toml.\n\
+         [accounts.{account}]\n\
+         marketplace     = {marketplace}\n\
+         {own}{url}\n\
+         {limit_key:<15} = {default_limit}   # requests a {window}, or \"none\"; what {title} itself says wins\n\
+         # currency      = \"{currency}\"\n\
+         # max_per_second  = 5\n\
+         # request_timeout = \"30s\"\n\
+         # grace           = \"15s\"   # how long an unanswered write may still take effect\n",
+        zone = quoted(answers.timezone.name()),
+        state = quoted(&state_dir),
+        account = answers.account,
+        marketplace = quoted(name),
+        window = window.as_str(),
+    )
+}
+
+fn secrets(answers: &Answers) -> String {
+    let title = answers.marketplace.title;
+    let mut text = format!(
+        "# Credentials of {} at {title}. Keep this file to yourself: mode 0600, and in no repository.\n",
+        answers.account
+    );
+    for (at, key) in SECRET_KEYS.iter().enumerate() {
+        let value = answers.credentials.as_ref().map_or("", |values| values[at].trim());
+        let name = answers.marketplace.credential_names[at];
+        text.push_str(&format!("{key:<15} = {}   # {title}: {name}\n", quoted(value)));
+    }
+    text
+}
+
+fn readme(answers: &Answers) -> String {
+    let account = &answers.account;
+    format!(
+        "This directory is the configuration of sellerd.\n\
+         \n\
+         sellerd.toml            settings and accounts\n\
+         jobs/*.toml             one job a file; the file's name is the job's name\n\
+         secrets/{account}.toml{gap} credentials of the account {account}, mode 0600\n\
+         \n\
+         All jobs are in observe mode: they look, they never write to {title}.\n\
+         \n\
+         1. Fill in secrets/{account}.toml.\n\
+         2. sellerd -c . config check         contacts nothing, names every mistake\n\
+         3. sellerd -c . job run probe        one request: is the login right?\n\
+         4. sellerd -c . run                  runs the jobs until Ctrl-C\n\
+         5. sellerd -c . status               what happened, what comes next\n",
+        title = answers.marketplace.title,
+        gap = " ".repeat(11_usize.saturating_sub(account.as_str().len())),
+    )
+}
+
+/// Why a directory was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// Files that are there already. Nothing was written.
+    #[error("nothing was written, since there is already: {}; move it away, or name another directory", list(.0))]
+    InTheWay(Vec<PathBuf>),
+    /// The file system refused. What had been written was taken away again.
+    #[error("{} cannot be written: {error}; nothing was left behind", .path.display())]
+    Io {
+        /// What could not be written.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Writes the files into `dir`, which is made if need be, and tells their paths. Nothing is ever overwritten: if
+/// anything is in the way, all of it is listed and nothing is written.
+pub fn write(dir: &Path, files: &[(PathBuf, String, u32)]) -> Result<Vec<PathBuf>, InitError> {
+    let paths: Vec<PathBuf> = files.iter().map(|(path, ..)| dir.join(path)).collect();
+    let in_the_way: Vec<_> = paths.iter().filter(|path| path.symlink_metadata().is_ok()).cloned().collect();
+    if !in_the_way.is_empty() {
+        return Err(InitError::InTheWay(in_the_way));
+    }
+    for (done, (path, (_, text, mode))) in paths.iter().zip(files).enumerate() {
+        if let Err((error, made)) = put(path, text, *mode) {
+            for written in &paths[..done + usize::from(made)] {
+                // What cannot be taken away either is named by the error's path's neighbours; there is no more to do.
+                let _ = fs::remove_file(written);
+            }
+            return Err(InitError::Io { path: path.clone(), error });
+        }
+    }
+    Ok(paths)
+}
+
+/// Writes one file that must not be there yet. An error tells whether the file was made before it happened.
+fn put(path: &Path, text: &str, mode: u32) -> Result<(), (io::Error, bool)> {
+    if let Some(parent) = path.parent() {
+        // Who may not read a file needs not know that it is there either.
+        let dir_mode = if mode & 0o077 == 0 { 0o700 } else { 0o755 };
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(dir_mode)
+            .create(parent)
+            .map_err(|error| (error, false))?;
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .map_err(|error| (error, false))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| (error, true))
+}

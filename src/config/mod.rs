@@ -1,0 +1,199 @@
+//! A directory of TOML files and credentials, turned into one validated [`Config`] or into all its mistakes at once.
+//!
+//! Nothing here is contacted and nothing is written, except by [`init::write`]. The text of every file is parsed
+//! by ourselves, file by file, rather than through a layering library: only so does each mistake keep its file,
+//! line and column, and only so can secrets be masked before anything is drawn.
+
+mod account;
+mod budget;
+mod changes;
+mod diagnostic;
+mod draw;
+pub mod init;
+mod job;
+mod leaks;
+mod load;
+mod mask;
+mod places;
+pub mod samples;
+mod secrets;
+mod settings;
+mod source;
+#[cfg(test)]
+mod tests;
+mod toml_errors;
+mod values;
+mod work;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+pub use changes::Changes;
+pub use diagnostic::{Code, Diagnostic, Severity};
+pub use draw::draw;
+pub use load::{Checked, load, load_with};
+pub use places::{Places, find_dir};
+pub use work::{Housekeeping, KINDS, OrderPoll, Probe, StockPull, Work};
+
+use crate::domain::{AccountName, Credentials, Currency, JobName, Mode};
+use crate::marketplace::{Descriptor, Options};
+use crate::policy::schedule::Schedule;
+
+/// Everything a person has decided, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The directory it was read from.
+    pub dir: PathBuf,
+    /// Where the database and everything else that changes is kept.
+    pub state_dir: PathBuf,
+    /// The zone of schedules that name none, and of times shown to people.
+    pub timezone: Tz,
+    /// The status page.
+    pub http: HttpSettings,
+    /// The log.
+    pub log: LogSettings,
+    /// The accounts by name.
+    pub accounts: BTreeMap<AccountName, Account>,
+    /// Accounts that sell the same copies, by the channel's name.
+    pub channels: BTreeMap<String, Channel>,
+    /// The jobs by name, those that are switched off too.
+    pub jobs: BTreeMap<JobName, Job>,
+}
+
+/// `[http]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Where the status page listens; `None` for `"off"`.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSettings {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// The least important level that is logged.
+    pub level: LogLevel,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Pretty on a terminal, logfmt under journald, JSON elsewhere.
+    Auto,
+    /// For eyes.
+    Pretty,
+    /// `key=value`, with journald's priority in front.
+    Logfmt,
+    /// One object a line.
+    Json,
+}
+
+/// How important a line of the log must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Only what failed.
+    Error,
+    /// What somebody should know, too.
+    Warn,
+    /// What happened, too.
+    Info,
+    /// How it happened, too.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The level as the settings name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// One account at one marketplace.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its name.
+    pub name: AccountName,
+    /// The marketplace it is at.
+    pub marketplace: &'static Descriptor,
+    /// Where the API is, without a slash at the end of its path.
+    pub base_url: url::Url,
+    /// The currency of its prices.
+    pub currency: Currency,
+    /// Requests a window, until the marketplace itself says otherwise; `None` for no limit.
+    pub limit: Option<i64>,
+    /// Requests a second at most.
+    pub max_per_second: u32,
+    /// How long an answer may take.
+    pub request_timeout: Duration,
+    /// How long an unanswered write may still take effect.
+    pub grace: Duration,
+    /// The marketplace's own settings, defaults filled in.
+    pub options: Options,
+    /// What signs its requests; `None` when no enabled job needs it and nobody has given it.
+    pub credentials: Option<Credentials>,
+}
+
+/// Accounts that sell the same copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// The accounts.
+    pub accounts: Vec<AccountName>,
+    /// Copies held back on every one of them.
+    pub buffer: i64,
+}
+
+/// One job: the contents of one file in `jobs/`.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The stem of its file.
+    pub name: JobName,
+    /// The account it works for; `None` for kinds that belong to no account.
+    pub account: Option<AccountName>,
+    /// When it is due.
+    pub schedule: Schedule,
+    /// Whether it may write.
+    pub mode: Mode,
+    /// Whether its schedule counts. A disabled job can still be run by hand.
+    pub enabled: bool,
+    /// How long a run may take.
+    pub timeout: Duration,
+    /// How far a start may be moved, so that not everything starts at once.
+    pub jitter: Duration,
+    /// What happens when it is due while it still runs.
+    pub overlap: Overlap,
+    /// What happens when it was due while the agent was not there.
+    pub on_missed: OnMissed,
+    /// What it does.
+    pub work: Work,
+}
+
+/// What happens when a job is due while it still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// The later run is not begun.
+    Skip,
+    /// The later run begins when the earlier one is over.
+    Queue,
+}
+
+/// What happens when a job was due while the agent was not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMissed {
+    /// It runs once, however often it was missed.
+    RunOnce,
+    /// It waits for the next time.
+    Skip,
+}

@@ -1,0 +1,236 @@
+//! Credentials: which file of which place gives each account its two pairs.
+//!
+//! Each pair is taken whole from one place, the first that has it (contract, section 1). Mixing the halves of two
+//! places would sign with a key of one login and the secret of another, which no marketplace explains.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::Account;
+use super::diagnostic::{Code, Diagnostic, Spot, Wrong, shown};
+use super::load::read_text;
+use super::mask::SECRET_KEYS;
+use super::places::Places;
+use super::source::Source;
+use super::toml_errors::{self, type_error, unknown_setting};
+use crate::domain::{AccountName, Credentials, nearest};
+
+/// What was found of one account.
+pub(super) struct Found {
+    pub credentials: Option<Credentials>,
+    pub diagnostics: Vec<Diagnostic>,
+    pub files: usize,
+}
+
+/// The places where an account's credentials may be, the first first, and whether their modes are ours to judge.
+pub(super) fn paths(
+    account: &AccountName,
+    dir: &Path,
+    state_dir: Option<&Path>,
+    places: &Places,
+) -> Vec<(PathBuf, bool)> {
+    let file = format!("{account}.toml");
+    let mut paths: Vec<(PathBuf, bool)> = Vec::new();
+    let ours = [state_dir.map(|state| state.join("secrets")), Some(dir.join("secrets"))];
+    let theirs = [places.credentials_directory.clone(), places.run_secrets.clone()];
+    for (place, judged) in ours.into_iter().map(|p| (p, true)).chain(theirs.into_iter().map(|p| (p, false))) {
+        let path = place.map(|place| place.join(&file));
+        paths.extend(
+            path.filter(|path| paths.iter().all(|(known, _)| known != path)).map(|path| (path, judged)),
+        );
+    }
+    paths
+}
+
+/// Reads the credentials of an account. They are missed only when `needed`.
+pub(super) fn read(account: &Account, paths: &[(PathBuf, bool)], home: &Path, needed: bool) -> Found {
+    let mut found = Found { credentials: None, diagnostics: Vec::new(), files: 0 };
+    let mut files = Vec::new();
+    let mut unclear = false;
+    for (path, judged) in paths {
+        match read_text(path) {
+            Ok(None) => {}
+            Ok(Some(text)) => {
+                found.files += 1;
+                let mut source = Source::of_secrets(path, &text);
+                if *judged {
+                    check_mode(&mut source);
+                }
+                let file = read_file(&mut source, account);
+                unclear |= source.is_broken() || file.half;
+                files.push(file);
+                found.diagnostics.append(&mut source.found);
+            }
+            Err(diagnostic) => {
+                found.files += 1;
+                unclear = true;
+                found.diagnostics.push(*diagnostic);
+            }
+        }
+    }
+    let consumer = choose(&files, 0, account, &mut found.diagnostics);
+    let token = choose(&files, 1, account, &mut found.diagnostics);
+    match consumer {
+        Some((key, secret)) => {
+            let token = token.map(|(key, secret)| (key.as_str(), secret.as_str()));
+            found.credentials = Some(Credentials::new(key, secret, token));
+        }
+        None if needed && !unclear => missing(&files, account, home, &mut found.diagnostics),
+        None => {}
+    }
+    found
+}
+
+/// One file: its pairs, and the places of the names that are there and empty.
+struct File {
+    path: PathBuf,
+    pairs: [Option<(String, String)>; 2],
+    empty: Vec<(usize, Spot)>,
+    /// Whether one of its pairs is a half, or something in it could not be used.
+    half: bool,
+}
+
+fn read_file(source: &mut Source<'_>, account: &Account) -> File {
+    let mut file = File { path: source.path.clone(), pairs: [None, None], empty: Vec::new(), half: false };
+    let Some(tree) = toml_errors::parse(source) else { return file };
+    let mut values: [Option<String>; 4] = Default::default();
+    let mut spans = [const { None }; 4];
+    for (key, value) in tree.into_inner() {
+        let Some(at) = SECRET_KEYS.iter().position(|known| *known == key.get_ref().as_ref()) else {
+            source.wrong(key.span(), unknown(key.get_ref()));
+            continue;
+        };
+        match value.get_ref().as_str().map(str::trim) {
+            None => {
+                file.half = true;
+                source.wrong(value.span(), type_error(SECRET_KEYS[at], value.get_ref().type_str(), "text"));
+            }
+            Some("") => file.empty.push((at, source.spot(value.span()))),
+            Some(text) => values[at] = Some(text.to_owned()),
+        }
+        spans[at] = Some(value.span());
+    }
+    let [key, secret, token, token_secret] = values;
+    for (pair, first) in [((key, secret), 0), ((token, token_secret), 2)] {
+        match pair {
+            (Some(key), Some(secret)) => file.pairs[first / 2] = Some((key, secret)),
+            (None, None) => {}
+            (key, _) if !source.is_broken() && !file.half => {
+                let (there, gone) = if key.is_some() { (first, first + 1) } else { (first + 1, first) };
+                let span = spans[gone].clone().or(spans[there].clone()).unwrap_or(0..0);
+                source.wrong(span, half(there, gone, account));
+                file.half = true;
+            }
+            _ => {}
+        }
+    }
+    file
+}
+
+/// The pair of the first file that has one. Files that disagree are named.
+fn choose<'f>(
+    files: &'f [File],
+    pair: usize,
+    account: &Account,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<&'f (String, String)> {
+    let mut having = files.iter().filter_map(|file| Some((file, file.pairs[pair].as_ref()?)));
+    let (first, chosen) = having.next()?;
+    for (other, _) in having.filter(|(_, other)| *other != chosen) {
+        let what = ["consumer", "token"][pair];
+        let (used, unused) = (first.path.display(), other.path.display());
+        let message = format!(
+            "account `{}` has two different {what} pairs: {used} is used, {unused} is not",
+            account.name
+        );
+        let fix = format!(
+            "take `{}` and `{}` out of the one that is out of date",
+            SECRET_KEYS[pair * 2],
+            SECRET_KEYS[pair * 2 + 1]
+        );
+        diagnostics.push(Wrong::new(Code::SecretsDiffer, message, fix).at(Spot::whole(&other.path)));
+    }
+    Some(chosen)
+}
+
+fn missing(files: &[File], account: &Account, home: &Path, diagnostics: &mut Vec<Diagnostic>) {
+    let [key, secret, ..] = account.marketplace.credential_names;
+    let title = account.marketplace.title;
+    let mut named = false;
+    for file in files {
+        for (at, spot) in file.empty.iter().filter(|(at, _)| *at < 2) {
+            named = true;
+            let message = format!("`{}` of account `{}` is empty", SECRET_KEYS[*at], account.name);
+            let name = account.marketplace.credential_names[*at];
+            let fix = format!("paste the {name} of {title} between the quotes in {}", file.path.display());
+            let wrong = Wrong::new(Code::SecretsMissing, message, fix).label(format!("the {name} goes here"));
+            diagnostics.push(wrong.at(spot.clone()));
+        }
+    }
+    if named {
+        return;
+    }
+    let path = files.first().map_or(home, |file| &file.path);
+    let (message, verb) = match files {
+        [] => (
+            format!("account `{}` has no credentials: there is no {}", account.name, home.display()),
+            "create it with",
+        ),
+        _ => (format!("account `{}` has no consumer pair in {}", account.name, path.display()), "add"),
+    };
+    let fix = format!(
+        "{verb}  consumer_key = \"<{key}>\"  and  consumer_secret = \"<{secret}>\"  from {title}, then  chmod 600 {}",
+        path.display()
+    );
+    diagnostics.push(Wrong::new(Code::SecretsMissing, message, fix).at(Spot::whole(path)));
+}
+
+fn half(there: usize, gone: usize, account: &Account) -> Wrong {
+    let (key, name) = (SECRET_KEYS[gone], account.marketplace.credential_names[gone]);
+    let message = format!("`{}` is there without its `{key}`", SECRET_KEYS[there]);
+    let fix = format!("add  {key} = \"...\"  with the {name} of {}", account.marketplace.title);
+    Wrong::new(Code::HalfPair, message, fix).label("the two only work together")
+}
+
+/// A name that does not exist here. It is only repeated if it can be no secret pasted in the wrong place.
+fn unknown(name: &str) -> Wrong {
+    let harmless = name.len() <= 24 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let name = if harmless { name } else { "…" };
+    unknown_setting(name, &SECRET_KEYS, "a secrets file")
+}
+
+fn check_mode(source: &mut Source<'_>) {
+    let Ok(meta) = fs::metadata(&source.path) else { return };
+    let mode = meta.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let message =
+            format!("other users of this machine can read these credentials: their mode is {mode:04o}");
+        let fix = format!("chmod 600 {}", source.path.display());
+        source.wrong_whole(Wrong::new(Code::SecretsReadable, message, fix));
+    }
+}
+
+/// Warns of files in `secrets/` that belong to no account: most often a typing error in the file's name.
+pub(super) fn strays(dir: &Path, names: &BTreeSet<String>) -> Vec<Diagnostic> {
+    let Ok(entries) = fs::read_dir(dir.join("secrets")) else { return Vec::new() };
+    let mut strays = Vec::new();
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        if path.extension().is_none_or(|ext| ext != "toml") || stem.starts_with('.') || names.contains(&stem)
+        {
+            continue;
+        }
+        let fix = match nearest(&stem, names.iter().map(String::as_str)) {
+            Some(meant) => format!(
+                "did you mean {}? Rename the file",
+                dir.join(format!("secrets/{meant}.toml")).display()
+            ),
+            None => format!("add  [accounts.{}]  to sellerd.toml, or delete this file", shown(&stem)),
+        };
+        let message = format!("there is no account `{}` for these credentials", shown(&stem));
+        strays.push(Wrong::new(Code::StraySecrets, message, fix).at(Spot::whole(&path)));
+    }
+    strays
+}

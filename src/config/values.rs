@@ -1,0 +1,182 @@
+//! Values that are more than their TOML type: durations, zones, choices, numbers in a range, names.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use toml::Spanned;
+
+use super::diagnostic::{Code, Wrong, shown};
+use super::source::Source;
+use crate::domain::nearest;
+
+/// A setting that is text, with its place; `None` where it is not set.
+pub(super) type Text = Option<Spanned<String>>;
+/// A setting that is a whole number.
+pub(super) type Whole = Option<Spanned<i64>>;
+
+impl Source<'_> {
+    /// The value of a text setting, `default` where it is not set or cannot be used.
+    pub fn value<T>(&mut self, text: &Text, default: T, parse: impl FnOnce(&str) -> Result<T, Wrong>) -> T {
+        self.checked(text, parse).unwrap_or(default)
+    }
+
+    /// The value of a text setting, if it is set and can be used.
+    pub fn checked<T>(&mut self, text: &Text, parse: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
+        let text = text.as_ref()?;
+        parse(text.get_ref()).map_err(|wrong| self.wrong(text.span(), wrong)).ok()
+    }
+
+    /// A span of time.
+    pub fn duration(
+        &mut self,
+        key: &str,
+        text: &Text,
+        default: Duration,
+        range: RangeInclusive<Duration>,
+    ) -> Duration {
+        self.value(text, default, |text| duration(key, text, range))
+    }
+
+    /// A whole number.
+    pub fn whole(&mut self, key: &str, number: &Whole, default: i64, range: RangeInclusive<i64>) -> i64 {
+        let Some(number) = number else { return default };
+        if range.contains(number.get_ref()) {
+            return *number.get_ref();
+        }
+        let (low, high) = range.into_inner();
+        let bounds =
+            if high == i64::MAX { format!("at least {low}") } else { format!("from {low} to {high}") };
+        let message = format!("`{key}` must be {bounds}");
+        self.wrong(
+            number.span(),
+            Wrong::new(Code::BadValue, message, format!("for example:  {key} = {default}")),
+        );
+        default
+    }
+}
+
+/// One of a few words.
+pub(super) fn choice<T: Copy>(key: &str, text: &str, known: &[(&str, T)]) -> Result<T, Wrong> {
+    if let Some((_, value)) = known.iter().find(|(word, _)| *word == text) {
+        return Ok(*value);
+    }
+    let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+    let fix = match nearest(text, words.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("write one of: {}", words.join(", ")),
+    };
+    let message = format!("`{key}` cannot be `{}`", shown(text));
+    Err(Wrong::new(Code::BadValue, message, fix).label(format!("one of: {}", words.join(", "))))
+}
+
+/// A span of time such as `30s`, `10m`, `1h 30m` or `90d`.
+pub(super) fn duration(key: &str, text: &str, range: RangeInclusive<Duration>) -> Result<Duration, Wrong> {
+    let (low, high) = (*range.start(), *range.end());
+    let span = humantime::parse_duration(text).map_err(|_| {
+        let message = format!("`{key}` is not a span of time: `{}`", shown(text));
+        Wrong::new(
+            Code::BadValue,
+            message,
+            "write a number with its unit, for example \"30s\", \"10m\", \"2h\" or \"90d\"",
+        )
+    })?;
+    if range.contains(&span) {
+        return Ok(span);
+    }
+    let (low, high) = (words(low), words(high));
+    let message = format!("`{key}` must be from {low} to {high}");
+    Err(Wrong::new(Code::BadValue, message, format!("write a span of time from {low} to {high}")))
+}
+
+/// A span of time as people write it.
+pub(super) fn words(span: Duration) -> String {
+    humantime::format_duration(span).to_string()
+}
+
+/// A zone by its name in the time zone database.
+pub(super) fn zone(text: &str) -> Result<Tz, Wrong> {
+    text.parse().map_err(|_| {
+        let fix = match nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name())) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "write a name of the time zone database, for example \"Europe/Berlin\"".to_owned(),
+        };
+        Wrong::new(Code::UnknownZone, format!("unknown time zone `{}`", shown(text)), fix)
+    })
+}
+
+/// Whether a text can name an account, a channel or a job: such names become file names and labels.
+pub(super) fn is_name(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// The words for a name that cannot be used, with the nearest that can.
+pub(super) fn bad_name(what: &str, text: &str) -> (Wrong, String) {
+    let lower: String = text
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
+        .take(64)
+        .collect();
+    let better = lower.trim_matches('-').to_owned();
+    let better = if better.is_empty() { "my-name".to_owned() } else { better };
+    let message = format!("`{}` cannot be the name of {what}", shown(text));
+    let fix = format!("use small letters, digits and hyphens only, at most 64: {better}");
+    (Wrong::new(Code::BadName, message, fix), better)
+}
+
+/// Text as a TOML string.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ANY: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
+
+    #[test]
+    fn spans_of_time_need_their_unit() {
+        assert_eq!(duration("timeout", "1h 30m", ANY), Ok(Duration::from_secs(5_400)));
+        assert_eq!(duration("keep", "30d", ANY), Ok(Duration::from_secs(30 * 86_400)));
+        for bad in ["", "10", "ten minutes", "-5s", "99999999999999999999y"] {
+            assert_eq!(duration("timeout", bad, ANY).unwrap_err().code, Code::BadValue, "{bad}");
+        }
+        let short = Duration::from_secs(1)..=Duration::from_secs(60);
+        assert_eq!(duration("timeout", "0s", short).unwrap_err().message, "`timeout` must be from 1s to 1m");
+    }
+
+    #[test]
+    fn a_zone_is_found_in_spite_of_a_typing_error() {
+        assert_eq!(zone("Europe/Berlin"), Ok(Tz::Europe__Berlin));
+        assert_eq!(zone("Europe/Brelin").unwrap_err().fix, "did you mean `Europe/Berlin`?");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn the_better_name_is_a_good_one(text in "\\PC{0,80}") {
+            prop_assert!(is_name(&bad_name("a job", &text).1));
+        }
+
+        #[test]
+        fn quoted_text_is_read_back_as_it_was(text in "(\\PC|[\\x00-\\x9f]){0,40}") {
+            let table: toml::Table = toml::from_str(&format!("x = {}", quoted(&text))).unwrap();
+            prop_assert_eq!(table["x"].as_str(), Some(text.as_str()));
+        }
+    }
+}
