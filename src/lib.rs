@@ -7,4 +7,5 @@ pub mod domain;
 pub mod http;
 pub mod marketplace;
 pub mod policy;
+pub mod store;
 pub mod telemetry;

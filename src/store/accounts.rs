@@ -1,0 +1,153 @@
+//! What is known of an account's standing with its marketplace: access, clock, and which login it was learnt with.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rusqlite::{OptionalExtension, Row, ToSql, params};
+
+use super::columns::{ms, time, time_opt, word, word_opt};
+use super::{StoreError, Tx};
+use crate::domain::AccountName;
+use crate::policy::access::Access;
+
+/// Where the account stands; unknown as of `now` while nothing was asked yet.
+pub fn access(tx: &Tx<'_>, account: &AccountName, now: DateTime<Utc>) -> Result<Access, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select state, since, reason, next_probe_at, reapply_on from accounts_access
+         where account = ?1 and since is not null",
+    )?;
+    let known = statement.query_row([account.as_str()], access_of).optional()?;
+    Ok(known.unwrap_or_else(|| Access::unknown(now)))
+}
+
+/// Keeps where the account stands.
+pub fn set_access(tx: &Tx<'_>, account: &AccountName, access: &Access) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "insert into accounts_access (account, state, since, reason, next_probe_at, reapply_on)
+         values (?1, ?2, ?3, ?4, ?5, ?6)
+         on conflict (account) do update set state = excluded.state, since = excluded.since,
+            reason = excluded.reason, next_probe_at = excluded.next_probe_at, reapply_on = excluded.reapply_on",
+    )?
+    .execute(params![
+        account.as_str(),
+        access.state.as_str(),
+        ms(access.since),
+        access.reason,
+        access.next_probe_at.map(ms),
+        access.reapply_on.map(|day| day.to_string()),
+    ])?;
+    Ok(())
+}
+
+/// How far the marketplace's clock is ahead of ours, in milliseconds, as last seen; 0 before that.
+pub fn clock_offset_ms(tx: &Tx<'_>, account: &AccountName) -> Result<i64, StoreError> {
+    Ok(one(tx, "clock_offset_ms", account, |row| row.get(0))?.unwrap_or(0))
+}
+
+/// Keeps how far the marketplace's clock is ahead.
+pub fn set_clock_offset_ms(tx: &Tx<'_>, account: &AccountName, offset: i64) -> Result<(), StoreError> {
+    set_one(tx, "clock_offset_ms", account, offset)
+}
+
+/// The mark of the credentials that the access was learnt with. It tells that they changed, not what they are.
+pub fn credentials_mark(tx: &Tx<'_>, account: &AccountName) -> Result<Option<String>, StoreError> {
+    Ok(one(tx, "credentials_mark", account, |row| row.get(0))?.flatten())
+}
+
+/// Keeps the mark of the credentials.
+pub fn set_credentials_mark(tx: &Tx<'_>, account: &AccountName, mark: &str) -> Result<(), StoreError> {
+    set_one(tx, "credentials_mark", account, mark)
+}
+
+/// When the marketplace last answered a request of this account, whatever it said.
+pub fn last_answer_at(tx: &Tx<'_>, account: &AccountName) -> Result<Option<DateTime<Utc>>, StoreError> {
+    Ok(one(tx, "last_answer_at", account, |row| time_opt(row, 0))?.flatten())
+}
+
+/// Keeps when the marketplace last answered.
+pub fn set_last_answer_at(tx: &Tx<'_>, account: &AccountName, at: DateTime<Utc>) -> Result<(), StoreError> {
+    set_one(tx, "last_answer_at", account, ms(at))
+}
+
+fn access_of(row: &Row<'_>) -> rusqlite::Result<Access> {
+    Ok(Access {
+        state: word(row, 0)?,
+        since: time(row, 1)?,
+        reason: row.get(2)?,
+        next_probe_at: time_opt(row, 3)?,
+        reapply_on: word_opt::<Day>(row, 4)?.map(|day| day.0),
+    })
+}
+
+/// A calendar day as its column keeps it.
+struct Day(NaiveDate);
+
+impl std::str::FromStr for Day {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Day).map_err(|_| format!("`{text}` is no day"))
+    }
+}
+
+fn one<T>(
+    tx: &Tx<'_>,
+    column: &'static str,
+    account: &AccountName,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>, StoreError> {
+    let sql = format!("select {column} from accounts_access where account = ?1");
+    Ok(tx.0.prepare_cached(&sql)?.query_row([account.as_str()], read).optional()?)
+}
+
+fn set_one(
+    tx: &Tx<'_>,
+    column: &'static str,
+    account: &AccountName,
+    value: impl ToSql,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "insert into accounts_access (account, {column}) values (?1, ?2)
+         on conflict (account) do update set {column} = excluded.{column}"
+    );
+    tx.0.prepare_cached(&sql)?.execute(params![account.as_str(), value])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::access::{AccessEvent, AccessState};
+    use crate::store::testing::{now, scratch};
+
+    #[test]
+    fn access_comes_back_as_it_was_kept() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let account = AccountName::from("cm");
+        assert_eq!(access(&tx, &account, now()).unwrap(), Access::unknown(now()));
+        let revoked =
+            Access::unknown(now()).after(&AccessEvent::Forbidden("GET stock".into()), now()).unwrap();
+        assert!(revoked.reapply_on.is_some());
+        let suspended =
+            Access { state: AccessState::Suspended, next_probe_at: Some(now()), ..revoked.clone() };
+        for kept in [revoked, suspended] {
+            set_access(&tx, &account, &kept).unwrap();
+            assert_eq!(access(&tx, &account, now()).unwrap(), kept);
+        }
+    }
+
+    #[test]
+    fn what_was_learnt_on_the_side_says_nothing_about_access() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let account = AccountName::from("cm");
+        assert_eq!(clock_offset_ms(&tx, &account).unwrap(), 0);
+        assert_eq!(credentials_mark(&tx, &account).unwrap(), None);
+        set_clock_offset_ms(&tx, &account, -1_200).unwrap();
+        set_credentials_mark(&tx, &account, "m1").unwrap();
+        set_last_answer_at(&tx, &account, now()).unwrap();
+        assert_eq!(access(&tx, &account, now()).unwrap(), Access::unknown(now()));
+        assert_eq!(clock_offset_ms(&tx, &account).unwrap(), -1_200);
+        assert_eq!(credentials_mark(&tx, &account).unwrap().as_deref(), Some("m1"));
+        assert_eq!(last_answer_at(&tx, &account).unwrap(), Some(now()));
+    }
+}

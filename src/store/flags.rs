@@ -1,0 +1,47 @@
+//! Switches that a person throws and that outlive a restart.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension, params};
+
+use super::columns::{ms, time};
+use super::{StoreError, Tx};
+
+const HALTED: &str = "halted";
+
+/// Since when every write to every marketplace is halted.
+pub fn halted(tx: &Tx<'_>) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let mut statement = tx.0.prepare_cached("select set_at from flags where name = ?1")?;
+    Ok(statement.query_row([HALTED], |row| time(row, 0)).optional()?)
+}
+
+/// Halts every write, or with `None` lets them go on. Halting twice keeps the first time.
+pub fn set_halted(tx: &Tx<'_>, since: Option<DateTime<Utc>>) -> Result<(), StoreError> {
+    match since {
+        Some(at) => tx
+            .0
+            .prepare_cached("insert into flags (name, set_at) values (?1, ?2) on conflict (name) do nothing")?
+            .execute(params![HALTED, ms(at)])?,
+        None => tx.0.prepare_cached("delete from flags where name = ?1")?.execute([HALTED])?,
+    };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::store::testing::{now, scratch};
+
+    #[test]
+    fn a_halt_holds_from_its_first_moment_until_it_is_taken_back() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        assert_eq!(halted(&tx).unwrap(), None);
+        set_halted(&tx, Some(now())).unwrap();
+        set_halted(&tx, Some(now() + TimeDelta::hours(1))).unwrap();
+        assert_eq!(halted(&tx).unwrap(), Some(now()));
+        set_halted(&tx, None).unwrap();
+        assert_eq!(halted(&tx).unwrap(), None);
+    }
+}

@@ -1,0 +1,497 @@
+//! The listings of each account as last seen. A row that did not change costs no write, so that a pull which finds
+//! nothing new leaves the disk alone.
+//!
+//! What a pull did not see is told by the job, which holds the numbers it saw in memory (8 bytes each): a mark on
+//! every row that was seen would mean writing every row at every pull.
+
+use std::ops::AddAssign;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension, Row, params};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::columns::{ms, word, wrong_text};
+use super::listing_history::{Offer, Recorder};
+use super::{StoreError, Tx};
+use crate::domain::{AccountName, Currency, Listing, ListingId, Sku, StockPart};
+
+/// What a page changed. A listing whose quantity and price changed counts in both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PutCounts {
+    /// Listings that were not there.
+    pub added: i64,
+    /// Another quantity on offer.
+    pub quantity_changed: i64,
+    /// Another price.
+    pub price_changed: i64,
+    /// Another SKU, title or attribute.
+    pub details_changed: i64,
+    /// Another number of copies in buyers' carts.
+    pub carts_changed: i64,
+    /// As they were.
+    pub unchanged: i64,
+}
+
+/// A listing as `stock list` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListingRow {
+    /// The account.
+    pub account: AccountName,
+    /// The marketplace's number.
+    pub listing_id: ListingId,
+    /// The seller's key.
+    pub sku: Sku,
+    /// What a person calls it.
+    pub title: String,
+    /// Copies that can be bought.
+    pub quantity: i64,
+    /// Price of one, in minor units.
+    pub price_minor: i64,
+    /// The currency of the price.
+    pub currency: Currency,
+    /// What else the marketplace says of it.
+    pub attributes: Box<RawValue>,
+    /// Copies in buyers' carts.
+    pub in_carts: i64,
+}
+
+/// Stores a page of stock. Rows of the stock on offer set everything but the carts; rows of the carts set only the
+/// copies in carts, and a listing that was never seen on offer begins with none on offer.
+pub fn put(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    snapshot: i64,
+    part: StockPart,
+    rows: &[Listing],
+    now: DateTime<Utc>,
+) -> Result<PutCounts, StoreError> {
+    let mut statement = tx.0.prepare_cached(match part {
+        StockPart::Offered => PUT_OFFERED,
+        StockPart::InCarts => PUT_IN_CARTS,
+    })?;
+    let mut history = Recorder::new(tx, account, snapshot, now)?;
+    let mut counts = PutCounts::default();
+    for listing in rows {
+        let row = params![
+            account.as_str(),
+            listing.id.0,
+            listing.sku.as_str(),
+            listing.title,
+            listing.quantity,
+            listing.price.minor,
+            listing.price.currency.as_str(),
+            listing.attributes,
+            ms(now),
+            snapshot,
+        ];
+        let changed = statement.query_row(row, change_of).optional()?;
+        let Some((bits, before)) = changed else {
+            counts.unchanged += 1;
+            continue;
+        };
+        counts.count(bits);
+        let quantity = if part == StockPart::Offered { listing.quantity } else { 0 };
+        let after = Offer { quantity, price_minor: listing.price.minor };
+        if bits == ADDED {
+            history.record(listing.id, None, Some(after))?;
+        } else if bits & (QUANTITY | PRICE) != 0 {
+            history.record(listing.id, before, Some(after))?;
+        }
+    }
+    Ok(counts)
+}
+
+/// Hands over the number of every listing of the account, ascending.
+pub fn ids(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    mut f: impl FnMut(ListingId) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut statement =
+        tx.0.prepare_cached("select listing_id from listings where account = ?1 order by listing_id")?;
+    let mut rows = statement.query([account.as_str()])?;
+    while let Some(row) = rows.next()? {
+        f(ListingId(row.get(0)?))?;
+    }
+    Ok(())
+}
+
+/// Removes listings that are not there any more and returns how many there were. `snapshot` is the reading that did
+/// not see them.
+pub fn remove(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    ids: &[ListingId],
+    snapshot: i64,
+    now: DateTime<Utc>,
+) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "delete from listings where account = ?1 and listing_id = ?2 returning quantity, price_minor",
+    )?;
+    let mut history = Recorder::new(tx, account, snapshot, now)?;
+    let mut removed = 0;
+    for id in ids {
+        let offer = |row: &Row<'_>| Ok(Offer { quantity: row.get(0)?, price_minor: row.get(1)? });
+        if let Some(before) = statement.query_row(params![account.as_str(), id.0], offer).optional()? {
+            history.record(*id, Some(before), None)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Sets to nothing the copies in carts of every listing that is not in `seen` (sorted), and returns of how many.
+pub fn clear_carts_except(tx: &Tx<'_>, account: &AccountName, seen: &[ListingId]) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "update listings set in_carts = 0, last_change = 8
+         where account = ?1 and listing_id = ?2 and in_carts <> 0",
+    )?;
+    let stale = not_seen(tx, "in_carts", account, seen)?;
+    for id in &stale {
+        statement.execute(params![account.as_str(), id.0])?;
+    }
+    Ok(as_count(stale.len()))
+}
+
+/// Sets to nothing the copies on offer of every listing that is not in `seen` (sorted), and returns of how many: the
+/// listings that now lie in carts with their last copy, once those that are gone were removed.
+pub fn clear_offered_except(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    seen: &[ListingId],
+    snapshot: i64,
+    now: DateTime<Utc>,
+) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "update listings set was_quantity = quantity, was_price_minor = price_minor, quantity = 0, last_change = 1,
+            changed_at = ?3, snapshot_id = ?4
+         where account = ?1 and listing_id = ?2 and quantity <> 0 returning was_quantity, was_price_minor",
+    )?;
+    let mut history = Recorder::new(tx, account, snapshot, now)?;
+    let stale = not_seen(tx, "quantity", account, seen)?;
+    for id in &stale {
+        let offer = |row: &Row<'_>| Ok(Offer { quantity: row.get(0)?, price_minor: row.get(1)? });
+        let before = statement.query_row(params![account.as_str(), id.0, ms(now), snapshot], offer)?;
+        history.record(*id, Some(before), Some(Offer { quantity: 0, ..before }))?;
+    }
+    Ok(as_count(stale.len()))
+}
+
+/// How many listings the account has.
+pub fn count(tx: &Tx<'_>, account: &AccountName) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached("select count(*) from listings where account = ?1")?;
+    Ok(statement.query_row([account.as_str()], |row| row.get(0))?)
+}
+
+/// Hands over the listings of one account or of all, one after the other, by account and number.
+pub fn each(
+    tx: &Tx<'_>,
+    account: Option<&AccountName>,
+    mut f: impl FnMut(ListingRow) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select account, listing_id, sku, title, quantity, price_minor, currency, attributes, in_carts
+         from listings where ?1 is null or account = ?1 order by account, listing_id",
+    )?;
+    let mut rows = statement.query([account.map(AccountName::as_str)])?;
+    while let Some(row) = rows.next()? {
+        f(listing_of(row)?)?;
+    }
+    Ok(())
+}
+
+/// The bits of `last_change`.
+const ADDED: i64 = 0;
+const QUANTITY: i64 = 1;
+const PRICE: i64 = 2;
+const DETAILS: i64 = 4;
+const CARTS: i64 = 8;
+
+const PUT_OFFERED: &str = "
+    insert into listings (account, listing_id, sku, title, quantity, in_carts, price_minor, currency, attributes,
+        first_seen_at, changed_at, snapshot_id, last_change)
+    values (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?9, ?10, 0)
+    on conflict (account, listing_id) do update set
+        last_change =
+            case when excluded.quantity <> listings.quantity then 1 else 0 end
+            + case when excluded.price_minor <> listings.price_minor or excluded.currency <> listings.currency
+                then 2 else 0 end
+            + case when excluded.sku <> listings.sku or excluded.title <> listings.title
+                or excluded.attributes <> listings.attributes then 4 else 0 end,
+        was_quantity = listings.quantity, was_price_minor = listings.price_minor,
+        sku = excluded.sku, title = excluded.title, quantity = excluded.quantity,
+        price_minor = excluded.price_minor, currency = excluded.currency, attributes = excluded.attributes,
+        changed_at = excluded.changed_at, snapshot_id = excluded.snapshot_id
+    where excluded.quantity <> listings.quantity or excluded.price_minor <> listings.price_minor
+        or excluded.currency <> listings.currency or excluded.sku <> listings.sku
+        or excluded.title <> listings.title or excluded.attributes <> listings.attributes
+    returning last_change, was_quantity, was_price_minor";
+
+const PUT_IN_CARTS: &str = "
+    insert into listings (account, listing_id, sku, title, quantity, in_carts, price_minor, currency, attributes,
+        first_seen_at, changed_at, snapshot_id, last_change)
+    values (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 0)
+    on conflict (account, listing_id) do update set
+        in_carts = excluded.in_carts, last_change = 8
+    where excluded.in_carts <> listings.in_carts
+    returning last_change, was_quantity, was_price_minor";
+
+impl PutCounts {
+    fn count(&mut self, bits: i64) {
+        self.added += i64::from(bits == ADDED);
+        self.quantity_changed += i64::from(bits & QUANTITY != 0);
+        self.price_changed += i64::from(bits & PRICE != 0);
+        self.details_changed += i64::from(bits & DETAILS != 0);
+        self.carts_changed += i64::from(bits & CARTS != 0);
+    }
+}
+
+impl AddAssign for PutCounts {
+    fn add_assign(&mut self, page: Self) {
+        self.added += page.added;
+        self.quantity_changed += page.quantity_changed;
+        self.price_changed += page.price_changed;
+        self.details_changed += page.details_changed;
+        self.carts_changed += page.carts_changed;
+        self.unchanged += page.unchanged;
+    }
+}
+
+fn change_of(row: &Row<'_>) -> rusqlite::Result<(i64, Option<Offer>)> {
+    let (quantity, price): (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
+    Ok((row.get(0)?, quantity.zip(price).map(|(quantity, price_minor)| Offer { quantity, price_minor })))
+}
+
+/// The listings with something in `column` that are not in `seen`. Usually few, so they are collected before any of
+/// them is changed.
+fn not_seen(
+    tx: &Tx<'_>,
+    column: &'static str,
+    account: &AccountName,
+    seen: &[ListingId],
+) -> Result<Vec<ListingId>, StoreError> {
+    debug_assert!(seen.is_sorted());
+    let sql = format!("select listing_id from listings where account = ?1 and {column} <> 0");
+    let mut statement = tx.0.prepare_cached(&sql)?;
+    let mut rows = statement.query([account.as_str()])?;
+    let mut stale = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = ListingId(row.get(0)?);
+        if seen.binary_search(&id).is_err() {
+            stale.push(id);
+        }
+    }
+    Ok(stale)
+}
+
+fn as_count(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+fn listing_of(row: &Row<'_>) -> rusqlite::Result<ListingRow> {
+    let attributes = RawValue::from_string(row.get(7)?);
+    Ok(ListingRow {
+        account: AccountName(row.get(0)?),
+        listing_id: ListingId(row.get(1)?),
+        sku: Sku(row.get(2)?),
+        title: row.get(3)?,
+        quantity: row.get(4)?,
+        price_minor: row.get(5)?,
+        currency: word(row, 6)?,
+        attributes: attributes.map_err(|e| wrong_text(7, e.to_string()))?,
+        in_carts: row.get(8)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::Money;
+    use crate::store::listing_history::{self, HistoryRow};
+    use crate::store::testing::{now, scratch};
+
+    fn listing(id: i64, quantity: i64, price: i64) -> Listing {
+        Listing {
+            id: ListingId(id),
+            sku: Sku(format!("sku-{id}")),
+            title: format!("Card {id}"),
+            quantity,
+            price: Money { minor: price, currency: Currency::EUR },
+            attributes: r#"{"language":1,"foil":false}"#.to_owned(),
+        }
+    }
+
+    fn account() -> AccountName {
+        "cm".into()
+    }
+
+    fn offered(tx: &Tx<'_>, rows: &[Listing]) -> PutCounts {
+        put(tx, &account(), 1, StockPart::Offered, rows, now()).unwrap()
+    }
+
+    fn table(tx: &Tx<'_>) -> Vec<String> {
+        let mut rows = Vec::new();
+        each(tx, None, |row| {
+            rows.push(serde_json::to_string(&row).unwrap());
+            Ok(())
+        })
+        .unwrap();
+        rows
+    }
+
+    #[test]
+    fn a_listing_reads_as_the_contract_says() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        offered(&tx, &[listing(9_000_000_000, 3, 250)]);
+        assert_eq!(
+            table(&tx),
+            [r#"{"account":"cm","listing_id":9000000000,"sku":"sku-9000000000","title":"Card 9000000000","#
+                .to_owned()
+                + r#""quantity":3,"price_minor":250,"currency":"EUR","attributes":{"language":1,"foil":false},"#
+                + r#""in_carts":0}"#]
+        );
+    }
+
+    #[test]
+    fn what_changed_is_counted_by_what_it_was() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let check = |rows: &[Listing], expected: PutCounts| assert_eq!(offered(&tx, rows), expected);
+        let none = PutCounts::default();
+        check(&[listing(1, 1, 10), listing(2, 1, 10)], PutCounts { added: 2, ..none });
+        check(
+            &[listing(1, 2, 10), listing(2, 1, 10)],
+            PutCounts { quantity_changed: 1, unchanged: 1, ..none },
+        );
+        check(&[listing(1, 2, 11)], PutCounts { price_changed: 1, ..none });
+        check(&[listing(1, 3, 12)], PutCounts { quantity_changed: 1, price_changed: 1, ..none });
+        let renamed = Listing { title: "Other".to_owned(), ..listing(1, 4, 12) };
+        check(std::slice::from_ref(&renamed), PutCounts { quantity_changed: 1, details_changed: 1, ..none });
+        check(&[renamed], PutCounts { unchanged: 1, ..none });
+    }
+
+    #[test]
+    fn every_coming_going_and_change_of_quantity_or_price_is_remembered() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        offered(&tx, &[listing(1, 1, 10)]);
+        offered(&tx, &[listing(1, 1, 12)]);
+        offered(&tx, &[Listing { title: "Other".to_owned(), ..listing(1, 1, 12) }]);
+        offered(&tx, &[listing(1, 4, 13)]);
+        assert_eq!(remove(&tx, &account(), &[ListingId(1), ListingId(2)], 2, now()).unwrap(), 1);
+        assert_eq!(remove(&tx, &account(), &[ListingId(1)], 2, now()).unwrap(), 0);
+        let offer = |quantity, price_minor| Some(Offer { quantity, price_minor });
+        let row = |op: &str, before, after| {
+            let snapshot = if op == "remove" { 2 } else { 1 };
+            HistoryRow { at: now(), snapshot, op: op.to_owned(), before, after }
+        };
+        assert_eq!(
+            listing_history::of(&tx, &account(), ListingId(1)).unwrap(),
+            [
+                row("add", None, offer(1, 10)),
+                row("price", offer(1, 10), offer(1, 12)),
+                row("quantity", offer(1, 12), offer(4, 13)),
+                row("remove", offer(4, 13), None),
+            ]
+        );
+        assert_eq!(listing_history::prune(&tx, now() + chrono::TimeDelta::days(1), 3).unwrap(), 3);
+        assert_eq!(listing_history::of(&tx, &account(), ListingId(1)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn copies_in_carts_stand_beside_the_copies_on_offer() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let carts = |rows: &[Listing]| put(&tx, &account(), 1, StockPart::InCarts, rows, now()).unwrap();
+        let state = || {
+            let mut rows = BTreeMap::new();
+            each(&tx, None, |row| {
+                rows.insert(row.listing_id.0, (row.quantity, row.in_carts));
+                Ok(())
+            })
+            .unwrap();
+            rows
+        };
+        offered(&tx, &[listing(1, 4, 10), listing(2, 1, 10)]);
+        assert_eq!(carts(&[listing(1, 2, 10)]).carts_changed, 1);
+        assert_eq!(carts(&[listing(3, 1, 10)]).added, 1);
+        assert_eq!(carts(&[listing(3, 1, 10)]).unchanged, 1);
+        assert_eq!(state(), BTreeMap::from([(1, (4, 2)), (2, (1, 0)), (3, (0, 1))]));
+
+        // The last copy of 2 now lies in a cart, those of 1 were put back.
+        carts(&[listing(2, 1, 10)]);
+        assert_eq!(clear_offered_except(&tx, &account(), &[ListingId(1)], 2, now()).unwrap(), 1);
+        let seen = [ListingId(2), ListingId(3)];
+        assert_eq!(clear_carts_except(&tx, &account(), &seen).unwrap(), 1);
+        assert_eq!(clear_carts_except(&tx, &account(), &seen).unwrap(), 0);
+        assert_eq!(state(), BTreeMap::from([(1, (4, 0)), (2, (0, 1)), (3, (0, 1))]));
+    }
+
+    #[test]
+    fn accounts_do_not_see_each_others_listings() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let other = AccountName::from("other");
+        offered(&tx, &[listing(1, 1, 10), listing(2, 1, 10)]);
+        put(&tx, &other, 2, StockPart::Offered, &[listing(1, 9, 10)], now()).unwrap();
+        remove(&tx, &other, &[ListingId(2)], 2, now()).unwrap();
+        assert_eq!((count(&tx, &account()).unwrap(), count(&tx, &other).unwrap()), (2, 1));
+        let mut seen = Vec::new();
+        ids(&tx, &account(), |id| {
+            seen.push(id.0);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, [1, 2]);
+    }
+
+    fn pages() -> impl Strategy<Value = Vec<(StockPart, Vec<Listing>)>> {
+        let row = (1..20_i64, 0..4_i64, 1..4_i64).prop_map(|(id, n, price)| listing(id, n, price));
+        let part = prop_oneof![3 => Just(StockPart::Offered), 1 => Just(StockPart::InCarts)];
+        proptest::collection::vec((part, proptest::collection::vec(row, 0..12)), 0..8)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn the_batching_of_pages_makes_no_difference(pages in pages(), sizes in proptest::collection::vec(1..9_usize, 1..9)) {
+            let (whole, split) = (scratch(), scratch());
+            for (part, rows) in &pages {
+                put(&Tx(&whole), &account(), 1, *part, rows, now()).unwrap();
+                let mut rest = rows.as_slice();
+                let mut sizes = sizes.iter().cycle();
+                while !rest.is_empty() {
+                    let (batch, after) = rest.split_at(rest.len().min(*sizes.next().unwrap()));
+                    put(&Tx(&split), &account(), 1, *part, batch, now()).unwrap();
+                    rest = after;
+                }
+            }
+            prop_assert_eq!(table(&Tx(&whole)), table(&Tx(&split)));
+        }
+
+        #[test]
+        fn what_is_put_again_writes_nothing(rows in proptest::collection::btree_map(1..40_i64, (0..4_i64, 1..4_i64), 0..40)) {
+            let conn = scratch();
+            let tx = Tx(&conn);
+            let rows: Vec<_> = rows.into_iter().map(|(id, (n, price))| listing(id, n, price)).collect();
+            for part in [StockPart::Offered, StockPart::InCarts] {
+                put(&tx, &account(), 1, part, &rows, now()).unwrap();
+            }
+            let (before, writes) = (table(&tx), conn.total_changes());
+            let later = now() + chrono::TimeDelta::hours(1);
+            for part in [StockPart::Offered, StockPart::InCarts] {
+                let counts = put(&tx, &account(), 2, part, &rows, later).unwrap();
+                prop_assert_eq!(counts.unchanged, as_count(rows.len()));
+            }
+            prop_assert_eq!(conn.total_changes(), writes);
+            prop_assert_eq!(table(&tx), before);
+        }
+    }
+}

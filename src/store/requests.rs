@@ -1,0 +1,204 @@
+//! Who asked a marketplace what, and what became of it. Written before the request leaves: no query, no body.
+
+use chrono::{DateTime, Utc};
+use rusqlite::params;
+
+use super::columns::{ms, time};
+use super::{StoreError, Tx};
+use crate::domain::{AccountName, ErrorType, RequestClass, RunId};
+
+/// A request that is about to leave.
+#[derive(Debug, Clone)]
+pub struct NewRequest {
+    /// The account it is signed for.
+    pub account: AccountName,
+    /// The epoch under which the account is worked.
+    pub epoch: i64,
+    /// The run it belongs to; none for what a person asks for by hand.
+    pub run: Option<RunId>,
+    /// The HTTP method.
+    pub method: String,
+    /// The path with its variable parts named.
+    pub template: String,
+    /// What it is for.
+    pub class: RequestClass,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The status of the answer; `None` when there was none, and then nobody knows what it did.
+    pub status: Option<u16>,
+    /// What went wrong, if anything did.
+    pub error_type: Option<ErrorType>,
+    /// From sending to the last byte, or to giving up.
+    pub duration_ms: i64,
+    /// Bytes of the answer's body.
+    pub bytes: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A request that left and was never settled: the process died in between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// Its row.
+    pub id: i64,
+    /// The account.
+    pub account: AccountName,
+    /// The HTTP method.
+    pub method: String,
+    /// The path with its variable parts named.
+    pub template: String,
+    /// When it left.
+    pub at: DateTime<Utc>,
+}
+
+/// Records a request as sent and returns its row.
+pub fn open(tx: &Tx<'_>, request: &NewRequest) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "insert into requests (account, epoch, run_id, method, template, class, attempt, state, sent_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'sent', ?8) returning request_id",
+    )?;
+    let row = params![
+        request.account.as_str(),
+        request.epoch,
+        request.run.map(|run| run.0),
+        request.method,
+        request.template,
+        request.class.as_str(),
+        request.attempt,
+        ms(request.at),
+    ];
+    Ok(statement.query_row(row, |row| row.get(0))?)
+}
+
+/// Records what became of it: answered, or lost where there was no answer. Only the first word counts.
+pub fn settle(tx: &Tx<'_>, id: i64, settled: &Settled) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "update requests set state = ?2, settled_at = ?3, status = ?4, error_type = ?5, duration_ms = ?6, bytes = ?7
+         where request_id = ?1 and state = 'sent'",
+    )?
+    .execute(params![
+        id,
+        if settled.status.is_some() { "answered" } else { "lost" },
+        ms(settled.at),
+        settled.status,
+        settled.error_type.map(|kind| kind.as_str()),
+        settled.duration_ms,
+        settled.bytes,
+    ])?;
+    Ok(())
+}
+
+/// The requests that were never settled, in the order in which they left.
+pub fn unanswered(tx: &Tx<'_>) -> Result<Vec<Unanswered>, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select request_id, account, method, template, sent_at from requests where state = 'sent'
+         order by request_id",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(Unanswered {
+            id: row.get(0)?,
+            account: AccountName(row.get(1)?),
+            method: row.get(2)?,
+            template: row.get(3)?,
+            at: time(row, 4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Gives up waiting for an answer.
+pub fn mark_lost(tx: &Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "update requests set state = 'lost', settled_at = ?2 where request_id = ?1 and state = 'sent'",
+    )?
+    .execute(params![id, ms(now)])?;
+    Ok(())
+}
+
+/// How many requests a run has cost so far.
+pub fn count_for_run(tx: &Tx<'_>, run: RunId) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached("select count(*) from requests where run_id = ?1")?;
+    Ok(statement.query_row([run.0], |row| row.get(0))?)
+}
+
+/// Forgets up to `max_rows` requests that left before `before` and are settled, and returns how many.
+pub fn prune(tx: &Tx<'_>, before: DateTime<Utc>, max_rows: usize) -> Result<usize, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "delete from requests where request_id in (
+            select request_id from requests where sent_at < ?1 and state <> 'sent' order by request_id limit ?2)",
+    )?;
+    Ok(statement.execute(params![ms(before), i64::try_from(max_rows).unwrap_or(i64::MAX)])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::store::testing::{now, scratch};
+
+    fn request(run: Option<RunId>) -> NewRequest {
+        NewRequest {
+            account: "cm".into(),
+            epoch: 1,
+            run,
+            method: "GET".to_owned(),
+            template: "stock/{start}".to_owned(),
+            class: RequestClass::Stock,
+            attempt: 1,
+            at: now(),
+        }
+    }
+
+    fn settled(status: Option<u16>) -> Settled {
+        Settled { status, error_type: None, duration_ms: 5, bytes: 9, at: now() }
+    }
+
+    fn state(tx: &Tx<'_>, id: i64) -> (String, Option<u16>) {
+        let sql = "select state, status from requests where request_id = ?1";
+        tx.0.query_row(sql, [id], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    }
+
+    #[test]
+    fn a_request_is_unanswered_until_it_is_settled_and_the_first_word_counts() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let ids = [(); 3].map(|()| open(&tx, &request(None)).unwrap());
+        settle(&tx, ids[0], &settled(Some(200))).unwrap();
+        settle(&tx, ids[1], &settled(None)).unwrap();
+        assert_eq!(unanswered(&tx).unwrap().iter().map(|r| r.id).collect::<Vec<_>>(), [ids[2]]);
+        mark_lost(&tx, ids[2], now()).unwrap();
+        settle(&tx, ids[2], &settled(Some(200))).unwrap();
+        mark_lost(&tx, ids[0], now()).unwrap();
+        assert_eq!(state(&tx, ids[0]), ("answered".to_owned(), Some(200)));
+        assert_eq!(state(&tx, ids[1]), ("lost".to_owned(), None));
+        assert_eq!(state(&tx, ids[2]), ("lost".to_owned(), None));
+        assert_eq!(unanswered(&tx).unwrap(), []);
+    }
+
+    #[test]
+    fn pruning_stops_at_its_limit_and_spares_what_is_unanswered() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let run = RunId(4);
+        for _ in 0..5 {
+            let id = open(&tx, &request(Some(run))).unwrap();
+            settle(&tx, id, &settled(Some(200))).unwrap();
+        }
+        open(&tx, &request(Some(run))).unwrap();
+        assert_eq!(count_for_run(&tx, run).unwrap(), 6);
+        assert_eq!(prune(&tx, now(), 100).unwrap(), 0);
+        let later = now() + TimeDelta::days(1);
+        assert_eq!(prune(&tx, later, 3).unwrap(), 3);
+        assert_eq!(prune(&tx, later, 3).unwrap(), 2);
+        assert_eq!(prune(&tx, later, 3).unwrap(), 0);
+        assert_eq!(unanswered(&tx).unwrap().len(), 1);
+    }
+}

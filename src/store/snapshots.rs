@@ -1,0 +1,131 @@
+//! Each reading of an account's whole stock: begun, and finished as complete or not.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::columns::{ms, time, time_opt};
+use super::{StoreError, Tx};
+use crate::domain::{AccountName, RunId};
+
+/// How a reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotEnd {
+    /// Whether every listing that was there was seen.
+    pub complete: bool,
+    /// Listings seen.
+    pub rows: i64,
+    /// Rows that could not be read.
+    pub complaints: i64,
+}
+
+/// A reading of an account's whole stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its number.
+    pub id: i64,
+    /// The account.
+    pub account: AccountName,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended, complete or not.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Whether every listing that was there was seen.
+    pub complete: bool,
+    /// Listings seen.
+    pub rows: i64,
+    /// Rows that could not be read.
+    pub complaints: i64,
+}
+
+/// Begins a reading.
+pub fn begin(tx: &Tx<'_>, account: &AccountName, run: RunId, now: DateTime<Utc>) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "insert into snapshots (account, run_id, started_at) values (?1, ?2, ?3) returning snapshot_id",
+    )?;
+    Ok(statement.query_row(params![account.as_str(), run.0, ms(now)], |row| row.get(0))?)
+}
+
+/// Ends a reading that came to its end.
+pub fn finish(tx: &Tx<'_>, id: i64, end: &SnapshotEnd, now: DateTime<Utc>) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "update snapshots set finished_at = ?2, complete = ?3, rows = ?4, complaints = ?5 where snapshot_id = ?1",
+    )?
+    .execute(params![id, ms(now), i64::from(end.complete), end.rows, end.complaints])?;
+    Ok(())
+}
+
+/// Ends a reading that was cut off: it is not complete, and nothing may be concluded from what it did not see.
+pub fn abandon(tx: &Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "update snapshots set finished_at = ?2, complete = 0 where snapshot_id = ?1 and finished_at is null",
+    )?
+    .execute(params![id, ms(now)])?;
+    Ok(())
+}
+
+/// The account's newest reading, whatever became of it.
+pub fn last(tx: &Tx<'_>, account: &AccountName) -> Result<Option<Snapshot>, StoreError> {
+    let mut statement = tx.0.prepare_cached(&format!(
+        "select {COLUMNS} from snapshots where account = ?1 order by snapshot_id desc limit 1"
+    ))?;
+    Ok(statement.query_row([account.as_str()], snapshot_of).optional()?)
+}
+
+/// The readings without an end: after a start, those that a crash cut off.
+pub fn left_open(tx: &Tx<'_>) -> Result<Vec<Snapshot>, StoreError> {
+    let mut statement = tx.0.prepare_cached(&format!(
+        "select {COLUMNS} from snapshots where finished_at is null order by snapshot_id"
+    ))?;
+    let rows = statement.query_map([], snapshot_of)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Forgets the readings that ended before `before`, but for each account's newest, and returns how many.
+pub fn prune(tx: &Tx<'_>, before: DateTime<Utc>) -> Result<usize, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "delete from snapshots where finished_at < ?1
+            and snapshot_id not in (select max(snapshot_id) from snapshots group by account)",
+    )?;
+    Ok(statement.execute([ms(before)])?)
+}
+
+const COLUMNS: &str = "snapshot_id, account, started_at, finished_at, complete, rows, complaints";
+
+fn snapshot_of(row: &Row<'_>) -> rusqlite::Result<Snapshot> {
+    Ok(Snapshot {
+        id: row.get(0)?,
+        account: AccountName(row.get(1)?),
+        started_at: time(row, 2)?,
+        finished_at: time_opt(row, 3)?,
+        complete: row.get::<_, i64>(4)? != 0,
+        rows: row.get(5)?,
+        complaints: row.get(6)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::store::testing::{now, scratch};
+
+    #[test]
+    fn a_reading_that_was_cut_off_is_open_until_abandoned_and_never_complete() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let account = AccountName::from("cm");
+        assert_eq!(last(&tx, &account).unwrap(), None);
+        let whole = begin(&tx, &account, RunId(1), now()).unwrap();
+        finish(&tx, whole, &SnapshotEnd { complete: true, rows: 5, complaints: 1 }, now()).unwrap();
+        let cut_off = begin(&tx, &account, RunId(2), now()).unwrap();
+        assert_eq!(left_open(&tx).unwrap().iter().map(|s| s.id).collect::<Vec<_>>(), [cut_off]);
+        abandon(&tx, cut_off, now()).unwrap();
+        abandon(&tx, whole, now() + TimeDelta::hours(1)).unwrap();
+        assert_eq!(left_open(&tx).unwrap(), []);
+        let newest = last(&tx, &account).unwrap().unwrap();
+        assert_eq!((newest.id, newest.complete), (cut_off, false));
+        assert_eq!(prune(&tx, now() + TimeDelta::days(1)).unwrap(), 1);
+        assert_eq!(last(&tx, &account).unwrap().unwrap().id, cut_off);
+    }
+}
