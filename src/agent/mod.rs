@@ -1,4 +1,14 @@
-//! When things run, stop and reload. What a job does is not known here.
+//! When things run, stop and reload; the gate; the one place where errors of runs are logged.
 
+pub mod accounts;
+pub mod ask;
+pub mod control;
+pub mod daemon;
+mod gate;
+pub mod instance;
+pub mod lifecycle;
+pub mod runner;
+pub mod state;
+pub mod status;
 pub mod systemd;
 pub mod trigger;

@@ -42,6 +42,11 @@ pub fn feed() {
     tell(&[NotifyState::Watchdog]);
 }
 
+/// Whether anybody listens, so that texts for nobody are not made.
+pub fn listens() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "systemd cannot be told");

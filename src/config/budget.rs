@@ -27,7 +27,7 @@ pub(super) fn check<'a>(
     for (job, spot) in jobs.filter(|(job, _)| job.enabled) {
         let account = job.account.as_ref().and_then(|name| accounts.get(name));
         if let (Some(account), Some(each)) = (account, requests_a_run(&job.work)) {
-            let runs = busiest(&job.schedule, account.marketplace.window);
+            let runs = busiest(&job.schedule, account.marketplace.limit_headers.window);
             let all = i64::try_from(runs).unwrap_or(i64::MAX).saturating_mul(each);
             needs.entry(&account.name).or_default().push((all, runs, each, spot));
         }
@@ -42,7 +42,7 @@ fn over(account: &Account, needs: &[(i64, usize, i64, &Spot)]) -> Option<Diagnos
     if total <= limit {
         return None;
     }
-    let window = account.marketplace.window.as_str();
+    let window = account.marketplace.limit_headers.window.as_str();
     let message = format!(
         "the schedules of {} need about {total} requests a {window}, and its limit is {limit}",
         account.name

@@ -1,6 +1,7 @@
 //! What a reload has to do.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::{Account, Config, Job};
 use crate::domain::{AccountName, JobName};
@@ -32,6 +33,32 @@ impl Changes {
     /// Whether nothing is different.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl fmt::Display for Changes {
+    /// In words for a log line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        let mut list = |what: &str, names: Vec<&str>| {
+            if !names.is_empty() {
+                parts.push(format!("{what}: {}", names.join(", ")));
+            }
+        };
+        let jobs = |names: &'_ [JobName]| names.iter().map(|n| n.0.clone()).collect::<Vec<_>>();
+        let accounts = |names: &'_ [AccountName]| names.iter().map(|n| n.0.clone()).collect::<Vec<_>>();
+        for (what, names) in [
+            ("accounts added", accounts(&self.accounts_added)),
+            ("accounts removed", accounts(&self.accounts_removed)),
+            ("accounts changed", accounts(&self.accounts_changed)),
+            ("jobs added", jobs(&self.jobs_added)),
+            ("jobs removed", jobs(&self.jobs_removed)),
+            ("jobs changed", jobs(&self.jobs_changed)),
+        ] {
+            list(what, names.iter().map(String::as_str).collect());
+        }
+        list("needs a restart", self.restart.clone());
+        f.write_str(&if parts.is_empty() { "nothing".to_owned() } else { parts.join("; ") })
     }
 }
 
@@ -81,7 +108,8 @@ fn compare<K: Ord + Clone, V>(
     (without(new, old), without(old, new), changed.map(|(key, _)| key.clone()).collect())
 }
 
-fn same_account(a: &Account, b: &Account) -> bool {
+/// Whether two accounts have the same settings and credentials, so that one client can serve both.
+pub fn same_account(a: &Account, b: &Account) -> bool {
     // Taken apart in full, so that a setting added later cannot be forgotten here.
     let Account {
         name,

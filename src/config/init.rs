@@ -54,7 +54,7 @@ pub fn files(answers: &Answers) -> Vec<(PathBuf, String, u32)> {
 }
 
 fn settings(answers: &Answers) -> String {
-    let Descriptor { name, title, base_url, limit_key, default_limit, currency, options, window, .. } =
+    let Descriptor { name, title, base_url, limit_key, default_limit, currency, options, limit_headers, .. } =
         answers.marketplace;
     let state_dir = answers.state_dir.as_ref().map_or("state".into(), |dir| dir.to_string_lossy());
     let url = match &answers.base_url {
@@ -96,7 +96,7 @@ fn settings(answers: &Answers) -> String {
         state = quoted(&state_dir),
         account = answers.account,
         marketplace = quoted(name),
-        window = window.as_str(),
+        window = limit_headers.window.as_str(),
     )
 }
 

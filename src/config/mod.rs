@@ -30,9 +30,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-pub use changes::Changes;
+pub use changes::{Changes, same_account};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use draw::draw;
 pub use load::{Checked, load, load_with};
@@ -41,6 +42,8 @@ pub use work::{Housekeeping, KINDS, OrderPoll, Probe, StockPull, Work};
 
 use crate::domain::{AccountName, Credentials, Currency, JobName, Mode};
 use crate::marketplace::{Descriptor, Options};
+pub use crate::policy::due::OnMissed;
+use crate::policy::due;
 use crate::policy::schedule::Schedule;
 
 /// Everything a person has decided, checked.
@@ -180,6 +183,23 @@ pub struct Job {
     pub work: Work,
 }
 
+impl Job {
+    /// When it starts next after `now`, its jitter included.
+    pub fn next_after(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let put_off = self.put_off();
+        self.schedule.next_after(now - put_off).map(|slot| slot + put_off)
+    }
+
+    /// The slot that a start belongs to.
+    pub fn slot_of(&self, start: DateTime<Utc>) -> DateTime<Utc> {
+        start - self.put_off()
+    }
+
+    fn put_off(&self) -> TimeDelta {
+        TimeDelta::from_std(due::jitter(&self.name, self.jitter)).unwrap_or_default()
+    }
+}
+
 /// What happens when a job is due while it still runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlap {
@@ -187,13 +207,4 @@ pub enum Overlap {
     Skip,
     /// The later run begins when the earlier one is over.
     Queue,
-}
-
-/// What happens when a job was due while the agent was not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnMissed {
-    /// It runs once, however often it was missed.
-    RunOnce,
-    /// It waits for the next time.
-    Skip,
 }

@@ -35,6 +35,8 @@ pub struct Outgoing {
     pub run: Option<RunId>,
     /// 1 for the first attempt.
     pub attempt: u32,
+    /// Goes out though the account is blocked: a person asks whether it still is.
+    pub insist: bool,
 }
 
 impl Outgoing {

@@ -1,8 +1,20 @@
 //! The only outbound network to marketplaces. It knows requests, not what a listing is.
 
+mod classify;
+mod client;
 mod error;
 mod gate;
 pub mod oauth1;
+pub mod local;
+mod pace;
+mod random;
+mod transport;
 
+pub use classify::LimitHeaders;
+pub use client::{Answer, Call, Client, Parts};
 pub use error::CallError;
 pub use gate::{Attempt, Gate, Outgoing, Pass, Refusal};
+pub use random::Random;
+pub use transport::{
+    BODY_LIMIT, ReqwestTransport, Transport, WireError, WireRequest, WireResponse, install_tls_provider,
+};

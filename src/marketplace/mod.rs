@@ -4,15 +4,17 @@
 //! nobody above this room names a marketplace.
 
 pub mod cardmarket;
+pub mod json;
+pub mod memory;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{Complaint, Currency, Listing, Order, OrderId, OrderState, StockPart};
+use crate::domain::{Currency, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, StockPage};
 pub use crate::http::CallError;
-use crate::policy::quota::WindowKind;
+use crate::http::oauth1::{Profile, Target};
+use crate::http::{Client, LimitHeaders};
 
 /// One seller's account at one marketplace, as far as it can be read. Everything comes in pages, so that nothing
 /// large stands in memory.
@@ -44,34 +46,6 @@ pub struct Capabilities {
     pub pages_shift: bool,
 }
 
-/// A list of orders.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderFeed {
-    /// Its name, also in the database.
-    pub name: &'static str,
-    /// When it is worth a request.
-    pub cadence: Cadence,
-    /// The state of every order in it. A known order of this state that the list does not show any more has moved
-    /// on and is read by its number. `None` where the list is a span of time and proves nothing by absence.
-    pub holds: Option<OrderState>,
-}
-
-/// When a list of orders is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cadence {
-    /// At every poll.
-    EveryPoll,
-    /// When this long has passed since it was last read to its end, and at the first poll.
-    Every(Duration),
-    /// Only when no poll has finished for this long: what may have passed through the other lists unseen is here.
-    /// Never at the first poll.
-    AfterGap(Duration),
-}
-
-/// Where the next page begins. Only the marketplace that wrote it can read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PageCursor(pub String);
-
 /// Who an account is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -79,41 +53,6 @@ pub struct Identity {
     pub name: String,
     /// The member's number.
     pub id: i64,
-}
-
-/// One page of the stock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StockPage {
-    /// Which copies its quantities count.
-    pub part: StockPart,
-    /// The rows that could be read.
-    pub listings: Vec<Listing>,
-    /// The rows that could not.
-    pub complaints: Vec<Complaint>,
-    /// How many rows this part of the stock has in all, where the marketplace says so.
-    pub total: Option<u64>,
-    /// Where to go on; `None` on the last page.
-    pub next: Option<PageCursor>,
-}
-
-/// One page of a list of orders.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderPage {
-    /// The orders that could be read, wholly or in part.
-    pub orders: Vec<OrderRead>,
-    /// The orders that could not be read at all.
-    pub complaints: Vec<Complaint>,
-    /// Where to go on; `None` on the last page.
-    pub next: Option<PageCursor>,
-}
-
-/// An order, and the lines of it that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderRead {
-    /// The order with the lines that could be read.
-    pub order: Order,
-    /// The lines that could not.
-    pub complaints: Vec<Complaint>,
 }
 
 /// What must be known of a marketplace before an account can be set up: its keys in `sellerd.toml` and how it counts.
@@ -127,8 +66,12 @@ pub struct Descriptor {
     pub base_url: &'static str,
     /// The currency of its accounts, unless `currency` says otherwise.
     pub currency: Currency,
-    /// The window in which it counts requests.
-    pub window: WindowKind,
+    /// How it counts requests, and the headers that say so.
+    pub limit_headers: LimitHeaders,
+    /// How its requests are signed, given the account's own keys.
+    pub profile: fn(&Options) -> Profile,
+    /// Makes an account of it usable.
+    pub connect: fn(Connection) -> Box<dyn Marketplace>,
     /// The key that sets the limit, for example `daily_limit`.
     pub limit_key: &'static str,
     /// The limit, unless that key or the marketplace itself says otherwise.
@@ -139,6 +82,18 @@ pub struct Descriptor {
     pub first_account: &'static str,
     /// What the four credentials are called on its pages, in the order of the secrets file.
     pub credential_names: [&'static str; 4],
+}
+
+/// What a marketplace is made usable with.
+pub struct Connection {
+    /// Where its API is.
+    pub base: Target,
+    /// The account's currency, for rows that do not name one.
+    pub currency: Currency,
+    /// The values of its own keys.
+    pub options: Options,
+    /// The way there, bound to a run.
+    pub client: Client,
 }
 
 /// A key of an account that only one marketplace has.

@@ -281,7 +281,7 @@ impl Due {
 
 /// How long the job's starts are put off: between nothing and `most`, in whole seconds, and always the same for
 /// one name, so that the next start is a fact. FNV-1a, since it must not change with the compiler.
-fn jitter(job: &JobName, most: Duration) -> Duration {
+pub fn jitter(job: &JobName, most: Duration) -> Duration {
     const DAY: u64 = 86_400;
     let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = job.as_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fnv);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Params, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{ms, time, time_opt, word, word_opt, wrong_text};
 use super::{StoreError, Tx};
@@ -44,7 +44,7 @@ pub struct RunEnd {
 }
 
 /// A run as `runs list` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRow {
     /// Its name.
     pub run_id: RunId,

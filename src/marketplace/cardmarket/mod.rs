@@ -1,7 +1,14 @@
 //! Cardmarket (EU trading cards), API 2.0.
 
-use crate::domain::Currency;
-use crate::marketplace::{Descriptor, OptionKey};
+mod api;
+mod wire;
+
+use std::time::Duration;
+
+use crate::domain::{Cadence, Currency, OrderFeed, OrderState};
+use crate::http::LimitHeaders;
+use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
+use crate::marketplace::{Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options};
 use crate::policy::quota::WindowKind;
 
 /// What an account of it looks like in `sellerd.toml`.
@@ -10,10 +17,54 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     title: "Cardmarket",
     base_url: "https://apiv2.cardmarket.com/ws/v2.0",
     currency: Currency::EUR,
-    window: WindowKind::Day(chrono_tz::Europe::Berlin),
     limit_key: "daily_limit",
     default_limit: 5_000,
     options: &[OptionKey { key: "app", values: &["dedicated", "third-party"], default: "dedicated" }],
     first_account: "cm-main",
     credential_names: ["app token", "app secret", "access token", "access token secret"],
+    limit_headers: LimitHeaders {
+        count: Some("x-request-limit-count"),
+        limit: Some("x-request-limit-max"),
+        window: WINDOW,
+    },
+    profile,
+    connect,
 };
+
+/// The allowance is renewed at midnight in Berlin (cardmarket.md 7).
+const WINDOW: WindowKind = WindowKind::Day(chrono_tz::Europe::Berlin);
+
+/// Articles and orders come in pages of 100, whatever is asked for (cardmarket.md 8.1).
+const PAGE: u64 = 100;
+
+const CAPABILITIES: Capabilities = Capabilities { order_feeds: &FEEDS, pages_shift: true };
+
+/// Lists of orders by state (cardmarket.md 9.7). An order that leaves `bought` or `paid` is followed by its number, so
+/// `sent` is only needed for orders that passed both unseen, and the lists that grow without bound only after a gap.
+const FEEDS: [OrderFeed; 5] = [
+    OrderFeed { name: "bought", cadence: Cadence::EveryPoll, holds: Some(OrderState::Bought) },
+    OrderFeed { name: "paid", cadence: Cadence::EveryPoll, holds: Some(OrderState::Paid) },
+    OrderFeed { name: "sent", cadence: Cadence::Every(HOUR), holds: Some(OrderState::Sent) },
+    OrderFeed { name: "received", cadence: Cadence::AfterGap(DAY), holds: None },
+    OrderFeed { name: "lost", cadence: Cadence::AfterGap(DAY), holds: None },
+];
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How requests are signed (cardmarket.md 3): realm mandatory, values raw, an empty token sent, repeated values in
+/// numeric order.
+fn profile(_: &Options) -> Profile {
+    Profile {
+        realm: true,
+        values: HeaderValues::Raw,
+        empty_token: EmptyToken::Keep,
+        repeated: Repeated::Numeric,
+        method: SignatureMethod::HmacSha1,
+        version: true,
+    }
+}
+
+fn connect(connection: Connection) -> Box<dyn Marketplace> {
+    Box::new(api::Cardmarket::new(connection))
+}

@@ -1,0 +1,130 @@
+//! What a person can ask of the agent by hand. The same answers come from a running agent, over its control socket,
+//! and from a process that has taken the state for this one question.
+
+use std::sync::{Arc, RwLock};
+
+use serde::{Deserialize, Serialize};
+
+use super::accounts::Shared;
+use super::runner::{Due, Runner};
+use crate::config::Config;
+use crate::domain::{AccountName, JobName, Trigger, nearest};
+use crate::http::CallError;
+use crate::store::{accounts, runs};
+
+/// Answers what people ask by hand.
+pub struct Desk {
+    /// The configuration in force.
+    pub config: Arc<RwLock<Arc<Config>>>,
+    /// What runs jobs.
+    pub runner: Runner,
+    /// What accounts are made with.
+    pub shared: Shared,
+}
+
+/// An answer, or why there is none.
+pub type Answered<T> = Result<T, Declined>;
+
+/// Why a person's wish is not done.
+#[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Declined {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub fix: String,
+    /// The exit code that fits.
+    pub exit: u8,
+}
+
+/// What the marketplace said when it was asked who we are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Tested {
+    /// The account.
+    pub account: AccountName,
+    /// Its access now.
+    pub state: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// Who we are, if it answered.
+    pub identity: Option<String>,
+    /// What went wrong, if it did not.
+    pub error: Option<String>,
+}
+
+impl Desk {
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Runs a job now and waits for its end.
+    pub async fn run_job(&self, name: &JobName) -> Answered<runs::RunRow> {
+        let config = self.config();
+        let job = config.jobs.get(name).ok_or_else(|| no_job(name, &config))?;
+        let due =
+            Due { job: Arc::new(job.clone()), at: self.shared.clock.now(), trigger: Trigger::Manual };
+        let run = self.runner.run_now(due).await.map_err(|error| Declined {
+            message: error.to_string(),
+            fix: String::new(),
+            exit: 1,
+        })?;
+        run.ok_or_else(|| Declined {
+            message: format!("{name} is running already"),
+            fix: format!("wait for it: sellerd runs list --job {name}"),
+            exit: 5,
+        })
+    }
+
+    /// Asks the marketplace who we are, although the account may be blocked. Success makes it active.
+    pub async fn test_account(&self, name: &AccountName) -> Answered<Tested> {
+        let config = self.config();
+        let account = config.accounts.get(name).ok_or_else(|| Declined {
+            message: format!("there is no account {name}"),
+            fix: format!("the accounts are: {}", names(config.accounts.keys().map(|n| n.as_str()))),
+            exit: 2,
+        })?;
+        let internal = |message: String| Declined { message, fix: String::new(), exit: 1 };
+        let market = self.runner.accounts().insisting(&account.name).ok_or_else(|| Declined {
+            message: format!("account {name} has no credentials"),
+            fix: format!("put them into secrets/{name}.toml"),
+            exit: 4,
+        })?;
+        let answer = market.identity().await;
+        let (name, now) = (name.clone(), self.shared.clock.now());
+        let account = name.clone();
+        let access = self.shared.store.read(move |tx| accounts::access(tx, &account, now)).await;
+        let access = access.map_err(|e| internal(e.to_string()))?;
+        let (identity, error) = match answer {
+            Ok(identity) => (Some(identity.name), None),
+            Err(error) => (None, Some(error)),
+        };
+        if let Some(CallError::Store(message, _)) = error {
+            return Err(internal(message));
+        }
+        Ok(Tested {
+            account: name,
+            state: access.state.as_str().to_owned(),
+            since: access.since.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            identity,
+            error: error.map(|error| error.to_string()),
+        })
+    }
+}
+
+/// There is no such job; perhaps another was meant.
+pub fn no_job(name: &JobName, config: &Config) -> Declined {
+    let known = || config.jobs.keys().map(|job| job.as_str());
+    let fix = match nearest(name.as_str(), known()) {
+        Some(near) => format!("did you mean {near}?"),
+        None if config.jobs.is_empty() => {
+            format!("there are no jobs in {}", config.dir.join("jobs").display())
+        }
+        None => format!("the jobs are: {}", names(known())),
+    };
+    Declined { message: format!("there is no job {name}"), fix, exit: 2 }
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}

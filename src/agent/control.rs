@@ -1,0 +1,60 @@
+//! The control socket: how the command line reaches the agent that runs on this machine. Only our user can open it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::extract::{Path as UrlPath, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::UnixListener;
+use tokio_util::sync::CancellationToken;
+
+use super::ask::{Answered, Desk};
+use crate::domain::{AccountName, JobName};
+
+/// Where the socket of a state directory is.
+pub fn socket_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("control.sock")
+}
+
+/// Binds the socket. One that a crash left behind is taken away first: the instance lock says that it is nobody's.
+pub fn bind(state_dir: &Path) -> std::io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = socket_path(state_dir);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers until `stop` is cancelled.
+pub async fn serve(listener: UnixListener, desk: Arc<Desk>, stop: CancellationToken) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/job/{name}/run", post(run_job))
+        .route("/account/{name}/test", post(test_account))
+        .with_state(desk);
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+async fn run_job(State(desk): State<Arc<Desk>>, UrlPath(name): UrlPath<String>) -> (StatusCode, Json<Value>) {
+    reply(desk.run_job(&JobName(name)).await.map(|row| json!(row)))
+}
+
+async fn test_account(
+    State(desk): State<Arc<Desk>>,
+    UrlPath(name): UrlPath<String>,
+) -> (StatusCode, Json<Value>) {
+    reply(desk.test_account(&AccountName(name)).await.map(|tested| json!(tested)))
+}
+
+fn reply(answered: Answered<Value>) -> (StatusCode, Json<Value>) {
+    match answered {
+        Ok(value) => (StatusCode::OK, Json(value)),
+        Err(why) => (StatusCode::CONFLICT, Json(json!(why))),
+    }
+}

@@ -1,0 +1,229 @@
+//! The gate over the store: the one transaction that every request must pass, and the one that settles it.
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::clock::SharedClock;
+use crate::domain::{AccountName, ErrorType};
+use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal};
+use crate::policy::access::{Access, AccessState};
+use crate::policy::quota::{self, WindowKind};
+use crate::store::{Store, StoreError, Tx, accounts, flags, leases, problems, quotas, requests};
+
+/// Guards one account.
+#[derive(Clone)]
+pub struct StoreGate {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: SharedClock,
+    /// The account.
+    pub account: AccountName,
+    /// What people call its marketplace.
+    pub marketplace: &'static str,
+    /// The epoch in which we own the account. Another owner would have raised it.
+    pub epoch: i64,
+    /// How its requests are counted.
+    pub window: WindowKind,
+    /// The limit that the configuration names; `None` for none.
+    pub limit: Option<i64>,
+}
+
+/// A smaller difference of clocks is the answer's way and the whole seconds of its date.
+const CLOCK_NOISE_MS: i64 = 2_000;
+
+#[async_trait]
+impl Gate for StoreGate {
+    async fn enter(&self, outgoing: &Outgoing) -> Result<Pass, Refusal> {
+        let (gate, outgoing, now) = (self.clone(), outgoing.clone(), self.clock.now());
+        let entered = self.store.write(move |tx| gate.let_out(tx, &outgoing, now)).await;
+        let result = entered.map_err(cannot_record)?;
+        if let Err(Refusal::Quota { until, used, limit }) = &result {
+            tracing::debug!(
+                event = "quota.exhausted",
+                account = self.account.as_str(),
+                used,
+                limit,
+                reset = %until,
+                "the window's requests are used up",
+            );
+        }
+        result
+    }
+
+    async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<(), Refusal> {
+        let (gate, attempt, now) = (self.clone(), attempt.clone(), self.clock.now());
+        let settled = self.store.write(move |tx| gate.write_down(tx, pass.request_id, &attempt, now)).await;
+        if let Some((from, to)) = settled.map_err(cannot_record)? {
+            self.announce(&from, &to);
+        }
+        Ok(())
+    }
+}
+
+impl StoreGate {
+    /// Owner and epoch, access, halt, quota, intent: all of it or nothing.
+    fn let_out(
+        &self,
+        tx: &Tx<'_>,
+        outgoing: &Outgoing,
+        now: DateTime<Utc>,
+    ) -> Result<Result<Pass, Refusal>, StoreError> {
+        if leases::epoch(tx, &self.account)? != Some(self.epoch) {
+            return Ok(Err(Refusal::LostOwnership));
+        }
+        let access = accounts::access(tx, &self.account, now)?;
+        if !access.state.lets_through() && !outgoing.insist {
+            return Ok(Err(blocked(access)));
+        }
+        if outgoing.writes() && flags::halted(tx)?.is_some() {
+            return Ok(Err(Refusal::Halted));
+        }
+        let clock_offset_ms = accounts::clock_offset_ms(tx, &self.account)?;
+        let theirs = now + TimeDelta::milliseconds(clock_offset_ms);
+        let window = self.window.as_str();
+        let usage = quotas::usage(tx, &self.account, window)?;
+        match quota::take(usage, self.window, self.limit, outgoing.class, theirs) {
+            Ok(usage) => quotas::set_usage(tx, &self.account, window, &usage)?,
+            Err(full) => {
+                return Ok(Err(Refusal::Quota { until: full.until, used: full.used, limit: full.limit }));
+            }
+        }
+        let request = requests::NewRequest {
+            account: self.account.clone(),
+            epoch: self.epoch,
+            run: outgoing.run,
+            method: outgoing.method.to_owned(),
+            template: outgoing.template.to_owned(),
+            class: outgoing.class,
+            attempt: outgoing.attempt,
+            at: now,
+        };
+        Ok(Ok(Pass { request_id: requests::open(tx, &request)?, clock_offset_ms }))
+    }
+
+    /// The attempt, the quota from its headers, the clock offset and the access. Returns a change of access.
+    fn write_down(
+        &self,
+        tx: &Tx<'_>,
+        request: i64,
+        attempt: &Attempt,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(Access, Access)>, StoreError> {
+        let settled = requests::Settled {
+            status: attempt.status,
+            error_type: attempt.error_type,
+            duration_ms: attempt.duration.as_millis() as i64,
+            bytes: attempt.bytes as i64,
+            at: now,
+        };
+        requests::settle(tx, request, &settled)?;
+        let window = self.window.as_str();
+        if let Some(usage) = quotas::usage(tx, &self.account, window)? {
+            let learnt = quota::learn(usage, attempt.quota_count, attempt.quota_limit);
+            let learnt = if attempt.window_full { quota::exhaust(learnt) } else { learnt };
+            if learnt != usage {
+                quotas::set_usage(tx, &self.account, window, &learnt)?;
+            }
+        }
+        if let Some(offset) = attempt.clock_offset_ms {
+            let offset = if offset.abs() < CLOCK_NOISE_MS { 0 } else { offset };
+            accounts::set_clock_offset_ms(tx, &self.account, offset)?;
+        }
+        let Some(event) = &attempt.access else { return Ok(None) };
+        let from = accounts::access(tx, &self.account, now)?;
+        let Some(to) = from.after(event, now) else { return Ok(None) };
+        accounts::set_access(tx, &self.account, &to)?;
+        self.note_problem(tx, &to, now)?;
+        Ok(Some((from, to)))
+    }
+
+    /// A blocked account is a problem that people see until it works again.
+    fn note_problem(&self, tx: &Tx<'_>, access: &Access, now: DateTime<Utc>) -> Result<(), StoreError> {
+        for code in [LOGIN_REFUSED, ACCESS_REFUSED] {
+            problems::close(tx, code, self.account.as_str(), now)?;
+        }
+        match problem(self.marketplace, &self.account, access) {
+            Some(problem) => problems::open(tx, &problem),
+            None => Ok(()),
+        }
+    }
+
+    fn announce(&self, from: &Access, to: &Access) {
+        let account = self.account.as_str();
+        match to.state {
+            AccessState::Unauthorized => tracing::error!(
+                event = "auth.revoked",
+                account,
+                http.response.status_code = 401,
+                "{} does not accept the login; nothing more is sent for this account",
+                self.marketplace,
+            ),
+            AccessState::Revoked => tracing::error!(
+                event = "auth.forbidden",
+                account,
+                http.response.status_code = 403,
+                "{} refuses access; nothing more is sent for this account",
+                self.marketplace,
+            ),
+            AccessState::Active if !from.state.lets_through() => tracing::info!(
+                event = "auth.restored",
+                account,
+                down_s = (to.since - from.since).num_seconds(),
+                "the account is active again",
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// The problem of a login that is not accepted.
+pub const LOGIN_REFUSED: &str = "E410";
+/// The problem of access that is refused.
+pub const ACCESS_REFUSED: &str = "E450";
+
+/// What people are told of a blocked account, with the way out.
+fn problem(marketplace: &str, account: &AccountName, access: &Access) -> Option<problems::Problem> {
+    let (code, title, fix) = match access.state {
+        AccessState::Unauthorized => (
+            LOGIN_REFUSED,
+            format!("{marketplace} does not accept the login of {account} ({})", access.reason),
+            format!(
+                "put the right credentials into secrets/{account}.toml, check the machine's clock, then: \
+                 sellerd auth test {account}"
+            ),
+        ),
+        AccessState::Revoked => (
+            ACCESS_REFUSED,
+            format!("{marketplace} refuses access to {account} ({})", access.reason),
+            format!(
+                "look at the API page of the account at {marketplace}{}; once it works again: sellerd auth test {account}",
+                access.reapply_on.map_or(String::new(), |day| format!(" (access can be asked for again on {day})")),
+            ),
+        ),
+        _ => return None,
+    };
+    Some(problems::Problem {
+        code: code.to_owned(),
+        subject: account.to_string(),
+        severity: problems::Severity::Critical,
+        title,
+        since: access.since,
+        fix,
+    })
+}
+
+fn blocked(access: Access) -> Refusal {
+    Refusal::Access {
+        state: access.state,
+        since: access.since,
+        reason: access.reason,
+        reapply_on: access.reapply_on,
+    }
+}
+
+/// What cannot be written down is not sent.
+fn cannot_record(error: StoreError) -> Refusal {
+    let error_type: ErrorType = error.error_type();
+    Refusal::Store(error.to_string(), error_type)
+}

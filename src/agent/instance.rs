@@ -1,0 +1,93 @@
+//! One agent per state directory: a lock that the system lets go of when the process ends, however it ends.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// The state directory is ours for as long as this lives.
+#[derive(Debug)]
+pub struct Instance {
+    _lock: File,
+}
+
+/// Why the state directory is not ours.
+#[derive(Debug, thiserror::Error)]
+pub enum InstanceError {
+    /// Another process has it.
+    #[error("another sellerd{} uses {}", holder(pid), dir.display())]
+    Taken {
+        /// The directory.
+        dir: PathBuf,
+        /// The process, if it could write itself down.
+        pid: Option<u32>,
+    },
+    /// It cannot be written to.
+    #[error("the state directory {} cannot be used: {why}", dir.display())]
+    NotUsable {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system says.
+        why: std::io::Error,
+    },
+}
+
+impl Instance {
+    /// Takes the state directory, made if it is not there, for our user alone.
+    pub fn take(dir: &Path) -> Result<Self, InstanceError> {
+        let not_usable = |why| InstanceError::NotUsable { dir: dir.to_owned(), why };
+        make_private(dir).map_err(not_usable)?;
+        let path = dir.join("sellerd.lock");
+        let mut options = OpenOptions::new();
+        let mut lock =
+            options.read(true).write(true).create(true).truncate(false).open(&path).map_err(not_usable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let pid = lock.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+                return Err(InstanceError::Taken { dir: dir.to_owned(), pid });
+            }
+            Err(TryLockError::Error(why)) => return Err(not_usable(why)),
+        }
+        lock.set_len(0).map_err(not_usable)?;
+        lock.rewind().map_err(not_usable)?;
+        writeln!(lock, "{}", std::process::id()).map_err(not_usable)?;
+        Ok(Self { _lock: lock })
+    }
+}
+
+/// Makes a directory that only we can look into.
+fn make_private(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+fn holder(pid: &Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_one_is_refused_and_told_who_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Instance::take(dir.path()).unwrap();
+        let error = Instance::take(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(&std::process::id().to_string()), "{error}");
+        drop(first);
+        assert!(Instance::take(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn a_file_in_its_place_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        std::fs::write(&path, "").unwrap();
+        assert!(Instance::take(&path).unwrap_err().to_string().contains("state"));
+    }
+}

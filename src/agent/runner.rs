@@ -1,0 +1,324 @@
+//! Runs jobs: opens the run, works under a time limit, closes it whatever happened, and logs it once.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::accounts::{Accounts, Shared};
+use crate::config::{Job, Overlap};
+use crate::domain::{ErrorType, JobName, Outcome, RunId, Trigger};
+use crate::jobs::{self, Context, JobError, Report};
+use crate::store::{StoreError, jobs as job_state, requests, runs};
+
+/// Starts runs and knows which are going on. Clones are the same runner.
+#[derive(Clone)]
+pub struct Runner(Arc<Inner>);
+
+struct Inner {
+    shared: Shared,
+    state_dir: PathBuf,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+    accounts: Mutex<Accounts>,
+    running: Mutex<Running>,
+}
+
+#[derive(Default)]
+struct Running {
+    now: HashSet<JobName>,
+    /// One deep: what waits for the run of the same job to end.
+    queued: HashMap<JobName, Due>,
+}
+
+/// A job that is due.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// The job as it is configured now; a reload does not change a run that has begun.
+    pub job: Arc<Job>,
+    /// The slot. With the job's name it is the run's identity: it cannot run twice.
+    pub at: DateTime<Utc>,
+    /// Why.
+    pub trigger: Trigger,
+}
+
+impl Runner {
+    /// A runner that works `accounts` and stops when `stop` is cancelled.
+    pub fn new(shared: Shared, state_dir: PathBuf, accounts: Accounts, stop: CancellationToken) -> Self {
+        Self(Arc::new(Inner {
+            shared,
+            state_dir,
+            stop,
+            tracker: TaskTracker::new(),
+            accounts: Mutex::new(accounts),
+            running: Mutex::default(),
+        }))
+    }
+
+    /// Accounts for the runs that begin from now on.
+    pub fn replace_accounts(&self, accounts: Accounts) {
+        *lock(&self.0.accounts) = accounts;
+    }
+
+    /// The accounts as they are.
+    pub fn accounts(&self) -> Accounts {
+        lock(&self.0.accounts).clone()
+    }
+
+    /// The jobs that run now.
+    pub fn running(&self) -> Vec<JobName> {
+        let mut names: Vec<JobName> = lock(&self.0.running).now.iter().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// Starts a run in the background, unless the job is running: then it is queued or skipped, as the job says.
+    pub fn start(&self, due: Due) {
+        let runner = self.clone();
+        self.0.tracker.spawn(async move {
+            let mut next = Some(due);
+            while let Some(due) = next.take() {
+                let name = due.job.name.clone();
+                if !runner.reserve(&due) {
+                    runner.pass_over(due).await;
+                    return;
+                }
+                if let Err(error) = runner.run(&due).await {
+                    tracing::error!(job = name.as_str(), "a run could not be recorded: {error}");
+                }
+                next = runner.release(&name);
+            }
+        });
+    }
+
+    /// One run now, waited for. `None` when the job is running already.
+    pub async fn run_now(&self, due: Due) -> Result<Option<runs::RunRow>, StoreError> {
+        if !self.reserve(&Due { job: without_queue(&due.job), ..due.clone() }) {
+            return Ok(None);
+        }
+        let runner = self.clone();
+        let name = due.job.name.clone();
+        // A task of its own: whoever asked may go away, the run goes on and is closed.
+        let task = self.0.tracker.spawn(async move {
+            let run = runner.run(&due).await;
+            if let Some(queued) = runner.release(&due.job.name) {
+                runner.start(queued);
+            }
+            run
+        });
+        match task.await {
+            Ok(run) => run,
+            Err(error) => Err(StoreError::Internal(format!("the run of {name} broke off: {error}"))),
+        }
+    }
+
+    /// Waits until no run is going on. Nothing new should be started.
+    pub async fn drained(&self) {
+        self.0.tracker.close();
+        self.0.tracker.wait().await;
+    }
+
+    fn reserve(&self, due: &Due) -> bool {
+        let mut running = lock(&self.0.running);
+        if running.now.insert(due.job.name.clone()) {
+            return true;
+        }
+        if due.job.overlap == Overlap::Queue {
+            running.queued.entry(due.job.name.clone()).or_insert_with(|| due.clone());
+        }
+        false
+    }
+
+    fn release(&self, name: &JobName) -> Option<Due> {
+        let mut running = lock(&self.0.running);
+        running.now.remove(name);
+        running.queued.remove(name).filter(|_| !self.0.stop.is_cancelled())
+    }
+
+    /// A slot that fell into a run of the same job. Where it is not queued it is recorded as skipped.
+    async fn pass_over(&self, due: Due) {
+        tracing::warn!(event = "job.overlapped", job = due.job.name.as_str(), due = %due.at, "the job is still running");
+        let waits = lock(&self.0.running).queued.get(&due.job.name).is_some_and(|queued| queued.at == due.at);
+        if waits {
+            return;
+        }
+        let now = self.0.shared.clock.now();
+        let new = new_run(&due, now);
+        let recorded = self.0.shared.store.write(move |tx| {
+            let Some(run) = runs::open(tx, &new)? else { return Ok(()) };
+            let end = runs::RunEnd {
+                outcome: Outcome::Skipped,
+                error_type: None,
+                message: Some("the run before it had not ended".to_owned()),
+                requests: 0,
+                counts: Default::default(),
+            };
+            runs::finish(tx, run, &end, now)?;
+            job_state::set_planned_from(tx, &new.job, new.due_at)
+        });
+        if let Err(error) = recorded.await {
+            tracing::error!(job = due.job.name.as_str(), "a skipped run could not be recorded: {error}");
+        }
+    }
+
+    /// The whole of one run. `None` when this slot has run already.
+    async fn run(&self, due: &Due) -> Result<Option<runs::RunRow>, StoreError> {
+        let Shared { store, clock, .. } = &self.0.shared;
+        let new = new_run(due, clock.now());
+        let scheduled = due.trigger != Trigger::Manual;
+        let opened = store.write(move |tx| {
+            if scheduled {
+                job_state::set_planned_from(tx, &new.job, new.due_at)?;
+            }
+            runs::open(tx, &new)
+        });
+        let Some(run) = opened.await? else {
+            tracing::debug!(job = due.job.name.as_str(), due = %due.at, "this slot has run already");
+            return Ok(None);
+        };
+        let span = tracing::info_span!(
+            "run",
+            account = due.job.account.as_ref().map(|account| account.as_str()),
+            job = due.job.name.as_str(),
+            run.id = %run,
+        );
+        self.run_open(due, run).instrument(span).await.map(Some)
+    }
+
+    async fn run_open(&self, due: &Due, run: RunId) -> Result<runs::RunRow, StoreError> {
+        let Shared { store, clock, .. } = &self.0.shared;
+        tracing::debug!(event = "job.started", trigger = due.trigger.as_str(), "run started");
+        let started = clock.elapsed();
+        let ended = self.work(due, run).await;
+        let duration_ms = (clock.elapsed() - started).as_millis() as u64;
+        let now = clock.now();
+        let row = store
+            .write(move |tx| {
+                let end = runs::RunEnd { requests: requests::count_for_run(tx, run)?, ..ended };
+                runs::finish(tx, run, &end, now)?;
+                runs::show(tx, run)?.ok_or_else(|| StoreError::Internal(format!("run {run} is not there")))
+            })
+            .await?;
+        log_finished(&row, duration_ms);
+        Ok(row)
+    }
+
+    /// Works under the job's time limit. A panic is this run's failure and nobody else's.
+    async fn work(&self, due: &Due, run: RunId) -> runs::RunEnd {
+        let job = due.job.clone();
+        let account = match &job.account {
+            None => None,
+            Some(name) => match lock(&self.0.accounts).market(name, run) {
+                Some(market) => Some((name.clone(), market)),
+                None => return no_account(&job),
+            },
+        };
+        let context = Context {
+            store: self.0.shared.store.clone(),
+            clock: self.0.shared.clock.clone(),
+            run,
+            job: job.name.clone(),
+            account,
+            state_dir: self.0.state_dir.clone(),
+            stop: self.0.stop.clone(),
+        };
+        let limit = job.timeout;
+        let task = tokio::spawn(
+            async move { tokio::time::timeout(limit, jobs::work(&job.work, &context)).await }.in_current_span(),
+        );
+        match task.await {
+            Ok(Ok(Ok(report))) => from_report(report),
+            Ok(Ok(Err(error))) => from_error(&error),
+            Ok(Err(_)) => failed(
+                Outcome::Timeout,
+                Some(ErrorType::Timeout),
+                format!(
+                    "it took longer than its timeout of {}; raise `timeout` in the job's file",
+                    humantime::format_duration(limit)
+                ),
+            ),
+            Err(_) => failed(
+                Outcome::Failure,
+                Some(ErrorType::Internal),
+                "a bug in sellerd broke the run off; please report it with the log".to_owned(),
+            ),
+        }
+    }
+}
+
+fn new_run(due: &Due, now: DateTime<Utc>) -> runs::NewRun {
+    runs::NewRun {
+        job: due.job.name.clone(),
+        kind: due.job.work.kind().to_owned(),
+        account: due.job.account.clone(),
+        due_at: due.at,
+        trigger: due.trigger,
+        started_at: now,
+    }
+}
+
+/// Who asks by hand wants an answer now, not a place in a queue.
+fn without_queue(job: &Arc<Job>) -> Arc<Job> {
+    Arc::new(Job { overlap: Overlap::Skip, ..Job::clone(job) })
+}
+
+fn from_report(report: Report) -> runs::RunEnd {
+    runs::RunEnd {
+        outcome: report.outcome(),
+        error_type: (!report.complaints.is_empty()).then_some(ErrorType::BadResponse),
+        message: report.words(),
+        requests: 0,
+        counts: report.counts,
+    }
+}
+
+fn from_error(error: &JobError) -> runs::RunEnd {
+    failed(error.outcome(), error.error_type(), error.to_string())
+}
+
+fn no_account(job: &Job) -> runs::RunEnd {
+    let name = job.account.as_ref().map_or("", |account| account.as_str());
+    failed(
+        Outcome::Blocked,
+        Some(ErrorType::AuthExpired),
+        format!("account {name} has no credentials; put them into secrets/{name}.toml"),
+    )
+}
+
+fn failed(outcome: Outcome, error_type: Option<ErrorType>, message: String) -> runs::RunEnd {
+    runs::RunEnd { outcome, error_type, message: Some(message), requests: 0, counts: Default::default() }
+}
+
+/// The one line of every run, whatever happened.
+fn log_finished(row: &runs::RunRow, duration_ms: u64) {
+    let outcome = row.outcome.map_or("", |outcome| outcome.as_str());
+    let error_type = row.error_type.map(|error_type| error_type.as_str());
+    let message = row.message.as_deref().unwrap_or("run finished");
+    let orders_new = row.counts.get("orders_new").copied();
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                event = "job.finished",
+                outcome,
+                duration_ms,
+                requests = row.requests,
+                orders_new,
+                error.r#type = error_type,
+                "{message}",
+            )
+        };
+    }
+    match row.outcome {
+        Some(Outcome::Success | Outcome::Skipped) => line!(info),
+        Some(Outcome::Partial | Outcome::Interrupted) => line!(warn),
+        _ => line!(error),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

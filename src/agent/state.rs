@@ -1,0 +1,85 @@
+//! Opening the state: the same path after a clean stop and after a crash. A clean start finds nothing to repair.
+
+use chrono::{DateTime, Utc};
+
+use super::instance::{Instance, InstanceError};
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::domain::{ErrorType, Outcome};
+use crate::planning::recovery::{Repair, Wreckage, repairs};
+use crate::store::{self, Lane, Store, StoreError, Tx, requests, runs, session, snapshots};
+
+/// The state, open and ours.
+pub struct State {
+    /// The database.
+    pub store: Store,
+    _instance: Instance,
+}
+
+/// Why the state cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The directory is not ours.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// The database does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl State {
+    /// Takes the lock, opens and migrates the database, checks it after an unclean stop, and repairs what that left.
+    pub async fn open(config: &Config, clock: &SharedClock) -> Result<Self, StateError> {
+        let instance = Instance::take(&config.state_dir)?;
+        let now = clock.now();
+        let store = Store::open(&config.state_dir.join("sellerd.db"), Lane::Thread, now)?;
+        let unclean = store.write(move |tx| session::begin(tx, env!("CARGO_PKG_VERSION"), now)).await?;
+        if unclean.is_some() {
+            store::integrity::quick_check(&store).await?;
+        }
+        let interrupted = store.write(move |tx| repair(tx, now)).await?;
+        if let Some(unclean) = unclean {
+            tracing::warn!(
+                event = "agent.unclean_shutdown",
+                last_seen = %unclean.last_seen,
+                interrupted_runs = interrupted,
+                "the last stop was not a clean one; the database is whole",
+            );
+        }
+        Ok(Self { store, _instance: instance })
+    }
+
+    /// Writes down that this was a clean stop and lets go.
+    pub async fn close(self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.store.write(move |tx| session::end(tx, now)).await?;
+        self.store.close().await
+    }
+}
+
+/// Makes the repairs that `planning::recovery` finds. Returns how many runs were interrupted.
+fn repair(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<usize, StoreError> {
+    let open_runs = runs::left_open(tx)?;
+    let wreckage = Wreckage {
+        open_runs: open_runs.iter().map(|run| run.run_id).collect(),
+        unanswered: requests::unanswered(tx)?.iter().map(|r| (r.id, r.method != "GET")).collect(),
+        open_snapshots: snapshots::left_open(tx)?.into_iter().map(|snapshot| snapshot.id).collect(),
+    };
+    for repair in repairs(&wreckage) {
+        match repair {
+            Repair::InterruptRun(run) => {
+                let end = runs::RunEnd {
+                    outcome: Outcome::Interrupted,
+                    error_type: None::<ErrorType>,
+                    message: Some("the agent stopped while it ran".to_owned()),
+                    requests: requests::count_for_run(tx, run)?,
+                    counts: Default::default(),
+                };
+                runs::finish(tx, run, &end, now)?;
+            }
+            Repair::CloseRead(id) => requests::mark_lost(tx, id, now)?,
+            Repair::KeepInDoubt(_) => {}
+            Repair::AbandonSnapshot(id) => snapshots::abandon(tx, id, now)?,
+        }
+    }
+    Ok(open_runs.len())
+}

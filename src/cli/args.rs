@@ -1,0 +1,284 @@
+//! What can be typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::domain::RunId;
+
+const EXAMPLES: &str = "\
+Examples:
+  sellerd try                     a tour of a pretend shop; nothing is left behind
+  sellerd init my-shop            a configuration of your own, which only looks at first
+  sellerd -c my-shop status       what is going on";
+
+/// Keeps a seller's stock and orders on marketplaces in step, on a schedule.
+#[derive(Debug, Parser)]
+#[command(name = "sellerd", version, before_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Args {
+    /// The configuration directory.
+    #[arg(short, long, global = true, value_name = "DIR", env = "SELLERD_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// How results are written.
+    #[arg(short, long, global = true, value_enum, default_value_t, env = "SELLERD_OUTPUT")]
+    pub output: Format,
+
+    /// Ask nothing; what is missing is an error.
+    #[arg(long, global = true, env = "SELLERD_NO_INPUT")]
+    pub no_input: bool,
+
+    /// Answer every question with yes.
+    #[arg(long, global = true, env = "SELLERD_YES")]
+    pub yes: bool,
+
+    /// Say more; twice for every request.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Say only what went wrong.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// Without colours.
+    #[arg(long, global = true, env = "SELLERD_NO_COLOR")]
+    pub no_color: bool,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
+    /// For spreadsheets.
+    Csv,
+}
+
+impl Format {
+    /// Whether errors are written as JSON too.
+    pub fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Jsonl)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A tour: a pretend shop, the agent at work on it, and everything gone at the end.
+    Try(TryOptions),
+    /// Writes a configuration directory.
+    Init(InitOptions),
+    /// Runs the agent: every job by its schedule, until it is stopped.
+    Run(RunOptions),
+    /// One job at a time.
+    #[command(subcommand)]
+    Job(JobCommand),
+    /// What is going on: accounts, jobs, problems.
+    Status,
+    /// When the jobs run next.
+    Schedule(ScheduleOptions),
+    /// What ran, and how it ended.
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// The orders that were read.
+    #[command(subcommand)]
+    Orders(OrdersCommand),
+    /// The stock as it was last read.
+    #[command(subcommand)]
+    Stock(StockCommand),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// The accounts' logins.
+    #[command(subcommand)]
+    Auth(AuthCommand),
+    /// A pretend marketplace, for trying things out.
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct TryOptions {
+    /// End by itself after this time, for example 30s.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub stop_after: Option<Duration>,
+    /// Leave configuration and database in this directory.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Articles in the pretend shop.
+    #[arg(long, default_value_t = 8_431, value_name = "N")]
+    pub articles: usize,
+    /// The same seed makes the same shop.
+    #[arg(long, default_value_t = 42, value_name = "N")]
+    pub seed: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct InitOptions {
+    /// Where to write it.
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// The marketplace.
+    #[arg(long, value_name = "NAME")]
+    pub marketplace: Option<String>,
+    /// What to call the account.
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// The zone of your shop, for example Europe/Berlin.
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// Another address of the marketplace's API, for example that of a sandbox.
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RunOptions {
+    /// Stop by itself after this time, for example 10m.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub stop_after: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    /// Runs a job now and waits for its end.
+    Run {
+        /// The job: the name of its file without `.toml`.
+        name: String,
+    },
+    /// The jobs and how they last ran.
+    List,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ScheduleOptions {
+    /// How many runs to show.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub next: usize,
+    /// Only this job.
+    #[arg(long, value_name = "NAME")]
+    pub job: Option<String>,
+    /// Only this day, for example 2027-03-28.
+    #[arg(long, value_name = "DATE")]
+    pub on: Option<chrono::NaiveDate>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// The runs, newest first.
+    List(RunsListOptions),
+    /// One run.
+    Show {
+        /// The run, for example r-12.
+        id: RunId,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RunsListOptions {
+    /// Only this job.
+    #[arg(long, value_name = "NAME")]
+    pub job: Option<String>,
+    /// At most so many. Tables show 20 unless told otherwise, JSON and CSV all.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OrdersCommand {
+    /// The orders, oldest first.
+    List(AccountFilter),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StockCommand {
+    /// The listings.
+    List(AccountFilter),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct AccountFilter {
+    /// Only this account.
+    #[arg(short, long, value_name = "NAME")]
+    pub account: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Checks every file. Contacts nothing.
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuthCommand {
+    /// Asks the marketplace who we are, even if the account is blocked. Success makes it active.
+    Test {
+        /// The account.
+        account: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SandboxCommand {
+    /// Serves a pretend marketplace until it is stopped. Prints one line of JSON when it is ready.
+    Serve(ServeOptions),
+    /// Breaks something in a running sandbox, or mends it with `restore`.
+    Fault {
+        /// The sandbox's control address, as `serve` printed it.
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8790/sandbox")]
+        control: String,
+        /// What to break, for example: revoke, 5xx --rate 0.1, clock-skew 10m, restore.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// Lets a buyer buy in a running sandbox.
+    Buy {
+        /// The sandbox's control address, as `serve` printed it.
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8790/sandbox")]
+        control: String,
+        /// How many orders.
+        #[arg(long, default_value_t = 1)]
+        count: u32,
+        /// The article to buy; any if left out.
+        #[arg(long, value_name = "ID")]
+        article: Option<i64>,
+        /// How many copies of it.
+        #[arg(long, default_value_t = 1)]
+        quantity: u32,
+        /// The buyer does not pay yet.
+        #[arg(long)]
+        unpaid: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ServeOptions {
+    /// Where to listen; port 0 picks one.
+    #[arg(long, default_value = "127.0.0.1:8790", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// The same seed makes the same shop.
+    #[arg(long, default_value_t = 42, value_name = "N")]
+    pub seed: u64,
+    /// Articles in the shop.
+    #[arg(long, default_value_t = 8_431, value_name = "N")]
+    pub articles: usize,
+    /// Buyers buy by themselves, once in this time on average, for example 20s.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub buyers: Option<Duration>,
+    /// The daily limit of requests; 0 for none.
+    #[arg(long, default_value_t = 5_000, value_name = "N")]
+    pub daily_limit: i64,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write for example 30s or 10m"))
+}

@@ -1,0 +1,156 @@
+//! What went wrong with a command, for people and for programs.
+
+use serde::Serialize;
+
+use super::Exit;
+use crate::agent::accounts::AccountError;
+use crate::agent::ask::Declined;
+use crate::agent::daemon::StartError;
+use crate::agent::instance::InstanceError;
+use crate::agent::state::StateError;
+use crate::domain::ErrorType;
+use crate::store::StoreError;
+
+/// A command that was not done.
+#[derive(Debug)]
+pub struct Failure {
+    /// A stable code such as `E440`.
+    pub code: &'static str,
+    /// The exit code.
+    pub exit: Exit,
+    /// The kind of error, where it is one of the list.
+    pub error_type: Option<ErrorType>,
+    /// What is wrong, and where.
+    pub message: String,
+    /// The command or edit that mends it.
+    pub fix: String,
+    /// It has been said already; only the exit code is left to tell.
+    pub said: bool,
+}
+
+impl Failure {
+    /// A failure with its code and exit.
+    pub fn new(code: &'static str, exit: Exit, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { code, exit, error_type: None, message: message.into(), fix: fix.into(), said: false }
+    }
+
+    /// A usage error.
+    pub fn usage(message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new("E200", Exit::Usage, message, fix)
+    }
+
+    /// Something that should not happen.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new("E500", Exit::Failed, message, "")
+    }
+
+    /// Writes it to stderr: drawn, or as one JSON object.
+    pub fn print(&self, json: bool) {
+        if self.said {
+            return;
+        }
+        if json {
+            let document = Document {
+                schema: "sellerd.error/1",
+                code: self.code,
+                exit: self.exit as u8,
+                error_type: self.error_type,
+                message: &self.message,
+                fix: &self.fix,
+            };
+            eprintln!("{}", serde_json::to_string(&document).unwrap_or_default());
+            return;
+        }
+        eprintln!("error[{}]: {}", self.code, self.message);
+        if !self.fix.is_empty() {
+            eprintln!("  fix:  {}", self.fix);
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'a str,
+    code: &'a str,
+    exit: u8,
+    error_type: Option<ErrorType>,
+    message: &'a str,
+    fix: &'a str,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let (code, exit) = match &error {
+            StoreError::Newer { .. } => ("E470", Exit::Config),
+            StoreError::Locked { .. } => ("E471", Exit::Temporary),
+            StoreError::Corrupt { .. } => ("E472", Exit::Failed),
+            StoreError::DiskFull { .. } => ("E473", Exit::Failed),
+            StoreError::NotWritable { .. } => ("E474", Exit::Failed),
+            StoreError::NoDatabase { .. } => ("E475", Exit::Failed),
+            StoreError::Internal(_) => ("E500", Exit::Failed),
+        };
+        // The store's own words end with what mends it.
+        Self { error_type: Some(error.error_type()), ..Self::new(code, exit, error.to_string(), "") }
+    }
+}
+
+impl From<InstanceError> for Failure {
+    fn from(error: InstanceError) -> Self {
+        let message = error.to_string();
+        match error {
+            InstanceError::Taken { .. } => Self::new(
+                "E440",
+                Exit::Taken,
+                message,
+                "use that one: `sellerd status` reads beside it; or stop it first, for example: systemctl stop sellerd",
+            ),
+            InstanceError::NotUsable { dir, why } => {
+                let fix = match why.kind() {
+                    std::io::ErrorKind::StorageFull => "make room on the disk".to_owned(),
+                    _ => format!(
+                        "make it a directory that this user can write to, or choose another `state_dir` in \
+                         sellerd.toml: {}",
+                        dir.display()
+                    ),
+                };
+                Self::new("E474", Exit::Failed, message, fix)
+            }
+        }
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Instance(error) => error.into(),
+            StateError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AccountError> for Failure {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Store(error) => error.into(),
+            other => Self::new("E480", Exit::Failed, other.to_string(), ""),
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::State(error) => error.into(),
+            StartError::Store(error) => error.into(),
+            StartError::Account(error) => error.into(),
+            StartError::Trigger(error) => Self::internal(error.to_string()),
+            StartError::Listen(message) => Self::new("E481", Exit::Failed, message, ""),
+        }
+    }
+}
+
+impl From<Declined> for Failure {
+    fn from(declined: Declined) -> Self {
+        Self::new("E490", Exit::of_number(declined.exit), declined.message, declined.fix)
+    }
+}

@@ -1,0 +1,110 @@
+//! Where a command works: the configuration directory, and how its results are to be written.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use super::args::{Args, Format};
+use super::{Exit, Failure};
+use crate::clock::SharedClock;
+use crate::config::{self, Config, LogFormat};
+use crate::store::{Store, StoreError};
+use crate::telemetry;
+
+/// What every command is given.
+pub struct Home {
+    /// The configuration directory.
+    pub dir: PathBuf,
+    /// How results are written.
+    pub output: Format,
+    /// Nothing is asked.
+    pub no_input: bool,
+    /// Whether stderr may have colours.
+    pub colour: bool,
+    verbose: u8,
+    quiet: bool,
+}
+
+impl Home {
+    pub fn of(args: &Args) -> Self {
+        Self {
+            dir: config::find_dir(args.config.clone(), |name| std::env::var_os(name)),
+            output: args.output,
+            no_input: args.no_input,
+            colour: !args.no_color && std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            verbose: args.verbose,
+            quiet: args.quiet,
+        }
+    }
+
+    /// The configuration, or its mistakes drawn and exit 78. Warnings are drawn too and do not keep anybody.
+    pub fn config(&self) -> Result<Config, Failure> {
+        let checked = config::load(&self.dir);
+        let errors = checked.config.is_none();
+        if !checked.diagnostics.is_empty() && (errors || !self.output.is_json() && !self.quiet) {
+            match self.output.is_json() {
+                true => return Err(Self::mistakes(&checked)),
+                false => eprint!("{}", checked.draw(self.colour)),
+            }
+        }
+        checked.config.ok_or_else(|| Failure { said: true, ..Self::no_config() })
+    }
+
+    fn no_config() -> Failure {
+        Failure::new("E100", Exit::Config, "the configuration has mistakes", "sellerd config check")
+    }
+
+    fn mistakes(checked: &config::Checked) -> Failure {
+        let first = checked.diagnostics.iter().find(|d| d.severity == config::Severity::Error);
+        match first {
+            None => Self::no_config(),
+            Some(d) => Failure {
+                error_type: Some(crate::domain::ErrorType::ConfigInvalid),
+                ..Failure::new(
+                    d.code,
+                    Exit::Config,
+                    format!("{}:{}:{}: {}", d.file.display(), d.line, d.column, d.message),
+                    d.fix.clone().unwrap_or_default(),
+                )
+            },
+        }
+    }
+
+    /// The database beside whoever owns it; `None` when there is none yet.
+    pub fn store(&self, config: &Config) -> Result<Option<Store>, Failure> {
+        match Store::open_beside(&config.state_dir.join("sellerd.db")) {
+            Ok(store) => Ok(Some(store)),
+            Err(StoreError::NoDatabase { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Logs for a command that has no configuration: only what is worth a word.
+    pub fn log_plainly(&self, clock: &SharedClock) {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (_, 0) => "warn",
+            (_, 1) => "info",
+            (_, _) => "debug",
+        };
+        let _ = telemetry::init(telemetry::Format::Auto, level, clock.clone());
+    }
+
+    /// Logs as the configuration says; for one command at a terminal only what is worth a word.
+    pub fn log(&self, config: &Config, daemon: bool, clock: &SharedClock) {
+        let level = match (self.quiet, self.verbose, daemon) {
+            (true, ..) => "error",
+            (_, 2.., _) => "trace",
+            (_, 1, _) => "debug",
+            (_, 0, true) => config.log.level.as_str(),
+            (_, 0, false) => "warn",
+        };
+        let format = match config.log.format {
+            LogFormat::Auto => telemetry::Format::Auto,
+            LogFormat::Pretty => telemetry::Format::Pretty,
+            LogFormat::Logfmt => telemetry::Format::Logfmt,
+            LogFormat::Json => telemetry::Format::Json,
+        };
+        // A second set-up in one process is a test's; the first one stays.
+        let _ = telemetry::init(format, level, clock.clone());
+    }
+}

@@ -1,0 +1,113 @@
+//! `sellerd init`: writes a configuration directory from flags, asking on a terminal for what is missing.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+
+use chrono_tz::Tz;
+
+use super::args::InitOptions;
+use super::home::Home;
+use super::{Exit, Failure, output};
+use crate::config::init::{self, Answers};
+use crate::domain::{AccountName, nearest};
+use crate::marketplace::{self, Descriptor};
+
+/// Writes it and says what comes next.
+pub fn run(options: InitOptions, home: &Home) -> Result<Exit, Failure> {
+    let mut asking = Asking { allowed: !home.no_input && io::stdin().is_terminal() && io::stderr().is_terminal() };
+    let marketplace = marketplace(&options, &mut asking)?;
+    let account = asking.text("account", "What shall the account be called?", options.account, marketplace.first_account)?;
+    let timezone = asking.text("timezone", "Time zone of your shop?", options.timezone, "Europe/Berlin")?;
+    let dir = options.dir.unwrap_or_else(|| home.dir.clone());
+    let answers = Answers {
+        marketplace,
+        account: account_name(account)?,
+        timezone: zone(&timezone)?,
+        base_url: options.base_url,
+        state_dir: None,
+        credentials: None,
+    };
+    let written = init::write(&dir, &init::files(&answers)).map_err(|error| {
+        Failure::new("E210", Exit::Usage, error.to_string(), "name another directory: sellerd init DIR")
+    })?;
+    output::text(&said(&dir, &written, &answers))?;
+    Ok(Exit::Success)
+}
+
+fn said(dir: &std::path::Path, written: &[PathBuf], answers: &Answers) -> String {
+    let names: Vec<String> = written
+        .iter()
+        .map(|path| path.strip_prefix(dir).unwrap_or(path).display().to_string())
+        .collect();
+    let (dir, account) = (dir.display(), &answers.account);
+    format!(
+        "Written to {dir}:  {}\n\
+         All jobs start in observe mode: they look, they never write.\n\n\
+         Next:  1. put the {} into {dir}/secrets/{account}.toml\n       \
+         2. sellerd -c {dir} config check\n       \
+         3. sellerd -c {dir} job run probe\n       \
+         4. sellerd -c {dir} run\n",
+        names.join("  "),
+        answers.marketplace.credential_names.join(", "),
+    )
+}
+
+fn marketplace(options: &InitOptions, asking: &mut Asking) -> Result<&'static Descriptor, Failure> {
+    let known = || marketplace::ALL.iter().map(|descriptor| descriptor.name);
+    let titles: Vec<&str> = known().collect();
+    let question = format!("Marketplace? ({})", titles.join(", "));
+    let name = asking.text("marketplace", &question, options.marketplace.clone(), titles.first().copied().unwrap_or(""))?;
+    marketplace::descriptor(&name.to_lowercase()).ok_or_else(|| {
+        let near = nearest(&name, known()).map(|near| format!("did you mean {near}? "));
+        Failure::usage(
+            format!("`{name}` is no marketplace that this version knows"),
+            format!("{}--marketplace is one of: {}", near.unwrap_or_default(), titles.join(", ")),
+        )
+    })
+}
+
+fn account_name(name: String) -> Result<AccountName, Failure> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || name.starts_with('-') || !name.chars().all(fits) {
+        return Err(Failure::usage(
+            format!("`{name}` cannot be an account's name"),
+            "use small letters, digits and hyphens, for example --account cm-main",
+        ));
+    }
+    Ok(AccountName(name))
+}
+
+fn zone(name: &str) -> Result<Tz, Failure> {
+    name.parse().map_err(|_| {
+        let near = nearest(name, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name()));
+        let fix = near.map_or_else(|| "write it like Europe/Berlin".to_owned(), |near| format!("did you mean {near}?"));
+        Failure::usage(format!("`{name}` is no time zone"), fix)
+    })
+}
+
+/// Asks where that is possible, takes the default where it is not needed, and names the flag where it is.
+struct Asking {
+    allowed: bool,
+}
+
+impl Asking {
+    fn text(&mut self, flag: &str, question: &str, given: Option<String>, default: &str) -> Result<String, Failure> {
+        if let Some(given) = given {
+            return Ok(given);
+        }
+        if !self.allowed {
+            return Err(Failure::usage(
+                format!("--{flag} is missing and there is nobody to ask"),
+                format!("add for example: --{flag} {default}"),
+            ));
+        }
+        eprint!("{question}  [{default}]  > ");
+        let mut line = String::new();
+        io::stderr()
+            .flush()
+            .and_then(|()| io::stdin().lock().read_line(&mut line))
+            .map_err(|error| Failure::internal(format!("the answer cannot be read: {error}")))?;
+        let answer = line.trim();
+        Ok(if answer.is_empty() { default.to_owned() } else { answer.to_owned() })
+    }
+}

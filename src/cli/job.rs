@@ -1,0 +1,85 @@
+//! `sellerd job run`: one run now, in the agent if there is one, else in this process.
+
+use std::sync::{Arc, RwLock};
+
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use super::home::Home;
+use super::{Exit, Failure};
+use crate::agent::accounts::Accounts;
+use crate::agent::ask::{Answered, Declined, Desk, no_job};
+use crate::agent::daemon::Command;
+use crate::agent::runner::Runner;
+use crate::agent::state::State;
+use crate::agent::{control, lifecycle};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::domain::JobName;
+use crate::http::local;
+use crate::store::runs::RunRow;
+
+/// Runs a job and shows its run.
+pub async fn run(name: &str, home: &Home) -> Result<Exit, Failure> {
+    let config = home.config()?;
+    home.log(&config, false, &SystemClock::shared());
+    let name = JobName::from(name);
+    if !config.jobs.contains_key(&name) {
+        return Err(no_job(&name, &config).into());
+    }
+    let tz = config.timezone;
+    let row: RunRow = match ask_agent(&config, &format!("/job/{name}/run")).await? {
+        Some(answered) => answered?,
+        None => here(config, async |desk: &Desk| desk.run_job(&name).await).await??,
+    };
+    super::runs::print(&row, home, tz)?;
+    Ok(Exit::of_run(row.outcome, row.error_type))
+}
+
+/// Asks the agent that runs on this state directory, if one does.
+pub async fn ask_agent<T: DeserializeOwned>(config: &Config, path: &str) -> Result<Option<Answered<T>>, Failure> {
+    let socket = control::socket_path(&config.state_dir);
+    let Some((status, body)) = local::ask_agent(&socket, path).await.map_err(Failure::internal)? else {
+        return Ok(None);
+    };
+    let garbled = |error| Failure::internal(format!("the running sellerd answered oddly ({error}); is it another version?"));
+    if status == 200 {
+        return serde_json::from_slice(&body).map(|value| Some(Ok(value))).map_err(garbled);
+    }
+    serde_json::from_slice::<Declined>(&body).map(|why| Some(Err(why))).map_err(garbled)
+}
+
+/// Takes the state for one question. Ctrl-C lets what runs come to its end.
+pub async fn here<T>(config: Config, question: impl AsyncFnOnce(&Desk) -> T) -> Result<T, Failure> {
+    let clock = SystemClock::shared();
+    let state = State::open(&config, &clock).await?;
+    let shared = super::run::shared(state.store.clone(), &clock);
+    let accounts = Accounts::make(&config, &Accounts::default(), &shared).await?;
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone())?;
+    let runner = Runner::new(shared.clone(), config.state_dir.clone(), accounts, stop);
+    let desk = Desk { config: Arc::new(RwLock::new(Arc::new(config))), runner, shared };
+    let answer = question(&desk).await;
+    desk.runner.drained().await;
+    state.close(clock.now()).await?;
+    Ok(answer)
+}
+
+fn stop_on_signal(stop: CancellationToken) -> Result<(), Failure> {
+    let mut commands = lifecycle::listen(SystemClock::shared(), None)
+        .map_err(|error| Failure::internal(format!("no signals: {error}")))?;
+    tokio::spawn(async move {
+        let mut asked = false;
+        while let Some(command) = commands.recv().await {
+            match command {
+                Command::Reload(_) => {}
+                Command::Drain if asked => std::process::exit(Exit::Interrupted as i32),
+                Command::Drain => {
+                    asked = true;
+                    stop.cancel();
+                }
+            }
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Lists of any length, row by row: nothing is collected but what a table needs to find its widths.
+
+use std::io::{self, BufWriter, Stdout, Write};
+
+use comfy_table::Table;
+use serde::Serialize;
+
+use super::Failure;
+use super::args::Format;
+use super::output::{lines, pipe, table};
+
+/// How one kind of row is shown.
+pub trait Row: Serialize {
+    /// The heads of the table.
+    const HEAD: &'static [&'static str];
+    /// The columns of the table that hold numbers.
+    const NUMBERS: &'static [usize];
+    /// The columns of the CSV, named as in JSON.
+    const CSV: &'static [&'static str];
+
+    /// The cells of the table.
+    fn cells(&self, tz: chrono_tz::Tz) -> Vec<String>;
+
+    /// The rows of the CSV: one, unless the row has lines of its own.
+    fn csv(&self) -> Vec<Vec<String>>;
+}
+
+/// Writes rows as they come.
+pub enum List {
+    /// `{"schema": ..., "<key>": [ ... ]}`.
+    Json { out: BufWriter<Stdout>, first: bool },
+    /// An object a line.
+    Jsonl(BufWriter<Stdout>),
+    /// With a head.
+    Csv(Box<csv::Writer<Stdout>>),
+    /// For people.
+    Table(Box<Table>, chrono_tz::Tz),
+}
+
+impl List {
+    /// Begins a list of `T`, which JSON calls `key`.
+    pub fn begin<T: Row>(format: Format, schema: &str, key: &str, tz: chrono_tz::Tz) -> io::Result<Self> {
+        Ok(match format {
+            Format::Json => {
+                let mut out = BufWriter::new(io::stdout());
+                write!(out, "{{\"schema\":\"{schema}\",\"{key}\":[")?;
+                Self::Json { out, first: true }
+            }
+            Format::Jsonl => Self::Jsonl(BufWriter::new(io::stdout())),
+            Format::Csv => {
+                let mut writer = csv::Writer::from_writer(io::stdout());
+                writer.write_record(T::CSV)?;
+                Self::Csv(Box::new(writer))
+            }
+            Format::Table => Self::Table(Box::new(table(T::HEAD, T::NUMBERS)), tz),
+        })
+    }
+
+    /// Writes one row.
+    pub fn row<T: Row>(&mut self, row: &T) -> io::Result<()> {
+        match self {
+            Self::Json { out, first } => {
+                if !std::mem::take(first) {
+                    out.write_all(b",")?;
+                }
+                serde_json::to_writer(out, row)?;
+            }
+            Self::Jsonl(out) => {
+                serde_json::to_writer(&mut *out, row)?;
+                out.write_all(b"\n")?;
+            }
+            Self::Csv(writer) => {
+                for record in row.csv() {
+                    writer.write_record(record.iter().map(|cell| harmless(cell)))?;
+                }
+            }
+            Self::Table(table, tz) => {
+                table.add_row(row.cells(*tz));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the list. `empty` is what people read when there is nothing in it.
+    pub fn end(self, empty: &str) -> io::Result<()> {
+        match self {
+            Self::Json { mut out, .. } => {
+                out.write_all(b"]}\n")?;
+                out.flush()
+            }
+            Self::Jsonl(mut out) => out.flush(),
+            Self::Csv(mut writer) => writer.flush(),
+            Self::Table(table, _) if table.row_iter().next().is_none() => {
+                eprintln!("{empty}");
+                Ok(())
+            }
+            Self::Table(table, _) => io::stdout().write_all(lines(&table).as_bytes()),
+        }
+    }
+}
+
+/// The result of writing a list, where a reader that went away is no failure.
+pub fn done(result: io::Result<()>) -> Result<(), Failure> {
+    result.or_else(pipe)
+}
+
+/// A cell that a spreadsheet would take for a formula gets a quote in front: buyers and sellers choose their own words.
+fn harmless(cell: &str) -> String {
+    let is_number = cell.parse::<f64>().is_ok();
+    match cell.as_bytes().first() {
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') if !is_number => format!("'{cell}"),
+        _ => cell.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        assert_eq!(harmless("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        assert_eq!(harmless("@sum"), "'@sum");
+        assert_eq!(harmless("-2"), "-2");
+        assert_eq!(harmless("Jace, the Mind Sculptor"), "Jace, the Mind Sculptor");
+    }
+}

@@ -1,0 +1,98 @@
+//! Words for people: commands in, tables or JSON out. It decides nothing.
+
+mod args;
+mod auth;
+mod check;
+mod exit;
+mod failure;
+mod home;
+mod init;
+mod job;
+mod list;
+mod orders;
+mod output;
+mod run;
+mod runs;
+mod sandbox;
+mod schedule;
+mod status;
+mod stock;
+mod tour;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Args, Command, JobCommand, RunsCommand};
+pub(crate) use exit::Exit;
+pub(crate) use failure::Failure;
+use home::Home;
+
+/// Parses the command line, does what it says, and says how it went.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are no mistakes; everything else is usage.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let json = args.output.is_json();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(dispatch(args));
+            // A run that was told to stop at once is not waited for.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(Failure::internal(format!("no runtime: {error}"))),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.print(json);
+            failure.exit.into()
+        }
+    }
+}
+
+async fn dispatch(args: Args) -> Result<Exit, Failure> {
+    let home = Home::of(&args);
+    match args.command {
+        None => no_command(&home).await,
+        Some(Command::Try(options)) => tour::run(options, &home).await,
+        Some(Command::Init(options)) => init::run(options, &home),
+        Some(Command::Run(options)) => run::run(options, &home).await,
+        Some(Command::Job(JobCommand::Run { name })) => job::run(&name, &home).await,
+        Some(Command::Job(JobCommand::List)) => status::jobs(&home).await,
+        Some(Command::Status) => status::run(&home).await,
+        Some(Command::Schedule(options)) => schedule::run(&options, &home),
+        Some(Command::Runs(RunsCommand::List(options))) => runs::list(options, &home).await,
+        Some(Command::Runs(RunsCommand::Show { id })) => runs::show(id, &home).await,
+        Some(Command::Orders(args::OrdersCommand::List(options))) => orders::list(options, &home).await,
+        Some(Command::Stock(args::StockCommand::List(options))) => stock::list(options, &home).await,
+        Some(Command::Config(args::ConfigCommand::Check)) => check::run(&home),
+        Some(Command::Sandbox(command)) => sandbox::run(command, &home).await,
+        Some(Command::Auth(args::AuthCommand::Test { account })) => auth::test(&account, &home).await,
+    }
+}
+
+/// `sellerd` alone: the status where there is a configuration, else how to begin.
+async fn no_command(home: &Home) -> Result<Exit, Failure> {
+    if home.dir.join("sellerd.toml").exists() {
+        return status::run(home).await;
+    }
+    println!("There is no configuration in {} yet. Two ways to begin:\n", home.dir.display());
+    println!("  sellerd try         a tour of a pretend shop; nothing is left behind");
+    println!("  sellerd init DIR    a configuration of your own, which only looks at first\n");
+    println!("More: sellerd --help");
+    Ok(Exit::Success)
+}
+
+/// The command line's own definition, for tests of the README.
+pub fn command() -> clap::Command {
+    Args::command()
+}

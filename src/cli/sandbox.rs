@@ -1,0 +1,71 @@
+//! `sellerd sandbox`: a pretend marketplace to try things out on, and the handles that break it.
+
+use serde_json::{Value, json};
+
+use super::args::{SandboxCommand, ServeOptions};
+use super::home::Home;
+use super::{Exit, Failure, output};
+use crate::agent::lifecycle;
+use crate::clock::SystemClock;
+use crate::http::local;
+use crate::sandbox::{Fault, Options, Sandbox};
+
+/// Serves, or reaches into one that is served.
+pub async fn run(command: SandboxCommand, home: &Home) -> Result<Exit, Failure> {
+    match command {
+        SandboxCommand::Serve(options) => serve(options, home).await,
+        SandboxCommand::Fault { control, words } if words == ["clear"] => {
+            say(&local::delete(&format!("{control}/fault")).await.map_err(unreachable(&control))?)
+        }
+        SandboxCommand::Fault { control, words } => {
+            let fault = Fault::parse(&words).map_err(|why| Failure::usage(why, "for example: sellerd sandbox fault revoke"))?;
+            let body = json!(fault);
+            say(&local::post_json(&format!("{control}/fault"), &body).await.map_err(unreachable(&control))?)
+        }
+        SandboxCommand::Buy { control, count, article, quantity, unpaid } => {
+            let mut body = json!({ "count": count, "pay": !unpaid });
+            if let Some(article) = article {
+                body["article_id"] = json!(article);
+                body["quantity"] = json!(quantity);
+            }
+            say(&local::post_json(&format!("{control}/buy"), &body).await.map_err(unreachable(&control))?)
+        }
+    }
+}
+
+async fn serve(options: ServeOptions, home: &Home) -> Result<Exit, Failure> {
+    let clock = SystemClock::shared();
+    home.log_plainly(&clock);
+    let mut commands = lifecycle::listen(clock.clone(), None)
+        .map_err(|error| Failure::internal(format!("no signals: {error}")))?;
+    let sandbox = Sandbox::start(Options {
+        listen: options.listen,
+        seed: options.seed,
+        articles: options.articles,
+        buyers: options.buyers,
+        daily_limit: u32::try_from(options.daily_limit).ok().filter(|limit| *limit > 0),
+        ..Options::new(clock)
+    })
+    .await
+    .map_err(|error| Failure::new("E482", Exit::Failed, error.to_string(), ""))?;
+    output::json(&sandbox.announcement())?;
+    // Whatever the signal is: it stops.
+    commands.recv().await;
+    sandbox.stop().await;
+    Ok(Exit::Success)
+}
+
+fn say((status, body): &local::LocalAnswer) -> Result<Exit, Failure> {
+    let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    if *status >= 400 {
+        let why = answer["error"].as_str().unwrap_or("the sandbox declined").to_owned();
+        return Err(Failure::new("E483", Exit::Failed, why, ""));
+    }
+    output::json(&answer)?;
+    Ok(Exit::Success)
+}
+
+fn unreachable(control: &str) -> impl FnOnce(String) -> Failure {
+    let fix = format!("start one: sellerd sandbox serve; its `control_url` is what --control takes, not {control}");
+    move |why| Failure::new("E484", Exit::Temporary, format!("no sandbox answers: {why}"), fix)
+}

@@ -1,0 +1,127 @@
+//! `sellerd status`: what ran, what is next, what is wrong.
+
+use chrono_tz::Tz;
+
+use super::args::Format;
+use super::home::Home;
+use super::output::{self, lines, span, table, thousands, when};
+use super::{Exit, Failure};
+use crate::agent::status::{AccountStatus, JobStatus, Status};
+use crate::clock::{Clock, SystemClock};
+
+/// Shows everything. Exit 4 when a login is lost, so that a script notices.
+pub async fn run(home: &Home) -> Result<Exit, Failure> {
+    let (status, tz) = read(home).await?;
+    match home.output {
+        Format::Table => output::text(&draw(&status, tz))?,
+        _ => output::json(&status)?,
+    }
+    Ok(if status.login_lost() { Exit::Login } else { Exit::Success })
+}
+
+/// Shows the jobs alone.
+pub async fn jobs(home: &Home) -> Result<Exit, Failure> {
+    let (status, tz) = read(home).await?;
+    match home.output {
+        Format::Table => output::text(&draw_jobs(&status, tz))?,
+        _ => output::json(&serde_json::json!({ "schema": "sellerd.jobs/1", "jobs": status.jobs }))?,
+    }
+    Ok(Exit::Success)
+}
+
+async fn read(home: &Home) -> Result<(Status, Tz), Failure> {
+    let config = home.config()?;
+    let store = home.store(&config)?;
+    let status = Status::read(&config, store.as_ref(), SystemClock::default().now()).await?;
+    Ok((status, config.timezone))
+}
+
+fn draw(status: &Status, tz: Tz) -> String {
+    let mut text = String::new();
+    for problem in &status.problems {
+        let since = when(problem.since, status.at, tz);
+        text.push_str(&format!("PROBLEM  {}  since {since} ({})\n", problem.title, span(status.at - problem.since)));
+        text.push_str(&format!("         Fix:  {}\n\n", problem.fix));
+    }
+    if status.halted {
+        text.push_str("HALTED   Nothing is written to any marketplace.\n         Fix:  sellerd unhalt\n\n");
+    }
+    if status.accounts.is_empty() {
+        text.push_str("No accounts yet. Add one to sellerd.toml, or begin anew: sellerd init DIR\n");
+    } else {
+        let mut accounts = table(&["ACCOUNT", "MARKETPLACE", "LOGIN", "REQUESTS", "STOCK"], &[4]);
+        for account in &status.accounts {
+            accounts.add_row(account_cells(account, status, tz));
+        }
+        text.push_str(&lines(&accounts));
+    }
+    text.push('\n');
+    text.push_str(&draw_jobs(status, tz));
+    text.push_str(&format!("\nTimes: {tz} ({}).\n", status.at.with_timezone(&tz).format("%z")));
+    text
+}
+
+fn account_cells(account: &AccountStatus, status: &Status, tz: Tz) -> Vec<String> {
+    let access = &account.access;
+    let login = match (access.state, access.since) {
+        ("unknown", _) => "not asked yet".to_owned(),
+        ("active", Some(since)) => format!("ok since {}", when(since, status.at, tz)),
+        (state, Some(since)) => format!("{} since {}", state.to_uppercase(), when(since, status.at, tz)),
+        (state, None) => state.to_owned(),
+    };
+    let quotas: Vec<String> = account
+        .quotas
+        .iter()
+        .map(|quota| {
+            let limit = quota.limit.map_or("no limit".to_owned(), |limit| format!("of {}", thousands(limit)));
+            format!("{} {limit} this {}", thousands(quota.used), quota.window)
+        })
+        .collect();
+    vec![
+        account.account.to_string(),
+        account.marketplace.to_owned(),
+        login,
+        quotas.join(", "),
+        thousands(account.listings),
+    ]
+}
+
+fn draw_jobs(status: &Status, tz: Tz) -> String {
+    if status.jobs.is_empty() {
+        return "No jobs yet: put a file into jobs/, or begin anew: sellerd init DIR\n".to_owned();
+    }
+    let mut jobs = table(&["JOB", "ACCOUNT", "MODE", "LAST RUN", "RESULT", "NEXT"], &[]);
+    for job in &status.jobs {
+        jobs.add_row(job_cells(job, status, tz));
+    }
+    lines(&jobs)
+}
+
+fn job_cells(job: &JobStatus, status: &Status, tz: Tz) -> Vec<String> {
+    let (last, result) = match &job.last_run {
+        None => ("-".to_owned(), "has not run yet".to_owned()),
+        Some(run) => (
+            format!("{}  {}", when(run.started_at, status.at, tz), super::runs::duration(run)),
+            match run.outcome {
+                None => "running".to_owned(),
+                Some(crate::domain::Outcome::Success) => "ok".to_owned(),
+                Some(outcome) => match run.error_type {
+                    Some(error_type) => format!("{} ({error_type})", outcome.as_str().to_uppercase()),
+                    None => outcome.as_str().to_uppercase(),
+                },
+            },
+        ),
+    };
+    let next = match job.next_run_at {
+        None => "off".to_owned(),
+        Some(at) => format!("{} in {}", when(at, status.at, tz), span(at - status.at)),
+    };
+    vec![
+        job.job.to_string(),
+        job.account.as_ref().map_or("-".to_owned(), |account| account.to_string()),
+        job.mode.to_string(),
+        last,
+        result,
+        next,
+    ]
+}

@@ -1,0 +1,93 @@
+//! `sellerd stock list`: the listings as they were last read.
+
+use super::args::AccountFilter;
+use super::home::Home;
+use super::list::{List, Row, done};
+use super::{Exit, Failure};
+use crate::domain::{AccountName, Money};
+use crate::store::listings::{self, ListingRow};
+
+/// Writes the listings of one account or of all.
+pub async fn list(filter: AccountFilter, home: &Home) -> Result<Exit, Failure> {
+    let config = home.config()?;
+    let account = known_account(filter, &config)?;
+    let (format, tz) = (home.output, config.timezone);
+    let begin = move || List::begin::<ListingRow>(format, "sellerd.stock/1", "listings", tz);
+    let empty = "No listings are known yet. Read them: sellerd job run stock-pull";
+    let written = match home.store(&config)? {
+        None => begin().and_then(|list| list.end(empty)),
+        Some(store) => {
+            store
+                .read(move |tx| {
+                    let mut list = match begin() {
+                        Ok(list) => list,
+                        Err(error) => return Ok(Err(error)),
+                    };
+                    let mut broken = None;
+                    listings::each(tx, account.as_ref(), |row| {
+                        if broken.is_none() {
+                            broken = list.row(&row).err();
+                        }
+                        Ok(())
+                    })?;
+                    Ok(match broken {
+                        Some(error) => Err(error),
+                        None => list.end(empty),
+                    })
+                })
+                .await?
+        }
+    };
+    done(written)?;
+    Ok(Exit::Success)
+}
+
+/// The account that was named, if it is one.
+pub fn known_account(
+    filter: AccountFilter,
+    config: &crate::config::Config,
+) -> Result<Option<AccountName>, Failure> {
+    let Some(name) = filter.account.map(AccountName) else { return Ok(None) };
+    if config.accounts.contains_key(&name) {
+        return Ok(Some(name));
+    }
+    let known: Vec<&str> = config.accounts.keys().map(|name| name.as_str()).collect();
+    let fix = match crate::domain::nearest(name.as_str(), known.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("the accounts are: {}", known.join(", ")),
+    };
+    Err(Failure::usage(format!("there is no account {name}"), fix))
+}
+
+impl Row for ListingRow {
+    const HEAD: &'static [&'static str] = &["ACCOUNT", "LISTING", "SKU", "TITLE", "COPIES", "IN CARTS", "PRICE"];
+    const NUMBERS: &'static [usize] = &[1, 4, 5, 6];
+    const CSV: &'static [&'static str] =
+        &["account", "listing_id", "sku", "title", "quantity", "in_carts", "price_minor", "currency"];
+
+    fn cells(&self, _: chrono_tz::Tz) -> Vec<String> {
+        let price = Money { minor: self.price_minor, currency: self.currency };
+        vec![
+            self.account.to_string(),
+            self.listing_id.to_string(),
+            self.sku.to_string(),
+            self.title.clone(),
+            self.quantity.to_string(),
+            self.in_carts.to_string(),
+            price.to_string(),
+        ]
+    }
+
+    fn csv(&self) -> Vec<Vec<String>> {
+        vec![vec![
+            self.account.to_string(),
+            self.listing_id.to_string(),
+            self.sku.to_string(),
+            self.title.clone(),
+            self.quantity.to_string(),
+            self.in_carts.to_string(),
+            self.price_minor.to_string(),
+            self.currency.to_string(),
+        ]]
+    }
+}

@@ -1,0 +1,233 @@
+//! What an answer means: pure, from status and headers alone. What its body says is the marketplace's to read.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::transport::{WireError, WireResponse};
+use super::{Attempt, CallError};
+use crate::domain::ErrorType;
+use crate::policy::access::AccessEvent;
+use crate::policy::backoff::Failure;
+use crate::policy::quota::WindowKind;
+
+/// What the client must know of a marketplace's headers.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitHeaders {
+    /// The header with the count of this window's requests, this one included.
+    pub count: Option<&'static str>,
+    /// The header with the limit.
+    pub limit: Option<&'static str>,
+    /// The window that it counts in.
+    pub window: WindowKind,
+}
+
+/// What is to be done with what came back.
+#[derive(Debug)]
+pub struct Verdict {
+    /// What is written down.
+    pub attempt: Attempt,
+    /// What follows.
+    pub next: Next,
+}
+
+/// What follows from an attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is an answer: a success, or a 4xx whose body says why.
+    Answer,
+    /// The same again at another URL of the same host.
+    Redirect(String),
+    /// Our clock was off: signed anew by the marketplace's clock it may pass.
+    WrongClock(CallError),
+    /// It failed; a read may be tried again where there is a failure that allows it.
+    Failed(CallError, Option<Failure>),
+}
+
+/// Where and when a request was sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'a> {
+    /// Method and template.
+    pub at: &'a str,
+    /// By our clock.
+    pub now: DateTime<Utc>,
+    /// How far ahead the marketplace's clock was taken to be when it was signed, in milliseconds.
+    pub offset_used_ms: i64,
+    /// Whether this request follows a redirect: then a refusal is our mistake and says nothing about access.
+    pub redirected: bool,
+}
+
+/// A 401 counts as a matter of the clock when the clock used was further off than this.
+const CLOCK_TOLERANCE_MS: i64 = 60_000;
+
+/// Judges what came back.
+pub fn classify(
+    result: &Result<WireResponse, WireError>,
+    sent: Sent<'_>,
+    headers: LimitHeaders,
+) -> Verdict {
+    let response = match result {
+        Ok(response) => response,
+        Err(error) => return no_answer(error, sent.at),
+    };
+    let clock_offset_ms = response
+        .header("date")
+        .and_then(|text| DateTime::parse_from_rfc2822(text).ok())
+        .map(|date| (date.with_timezone(&Utc) - sent.now).num_milliseconds());
+    let mut attempt = Attempt {
+        status: Some(response.status),
+        bytes: response.body.len() as u64,
+        quota_count: headers.count.and_then(|name| response.number(name)).filter(|n| *n >= 0),
+        quota_limit: headers.limit.and_then(|name| response.number(name)).filter(|n| *n > 0),
+        clock_offset_ms,
+        ..Attempt::default()
+    };
+    let at = || sent.at.to_owned();
+    let next = match response.status {
+        401 | 403 if sent.redirected => {
+            attempt.error_type = Some(ErrorType::BadResponse);
+            Next::Failed(
+                CallError::BadAnswer { at: at(), what: format!("{} after a redirect", response.status) },
+                None,
+            )
+        }
+        401 if clock_offset_ms.is_some_and(|now| (now - sent.offset_used_ms).abs() > CLOCK_TOLERANCE_MS) => {
+            attempt.error_type = Some(ErrorType::ClockSkew);
+            Next::WrongClock(CallError::Unauthorized { at: at() })
+        }
+        401 => {
+            attempt.error_type = Some(ErrorType::AuthRevoked);
+            attempt.access = Some(AccessEvent::Unauthorized(at()));
+            Next::Failed(CallError::Unauthorized { at: at() }, None)
+        }
+        403 => {
+            attempt.error_type = Some(ErrorType::AuthForbidden);
+            attempt.access = Some(AccessEvent::Forbidden(at()));
+            Next::Failed(CallError::Forbidden { at: at() }, None)
+        }
+        429 => too_many(response, &mut attempt, sent, headers.window),
+        307 | 308 => match response.header("location") {
+            Some(location) => Next::Redirect(location.to_owned()),
+            None => bad(&mut attempt, sent.at, "a redirect that leads nowhere"),
+        },
+        status @ (200..=299 | 400..=499) => {
+            attempt.access = Some(AccessEvent::Answered);
+            attempt.error_type = (status >= 400).then_some(ErrorType::Http4xx);
+            Next::Answer
+        }
+        status @ 500..=599 => {
+            attempt.error_type = Some(ErrorType::Http5xx);
+            let error =
+                CallError::Unavailable { at: at(), what: format!("{status}"), error_type: ErrorType::Http5xx };
+            Next::Failed(error, matches!(status, 502..=504).then_some(Failure::Server(status)))
+        }
+        status => bad(&mut attempt, sent.at, &format!("an answer with status {status}; check `base_url`")),
+    };
+    Verdict { attempt, next }
+}
+
+fn no_answer(error: &WireError, at: &str) -> Verdict {
+    let attempt = Attempt { error_type: Some(error.error_type), ..Attempt::default() };
+    let at = at.to_owned();
+    let next = match error.error_type {
+        ErrorType::BadResponse => Next::Failed(CallError::BadAnswer { at, what: error.what.clone() }, None),
+        error_type => Next::Failed(
+            CallError::Unavailable { at, what: error.what.clone(), error_type },
+            Some(Failure::Connection),
+        ),
+    };
+    Verdict { attempt, next }
+}
+
+/// Tells the kinds of 429 apart (cardmarket.md 7, trademe.md 6).
+fn too_many(response: &WireResponse, attempt: &mut Attempt, sent: Sent<'_>, window: WindowKind) -> Next {
+    attempt.error_type = Some(ErrorType::RateLimited);
+    let retry_after = response.number("retry-after").filter(|s| (0..=86_400).contains(s));
+    let counted = attempt.quota_count.zip(attempt.quota_limit);
+    attempt.window_full = match counted {
+        Some((count, limit)) => count >= limit,
+        None => retry_after.is_none(),
+    };
+    let until = match retry_after {
+        _ if attempt.window_full => window.resets_at(sent.now),
+        Some(seconds) => sent.now + TimeDelta::seconds(seconds),
+        None => sent.now + TimeDelta::seconds(60),
+    };
+    let failure = retry_after
+        .filter(|_| !attempt.window_full)
+        .map(|seconds| Failure::TooMany { retry_after: Some(std::time::Duration::from_secs(seconds as u64)) });
+    Next::Failed(CallError::RateLimited { at: sent.at.to_owned(), until }, failure)
+}
+
+fn bad(attempt: &mut Attempt, at: &str, what: &str) -> Next {
+    attempt.error_type = Some(ErrorType::BadResponse);
+    Next::Failed(CallError::BadAnswer { at: at.to_owned(), what: what.to_owned() }, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HEADERS: LimitHeaders = LimitHeaders {
+        count: Some("x-request-limit-count"),
+        limit: Some("x-request-limit-max"),
+        window: WindowKind::Hour,
+    };
+
+    fn judge(status: u16, headers: &[(&'static str, &str)]) -> Verdict {
+        let mut response = WireResponse { status, ..WireResponse::default() };
+        for (name, value) in headers {
+            response.headers.insert(*name, value.parse().unwrap());
+        }
+        let now = "2026-11-22T14:31:07Z".parse().unwrap();
+        classify(&Ok(response), Sent { at: "GET x", now, offset_used_ms: 0, redirected: false }, HEADERS)
+    }
+
+    fn failure(verdict: Verdict) -> Option<Failure> {
+        match verdict.next {
+            Next::Failed(_, failure) => failure,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_429_of_the_concurrency_limiter_is_tried_again_after_its_time() {
+        let verdict = judge(429, &[("retry-after", "1"), ("x-request-limit-count", "7"), ("x-request-limit-max", "50")]);
+        assert!(!verdict.attempt.window_full);
+        assert_eq!(failure(verdict), Some(Failure::TooMany { retry_after: Some(Duration::from_secs(1)) }));
+    }
+
+    #[test]
+    fn a_429_at_the_limit_closes_the_window() {
+        let verdict = judge(429, &[("x-request-limit-count", "50"), ("x-request-limit-max", "50")]);
+        assert!(verdict.attempt.window_full);
+        let Next::Failed(CallError::RateLimited { until, .. }, None) = verdict.next else { panic!() };
+        assert_eq!(until, "2026-11-22T15:00:00Z".parse::<DateTime<Utc>>().unwrap());
+    }
+
+    #[test]
+    fn a_429_that_says_nothing_closes_the_window() {
+        assert!(judge(429, &[]).attempt.window_full);
+    }
+
+    #[test]
+    fn a_401_with_a_clock_far_off_is_no_refusal_of_the_login() {
+        let far = judge(401, &[("date", "Sun, 22 Nov 2026 14:45:07 +0000")]);
+        assert!(matches!(far.next, Next::WrongClock(_)));
+        assert_eq!(far.attempt.access, None);
+        let near = judge(401, &[("date", "Sun, 22 Nov 2026 14:31:09 +0000")]);
+        assert_eq!(near.attempt.access, Some(AccessEvent::Unauthorized("GET x".into())));
+    }
+
+    #[test]
+    fn a_500_is_not_tried_again_and_a_503_is() {
+        assert_eq!(failure(judge(500, &[])), None);
+        assert_eq!(failure(judge(503, &[])), Some(Failure::Server(503)));
+    }
+
+    #[test]
+    fn refusals_are_not_tried_again() {
+        assert_eq!(failure(judge(403, &[])), None);
+        assert_eq!(failure(judge(401, &[])), None);
+    }
+}

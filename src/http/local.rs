@@ -1,0 +1,52 @@
+//! Asks something of a program on this machine: the running agent over its control socket, or a sandbox.
+
+use std::path::Path;
+
+use super::transport::install_tls_provider;
+
+/// Status and body of an answer.
+pub type LocalAnswer = (u16, Vec<u8>);
+
+/// Posts to the agent's control socket. `None` when nobody listens there.
+pub async fn ask_agent(socket: &Path, path: &str) -> Result<Option<LocalAnswer>, String> {
+    if !socket.exists() {
+        return Ok(None);
+    }
+    let client = client(|builder| builder.unix_socket(socket))?;
+    match client.post(format!("http://sellerd{path}")).send().await {
+        Ok(answer) => read(answer).await.map(Some),
+        // A socket that was left behind by a process that is gone.
+        Err(error) if error.is_connect() => Ok(None),
+        Err(error) => Err(format!("the running sellerd did not answer: {error}")),
+    }
+}
+
+/// Posts JSON to a sandbox's control address.
+pub async fn post_json(url: &str, body: &serde_json::Value) -> Result<LocalAnswer, String> {
+    let request = client(|builder| builder)?.post(url).header("content-type", "application/json");
+    read(request.body(body.to_string()).send().await.map_err(|error| error.to_string())?).await
+}
+
+/// Deletes at a sandbox's control address.
+pub async fn delete(url: &str) -> Result<LocalAnswer, String> {
+    read(client(|builder| builder)?.delete(url).send().await.map_err(|error| error.to_string())?).await
+}
+
+async fn read(answer: reqwest::Response) -> Result<LocalAnswer, String> {
+    let status = answer.status().as_u16();
+    let body = answer.bytes().await.map_err(|error| format!("the answer broke off: {error}"))?;
+    Ok((status, body.to_vec()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where clients are built")]
+fn client(
+    set: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, String> {
+    install_tls_provider();
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .tls_certs_only([]);
+    set(builder).build().map_err(|error| error.to_string())
+}

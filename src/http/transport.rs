@@ -1,0 +1,158 @@
+//! The wire: sends one request and brings the answer, whatever it is. Everything clever is in the client.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::domain::ErrorType;
+
+/// The most that is read of one answer. A page of 100 articles has 60 KB.
+pub const BODY_LIMIT: usize = 64 * 1024 * 1024;
+
+/// Sends a request as it stands. Under simulation another one takes its place.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Brings the whole answer, or says what kept it from coming.
+    async fn send(&self, request: WireRequest<'_>) -> Result<WireResponse, WireError>;
+}
+
+/// What goes over the wire.
+#[derive(Debug)]
+pub struct WireRequest<'a> {
+    /// The HTTP method.
+    pub method: &'a str,
+    /// The exact text of the URL, the same that was signed.
+    pub url: &'a str,
+    /// The `Authorization` header, if the request is signed.
+    pub authorization: Option<&'a str>,
+    /// From the first byte sent to the last byte read.
+    pub timeout: Duration,
+}
+
+/// An answer with its whole body.
+#[derive(Debug, Clone, Default)]
+pub struct WireResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, unpacked.
+    pub body: Vec<u8>,
+}
+
+impl WireResponse {
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// A header as a number.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.header(name)?.trim().parse().ok()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct WireError {
+    /// The kind of it.
+    pub error_type: ErrorType,
+    /// In words, without the URL.
+    pub what: String,
+}
+
+/// The real wire: one connection pool, no redirects, no retries, no cookies, no decisions.
+pub struct ReqwestTransport {
+    client: reqwest::Client,
+}
+
+impl ReqwestTransport {
+    /// A pool for one account. `https` says whether certificates are needed: plain HTTP, which the configuration
+    /// allows on loopback only, works on a machine that has none.
+    #[expect(clippy::disallowed_methods, reason = "this is where clients are built")]
+    pub fn new(https: bool) -> Result<Self, WireError> {
+        install_tls_provider();
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::from_static("accept"), HeaderValue::from_static("application/json"));
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("sellerd/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            // A redirected request has a wrong signature and may carry the header to another host.
+            .redirect(reqwest::redirect::Policy::none())
+            // The library would send again with the same nonce, past the gate.
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(10))
+            .pool_max_idle_per_host(1)
+            .pool_idle_timeout(Duration::from_secs(60))
+            .https_only(https);
+        let builder = if https { builder } else { builder.tls_certs_only([]) };
+        let client = builder.build().map_err(|e| WireError {
+            error_type: ErrorType::Tls,
+            what: format!("no HTTPS client can be made ({}); install the package ca-certificates", root_cause(&e)),
+        })?;
+        Ok(Self { client })
+    }
+}
+
+#[async_trait]
+impl Transport for ReqwestTransport {
+    async fn send(&self, request: WireRequest<'_>) -> Result<WireResponse, WireError> {
+        let method = reqwest::Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| WireError { error_type: ErrorType::Internal, what: "no such method".to_owned() })?;
+        let mut builder = self.client.request(method, request.url).timeout(request.timeout);
+        if let Some(authorization) = request.authorization {
+            builder = builder.header("authorization", authorization);
+        }
+        let mut response = builder.send().await.map_err(describe)?;
+        let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(describe)? {
+            if body.len() + chunk.len() > BODY_LIMIT {
+                return Err(WireError {
+                    error_type: ErrorType::BadResponse,
+                    what: format!("the answer is larger than {} MiB", BODY_LIMIT >> 20),
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(WireResponse { status, headers, body })
+    }
+}
+
+/// Names what went wrong without the URL, which could hold what is nobody's business.
+fn describe(error: reqwest::Error) -> WireError {
+    let cause = root_cause(&error);
+    let lower = cause.to_ascii_lowercase();
+    let (error_type, what) = if error.is_timeout() {
+        (ErrorType::Timeout, "no answer in time".to_owned())
+    } else if lower.contains("dns") || lower.contains("lookup") || lower.contains("resolve") {
+        (ErrorType::Dns, format!("the host's name cannot be resolved ({cause})"))
+    } else if lower.contains("certificate") || lower.contains("handshake") || lower.contains("tls") {
+        (ErrorType::Tls, format!("no secure connection ({cause})"))
+    } else if error.is_connect() {
+        (ErrorType::Connect, format!("no connection ({cause})"))
+    } else if error.is_decode() {
+        (ErrorType::BadResponse, format!("the answer cannot be unpacked ({cause})"))
+    } else {
+        (ErrorType::Connect, format!("the connection broke ({cause})"))
+    };
+    WireError { error_type, what }
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    crate::domain::clean(&cause.to_string())
+}
+
+/// Names ring as the process's TLS provider. Harmless to call again.
+pub fn install_tls_provider() {
+    // An error only says that one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

@@ -1,0 +1,177 @@
+//! `order-poll`: new and changed orders, recorded once with the stock movements that follow from them.
+//!
+//! Every page is one transaction: orders, lines, movements. A crash in between re-reads the page, which records
+//! nothing twice. The cursor of a list moves only when its last page is in.
+
+use std::collections::HashSet;
+
+use super::{Context, JobError, Report};
+use crate::domain::{AccountName, Order, OrderFeed, OrderId, OrderRead};
+use crate::planning::intake;
+use crate::store::{Tx, StoreError, cursors, movements, orders};
+
+/// The name under which the end of a whole poll is remembered beside the lists' own.
+const POLL: &str = "poll";
+
+/// Reads the lists that are due, then the orders that have left one.
+pub(super) async fn run(context: &Context) -> Result<Report, JobError> {
+    let (account, market) = context.market()?;
+    let feeds = market.capabilities().order_feeds;
+    let due = feeds_due(context, account, feeds).await?;
+    let mut report = Report::default();
+    let mut seen = HashSet::new();
+    for feed in &due {
+        read_list(context, feed, &mut seen, &mut report).await?;
+    }
+    for feed in &due {
+        follow(context, feed, &seen, &mut report).await?;
+    }
+    let (name, now) = (account.clone(), context.clock.now());
+    context.store.write(move |tx| cursors::set_feed_read_at(tx, &name, POLL, now)).await?;
+    Ok(report)
+}
+
+async fn feeds_due(
+    context: &Context,
+    account: &AccountName,
+    feeds: &'static [OrderFeed],
+) -> Result<Vec<&'static OrderFeed>, JobError> {
+    let name = account.clone();
+    let (read_at, polled_at) = context
+        .store
+        .read(move |tx| {
+            let mut read_at = Vec::with_capacity(feeds.len());
+            for feed in feeds {
+                read_at.push((feed.name, cursors::feed_read_at(tx, &name, feed.name)?));
+            }
+            Ok((read_at, cursors::feed_read_at(tx, &name, POLL)?))
+        })
+        .await?;
+    let at = |feed: &OrderFeed| read_at.iter().find(|(name, _)| *name == feed.name).and_then(|(_, at)| *at);
+    Ok(intake::feeds_due(feeds, at, polled_at, context.clock.now()))
+}
+
+/// Reads a list to its end. What a page shows is recorded before the next one is asked for.
+async fn read_list(
+    context: &Context,
+    feed: &OrderFeed,
+    seen: &mut HashSet<OrderId>,
+    report: &mut Report,
+) -> Result<(), JobError> {
+    let (account, market) = context.market()?;
+    let mut at = None;
+    loop {
+        context.go_on()?;
+        let page = market.order_page(feed, at.as_ref()).await?;
+        report.complaints.extend(page.complaints);
+        // An order that moved to an earlier page while we read is shown twice; once is enough.
+        let fresh: Vec<OrderRead> = page.orders.into_iter().filter(|read| seen.insert(read.order.id)).collect();
+        record(context, fresh, report).await?;
+        at = page.next;
+        if at.is_none() {
+            break;
+        }
+    }
+    let (name, list, now) = (account.clone(), feed.name, context.clock.now());
+    context.store.write(move |tx| cursors::set_feed_read_at(tx, &name, list, now)).await?;
+    Ok(())
+}
+
+/// Reads one by one the known orders that this list should have shown and did not: they have moved on.
+async fn follow(
+    context: &Context,
+    feed: &OrderFeed,
+    seen: &HashSet<OrderId>,
+    report: &mut Report,
+) -> Result<(), JobError> {
+    let (account, market) = context.market()?;
+    let Some(state) = feed.holds.clone() else { return Ok(()) };
+    let name = account.clone();
+    let known = context.store.read(move |tx| orders::open_in_state(tx, &name, &state)).await?;
+    for id in intake::left(known, seen) {
+        context.go_on()?;
+        match market.order(id).await? {
+            Some(read) => record(context, vec![read], report).await?,
+            None => {
+                report.count("orders_unknown", 1);
+                report.incomplete = true;
+                report.message = Some(format!("the marketplace does not know order {id} any more; it is kept"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Records orders with what follows from them, all or nothing.
+async fn record(context: &Context, reads: Vec<OrderRead>, report: &mut Report) -> Result<(), JobError> {
+    if reads.is_empty() {
+        return Ok(());
+    }
+    let (account, _) = context.market()?;
+    let mut read_orders = Vec::with_capacity(reads.len());
+    for read in reads {
+        report.complaints.extend(read.complaints);
+        read_orders.push(read.order);
+    }
+    let (name, run, now) = (account.clone(), context.run, context.clock.now());
+    let recorded = context
+        .store
+        .write(move |tx| {
+            read_orders
+                .into_iter()
+                .map(|order| record_one(tx, &name, run, &order, now).map(|recorded| (order, recorded)))
+                .collect::<Result<Vec<_>, StoreError>>()
+        })
+        .await?;
+    for (order, (change, moved)) in recorded {
+        report.count("movements", moved as i64);
+        announce(&order, &change, report);
+    }
+    Ok(())
+}
+
+fn record_one(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    run: crate::domain::RunId,
+    order: &Order,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(orders::OrderChange, usize), StoreError> {
+    let nets = orders::line_nets(tx, account, order.id)?;
+    let moves = intake::movements(order, &nets);
+    let change = orders::put(tx, account, order, now)?;
+    for movement in &moves {
+        movements::add(tx, account, order.id, movement, run, now)?;
+    }
+    Ok((change, moves.len()))
+}
+
+/// Counts and logs what is new, without a word about the buyer.
+fn announce(order: &Order, change: &orders::OrderChange, report: &mut Report) {
+    match change {
+        orders::OrderChange::New => {
+            report.count("orders_new", 1);
+            tracing::info!(
+                event = "order.seen",
+                order.id = order.id.0,
+                state = order.state.as_str(),
+                items = order.lines.iter().map(|line| line.quantity).sum::<i64>(),
+                total_minor = order.total.minor,
+                currency = order.total.currency.as_str(),
+                "order seen",
+            );
+        }
+        orders::OrderChange::StateChanged { from, to } => {
+            report.count("orders_changed", 1);
+            tracing::info!(
+                event = "order.changed",
+                order.id = order.id.0,
+                from = from.as_str(),
+                to = to.as_str(),
+                "order changed",
+            );
+        }
+        orders::OrderChange::Changed => report.count("orders_changed", 1),
+        orders::OrderChange::Unchanged => report.count("orders_unchanged", 1),
+    }
+}

@@ -1,0 +1,472 @@
+//! The shapes of Cardmarket's answers (cardmarket.md 6.3, 9 and 10), and what they mean in our words.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::domain::{
+    Complaint, Currency, LineId, Listing, ListingId, Order, OrderId, OrderLine, OrderRead, OrderState, Sku,
+};
+use crate::marketplace::Identity;
+use crate::marketplace::json::{self, Raw};
+
+/// Any answer: the members we read, and those that say that it is an error whatever its status.
+#[derive(Deserialize)]
+pub(super) struct Body<'a> {
+    #[serde(borrow)]
+    pub article: Raw<'a>,
+    #[serde(borrow)]
+    pub order: Raw<'a>,
+    #[serde(borrow)]
+    pub account: Raw<'a>,
+    #[serde(borrow)]
+    mkm_error_description: Raw<'a>,
+    #[serde(borrow)]
+    error: Raw<'a>,
+}
+
+impl Body<'_> {
+    /// What the marketplace says went wrong, in its own words.
+    pub fn error(&self) -> Option<String> {
+        json::words(self.mkm_error_description).or_else(|| json::words(self.error))
+    }
+}
+
+#[derive(Deserialize)]
+struct AccountBody<'a> {
+    #[serde(borrow, rename = "idUser")]
+    id_user: Raw<'a>,
+    #[serde(borrow)]
+    username: Raw<'a>,
+}
+
+/// Who the account is. Everything else in it is personal and stays unread.
+pub(super) fn identity(row: &RawValue) -> Result<Identity, String> {
+    let account: AccountBody<'_> = json::object(row)?;
+    Ok(Identity {
+        name: json::words(account.username).ok_or("`username` is missing")?,
+        id: json::number(account.id_user, "idUser")?,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Article<'a> {
+    #[serde(borrow)]
+    id_article: Raw<'a>,
+    #[serde(borrow)]
+    id_product: Raw<'a>,
+    #[serde(borrow)]
+    language: Raw<'a>,
+    #[serde(borrow)]
+    comments: Raw<'a>,
+    #[serde(borrow)]
+    price: Raw<'a>,
+    #[serde(borrow)]
+    currency_code: Raw<'a>,
+    #[serde(borrow)]
+    count: Raw<'a>,
+    #[serde(borrow)]
+    product: Raw<'a>,
+    #[serde(borrow)]
+    condition: Raw<'a>,
+    #[serde(borrow)]
+    is_foil: Raw<'a>,
+    #[serde(borrow)]
+    is_reverse_holo: Raw<'a>,
+    #[serde(borrow)]
+    is_signed: Raw<'a>,
+    #[serde(borrow)]
+    is_altered: Raw<'a>,
+    #[serde(borrow)]
+    is_first_ed: Raw<'a>,
+    #[serde(borrow)]
+    is_playset: Raw<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Language<'a> {
+    #[serde(borrow, default)]
+    id_language: Raw<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Product<'a> {
+    #[serde(borrow, default)]
+    id_game: Raw<'a>,
+    #[serde(borrow, default)]
+    en_name: Raw<'a>,
+    #[serde(borrow, default)]
+    expansion: Raw<'a>,
+    #[serde(borrow, default)]
+    nr: Raw<'a>,
+    #[serde(borrow, default)]
+    rarity: Raw<'a>,
+}
+
+/// What is kept of an article beside its price and count. In the order of the alphabet, so that equal articles have
+/// equal text.
+#[derive(Serialize)]
+struct Attributes<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    altered: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expansion: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_edition: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    foil: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    game: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    playset: Option<bool>,
+    product_id: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rarity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed: Option<bool>,
+}
+
+/// An article as a listing. `currency` is the account's, for rows that do not name one.
+pub(super) fn listing(row: &RawValue, currency: Currency) -> Result<Listing, String> {
+    let article: Article<'_> = json::object(row)?;
+    let id = json::number(article.id_article, "idArticle")?;
+    let named = |problem: String| format!("article {id}: {problem}");
+    let product_id = json::number(article.id_product, "idProduct").map_err(named)?;
+    let quantity = json::number(article.count, "count").map_err(named)?;
+    if quantity < 0 {
+        return Err(named("`count` is negative".to_owned()));
+    }
+    let price = json::money(article.price, "price", currency_of(article.currency_code, currency).map_err(named)?)
+        .map_err(named)?;
+    if price.minor < 0 {
+        return Err(named("`price` is negative".to_owned()));
+    }
+
+    let language: Language<'_> = part(article.language);
+    let language = json::optional_number(language.id_language);
+    let product: Product<'_> = part(article.product);
+    let comment = json::words(article.comments);
+    let condition = json::words(article.condition);
+    // Which of the two a game has depends on the game; they never occur together (cardmarket.md 10.8).
+    let foil = either(json::flag(article.is_foil), json::flag(article.is_reverse_holo));
+    let signed = json::flag(article.is_signed);
+    let altered = json::flag(article.is_altered);
+    let first_edition = json::flag(article.is_first_ed);
+    let name = json::words(product.en_name);
+    let (expansion, number, rarity) =
+        (json::words(product.expansion), json::words(product.nr), json::words(product.rarity));
+
+    let attributes = Attributes {
+        altered,
+        comment: comment.as_deref(),
+        condition: condition.as_deref(),
+        expansion: expansion.as_deref(),
+        first_edition,
+        foil,
+        game: json::optional_number(product.id_game),
+        language,
+        number: number.as_deref(),
+        playset: json::flag(article.is_playset).filter(|set| *set),
+        product_id,
+        rarity: rarity.as_deref(),
+        signed,
+    };
+    let key = NaturalKey {
+        product_id,
+        language: language.unwrap_or_default(),
+        condition: condition.as_deref().unwrap_or("-"),
+        flags: [foil, signed, altered, first_edition],
+        comment: comment.as_deref().unwrap_or_default(),
+    };
+    Ok(Listing {
+        id: ListingId(id),
+        sku: key.sku(),
+        title: title(name, expansion.as_deref(), product_id),
+        quantity,
+        price,
+        attributes: serde_json::to_string(&attributes).map_err(|e| named(e.to_string()))?,
+    })
+}
+
+/// A member that is an object; one that is missing or something else reads as an empty one.
+fn part<'a, T: Deserialize<'a> + Default>(raw: Raw<'a>) -> T {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+}
+
+fn either(a: Option<bool>, b: Option<bool>) -> Option<bool> {
+    match (a, b) {
+        (None, other) | (other, None) => other,
+        (Some(a), Some(b)) => Some(a || b),
+    }
+}
+
+fn currency_of(code: Raw<'_>, account: Currency) -> Result<Currency, String> {
+    match json::words(code) {
+        Some(code) => code.parse(),
+        None => Ok(account),
+    }
+}
+
+fn title(name: Option<String>, expansion: Option<&str>, product_id: i64) -> String {
+    match (name, expansion) {
+        (Some(name), Some(expansion)) => format!("{name} ({expansion})"),
+        (Some(name), None) => name,
+        (None, _) => format!("product {product_id}"),
+    }
+}
+
+/// What identifies an article to a seller who gave it no SKU of their own (the contract, section 4).
+struct NaturalKey<'a> {
+    product_id: i64,
+    language: i64,
+    condition: &'a str,
+    /// Foil, signed, altered, first edition.
+    flags: [Option<bool>; 4],
+    comment: &'a str,
+}
+
+impl NaturalKey<'_> {
+    /// The tag `[sku:...]` of the comment, else the key itself.
+    fn sku(&self) -> Sku {
+        if let Some(tag) = tag(self.comment) {
+            return Sku(tag.to_owned());
+        }
+        let mut flags: String =
+            self.flags.iter().zip("fsap".chars()).filter(|(set, _)| **set == Some(true)).map(|(_, c)| c).collect();
+        if flags.is_empty() {
+            flags.push('-');
+        }
+        let mut key = format!("cm:{}:{}:{}:{flags}", self.product_id, self.language, self.condition);
+        if !self.comment.is_empty() {
+            key.push(':');
+            key.push_str(self.comment);
+        }
+        Sku(key)
+    }
+}
+
+/// The SKU that a seller wrote into a comment as `[sku:...]`.
+fn tag(comment: &str) -> Option<&str> {
+    let (_, rest) = comment.split_once("[sku:")?;
+    let (tag, _) = rest.split_once(']')?;
+    Some(tag.trim()).filter(|tag| !tag.is_empty())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OrderBody<'a> {
+    #[serde(borrow)]
+    id_order: Raw<'a>,
+    #[serde(borrow)]
+    state: Raw<'a>,
+    #[serde(borrow)]
+    tracking_number: Raw<'a>,
+    #[serde(borrow)]
+    total_value: Raw<'a>,
+    #[serde(borrow)]
+    currency_code: Raw<'a>,
+    #[serde(borrow)]
+    article: Raw<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct StateBody<'a> {
+    #[serde(borrow, default)]
+    state: Raw<'a>,
+    #[serde(borrow, default)]
+    date_bought: Raw<'a>,
+    #[serde(borrow, default)]
+    date_paid: Raw<'a>,
+}
+
+/// An order. Lines that cannot be read are complaints; an order without number, state or total is none.
+pub(super) fn order(row: &RawValue, currency: Currency) -> Result<OrderRead, String> {
+    let body: OrderBody<'_> = json::object(row)?;
+    let id = json::number(body.id_order, "idOrder")?;
+    let named = |problem: String| format!("order {id}: {problem}");
+    let state: StateBody<'_> = part(body.state);
+    let name = json::words(state.state).ok_or_else(|| named("`state` is missing".to_owned()))?;
+    let currency = currency_of(body.currency_code, currency).map_err(named)?;
+    let total = json::money(body.total_value, "totalValue", currency).map_err(named)?;
+    let articles = match body.article {
+        Some(list) => json::rows(list).map_err(|problem| named(format!("`article`: {problem}")))?,
+        None => Vec::new(),
+    };
+    let (listings, mut complaints) =
+        json::read_rows(articles, &format!("order {id}"), |row| listing(row, currency));
+    let lines = lines(listings);
+    if lines.is_empty() && complaints.is_empty() {
+        complaints.push(Complaint { place: format!("order {id}"), problem: "it has no articles".to_owned() });
+    }
+    let order = Order {
+        id: OrderId(id),
+        state: order_state(&name),
+        placed_at: json::instant(state.date_bought),
+        paid_at: json::instant(state.date_paid),
+        total,
+        tracking_number: json::words(body.tracking_number),
+        lines,
+    };
+    Ok(OrderRead { order, complaints })
+}
+
+/// Our word for the entity's own state (cardmarket.md 9.7): `evaluated` is received with a verdict.
+fn order_state(name: &str) -> OrderState {
+    match name {
+        "evaluated" => OrderState::Received,
+        "canceled" => OrderState::Cancelled,
+        other => OrderState::from_name(other),
+    }
+}
+
+/// A line an article. The same article twice in one order is one line of both.
+fn lines(listings: Vec<Listing>) -> Vec<OrderLine> {
+    let mut lines: Vec<OrderLine> = Vec::with_capacity(listings.len());
+    for listing in listings {
+        match lines.iter_mut().find(|line| line.listing_id == listing.id) {
+            Some(line) => line.quantity += listing.quantity,
+            None => lines.push(OrderLine {
+                id: LineId(listing.id.0),
+                sku: listing.sku,
+                listing_id: listing.id,
+                title: listing.title,
+                quantity: listing.quantity,
+                unit_price: listing.price,
+            }),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::Money;
+
+    fn raw(value: serde_json::Value) -> Box<RawValue> {
+        RawValue::from_string(value.to_string()).unwrap()
+    }
+
+    fn article() -> serde_json::Value {
+        serde_json::json!({
+            "idArticle": 5_123_456_789_i64, "idProduct": "100569", "language": {"idLanguage": "1"},
+            "comments": "shelf A12 & boxed", "price": 2.5, "count": 4, "condition": "NM",
+            "isFoil": false, "isSigned": "true", "isAltered": 0,
+            "product": {"idGame": 1, "enName": "Absol ", "expansion": "Alpha", "nr": "1", "rarity": "Rare "},
+        })
+    }
+
+    fn sku(change: impl Fn(&mut serde_json::Value)) -> String {
+        let mut article = article();
+        change(&mut article);
+        listing(&raw(article), Currency::EUR).unwrap().sku.0
+    }
+
+    #[test]
+    fn an_article_is_read_whatever_its_numbers_are_written_as() {
+        let listing = listing(&raw(article()), Currency::EUR).unwrap();
+        assert_eq!(listing.id, ListingId(5_123_456_789));
+        assert_eq!(listing.price, Money { minor: 250, currency: Currency::EUR });
+        assert_eq!(listing.title, "Absol (Alpha)");
+        assert_eq!(
+            listing.attributes,
+            r#"{"altered":false,"comment":"shelf A12 & boxed","condition":"NM","expansion":"Alpha","foil":false,"game":1,"language":1,"number":"1","product_id":100569,"rarity":"Rare","signed":true}"#
+        );
+    }
+
+    #[test]
+    fn the_sku_is_the_tag_else_the_natural_key() {
+        assert_eq!(sku(|_| ()), "cm:100569:1:NM:s:shelf A12 & boxed");
+        assert_eq!(sku(|a| a["comments"] = "".into()), "cm:100569:1:NM:s");
+        assert_eq!(sku(|a| a["comments"] = "box 3 [sku:MH3-0117-EN]".into()), "MH3-0117-EN");
+        let plain = |a: &mut serde_json::Value| {
+            a["comments"] = serde_json::Value::Null;
+            a["isSigned"] = false.into();
+        };
+        assert_eq!(sku(plain), "cm:100569:1:NM:-");
+        let holo = |a: &mut serde_json::Value| {
+            plain(a);
+            a.as_object_mut().unwrap().remove("isFoil");
+            a["isReverseHolo"] = true.into();
+            a["isFirstEd"] = true.into();
+        };
+        assert_eq!(sku(holo), "cm:100569:1:NM:fp");
+    }
+
+    #[test]
+    fn money_and_ids_are_read_strictly() {
+        let broken = |key: &str, value: serde_json::Value| {
+            let mut article = article();
+            article[key] = value;
+            listing(&raw(article), Currency::EUR).unwrap_err()
+        };
+        assert!(broken("price", "abc".into()).contains("`price`"));
+        assert!(broken("price", 2.345.into()).contains("more than two decimals"));
+        assert!(broken("idArticle", serde_json::Value::Null).contains("`idArticle` is missing"));
+        assert!(broken("count", (-1).into()).contains("negative"));
+        assert!(broken("currencyCode", "Euro".into()).contains("no currency"));
+    }
+
+    #[test]
+    fn an_order_keeps_the_lines_that_can_be_read() {
+        let mut bad = article();
+        bad["price"] = "free".into();
+        let body = serde_json::json!({
+            "idOrder": 23_817_396, "state": {"state": "paid", "dateBought": "2026-02-04T08:21:31+0100"},
+            "totalValue": "1.86", "currencyCode": "EUR", "article": [article(), bad],
+        });
+        let read = order(&raw(body), Currency::EUR).unwrap();
+        assert_eq!(read.order.state, OrderState::Paid);
+        assert_eq!(read.order.total.minor, 186);
+        assert_eq!(read.order.lines.len(), 1);
+        assert_eq!(read.complaints.len(), 1);
+    }
+
+    #[test]
+    fn a_state_nobody_knows_is_kept() {
+        assert_eq!(order_state("frozen"), OrderState::Other("frozen".to_owned()));
+        assert_eq!(order_state("evaluated"), OrderState::Received);
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            "\\PC{0,12}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(2, 12, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+                proptest::collection::btree_map("[a-zA-Z]{1,8}", inner, 0..4)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_member_turns_into_nothing_panics(index in 0_usize..12, value in any_json()) {
+            let mut body = article();
+            let key = body.as_object().unwrap().keys().nth(index % 11).unwrap().clone();
+            body[key] = value.clone();
+            let _ = listing(&raw(body.clone()), Currency::EUR);
+            let _ = order(&raw(serde_json::json!({"idOrder": 1, "state": value, "totalValue": 1, "article": body})), Currency::EUR);
+            let _ = identity(&raw(value));
+        }
+    }
+}

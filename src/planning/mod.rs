@@ -1,0 +1,5 @@
+//! WHAT to do, pure: no clock, no store, no network, no log.
+
+pub mod intake;
+pub mod observe;
+pub mod recovery;
