@@ -5,3 +5,4 @@ pub mod domain;
 pub mod http;
 pub mod marketplace;
 pub mod policy;
+pub mod sandbox;
