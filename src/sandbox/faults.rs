@@ -125,7 +125,9 @@ impl Faults {
             }
             effects.names.push(kind.name());
             match kind {
-                FaultKind::Slow { millis } => effects.delay += Duration::from_millis(millis),
+                FaultKind::Slow { millis } => {
+                    effects.delay = effects.delay.saturating_add(Duration::from_millis(millis))
+                }
                 FaultKind::PageShift { insert } => effects.shift = Some(insert),
                 FaultKind::DuplicateRow => effects.duplicate_row = true,
                 FaultKind::BadRows { rows } => effects.bad_rows = effects.bad_rows.saturating_add(rows),

@@ -20,10 +20,11 @@ mod tests;
 #[cfg(test)]
 mod visitor;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -138,6 +139,11 @@ impl Sandbox {
     /// The last requests as the shop saw them, oldest first.
     pub fn requests(&self) -> Vec<Seen> {
         self.house.shop().ledger().seen().cloned().collect()
+    }
+
+    /// Requests counted against the limits, by the marketplace's day.
+    pub fn requests_by_day(&self) -> BTreeMap<NaiveDate, u64> {
+        self.house.shop().ledger().by_day().clone()
     }
 
     /// Looks into the shop. It answers nobody until `look` returns.

@@ -331,7 +331,7 @@ async fn a_day_has_its_allowance_and_ends_at_berlins_midnight() {
     }
     clock.jump(TimeDelta::seconds(10));
     assert_eq!(counts(&get(&sandbox, "/account").await), (200, Some("1".to_owned())));
-    let days: Vec<u64> = sandbox.with_shop(|shop| shop.ledger().by_day().values().copied().collect());
+    let days: Vec<u64> = sandbox.requests_by_day().into_values().collect();
     assert_eq!(days, [3, 1]);
     let unlimited = open(Options { daily_limit: None, ..options(1, 0) }).await;
     assert_eq!(counts(&get(&unlimited, "/account").await), (200, None));
@@ -349,7 +349,8 @@ async fn a_minute_has_its_limit() {
 
 #[tokio::test]
 async fn too_many_at_once_are_told_to_retry_after_a_second() {
-    let sandbox = open(Options { concurrency: Some(1), ..options(1, 0) }).await;
+    let patient = Options { minute_limit: None, daily_limit: None, ..options(1, 0) };
+    let sandbox = open(Options { concurrency: Some(1), ..patient }).await;
     sandbox.fault(Fault::from(FaultKind::Never).next(1));
     let mut ask = Ask::new(&sandbox, "/account");
     let header = ask.header();

@@ -33,15 +33,22 @@ pub struct Bought {
 }
 
 impl Shop {
-    /// Buys at `now`. The orders stand in the lists at once.
+    /// Buys at `now`. The orders stand in the lists at once; there are fewer than asked for if the stock runs
+    /// out, and it is an error if there is none.
     pub fn buy(&mut self, purchase: &Purchase, now: DateTime<Utc>) -> Result<Vec<Bought>, String> {
         self.settle(now);
         let now = now.trunc_subsecs(0);
         let mut bought = Vec::new();
         for _ in 0..purchase.count.unwrap_or(1) {
             let lines = match purchase.article_id {
-                Some(id) => vec![self.take(id, purchase.quantity.unwrap_or(1))?],
-                None => self.take_some(purchase.quantity)?,
+                Some(id) => self.take(id, purchase.quantity.unwrap_or(1)).map(|line| vec![line]),
+                None => self.take_some(purchase.quantity),
+            };
+            let lines = match lines {
+                Ok(lines) => lines,
+                Err(reason) if bought.is_empty() => return Err(reason),
+                // What was bought before the stock ran out is bought.
+                Err(_) => break,
             };
             bought.push(self.order_of(lines, purchase.pay, now));
         }

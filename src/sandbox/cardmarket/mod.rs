@@ -174,7 +174,7 @@ impl Shop {
     pub fn next_buyer(&mut self, mean: std::time::Duration) -> std::time::Duration {
         // Arrivals that do not know of each other: exponential waits, cut off at five times the mean.
         let wait = -(1.0 - self.rng.f64()).ln();
-        mean.mul_f64(wait.min(5.0))
+        mean.mul_f64(wait.min(5.0)).max(std::time::Duration::from_millis(1))
     }
 
     fn order_place(&self, id: u64) -> Option<usize> {

@@ -1,9 +1,7 @@
 //! What every request goes through, in the marketplace's order: path and method, form of the body, login,
 //! limits, faults, and only then the resource.
 
-use std::time::Duration;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::limits::{Limit, berlin_day};
 use super::route::{Resource, Route};
@@ -281,7 +279,7 @@ fn aim<'a>(route: Route<'a>, resource: Resource<'_>) -> Aim<'a> {
 
 /// What becomes of the shop's answer on its way.
 fn spoil(answer: &mut Answer, effects: &Effects) {
-    answer.delay = effects.delay.min(Duration::from_secs(TimeDelta::days(1).num_seconds() as u64));
+    answer.delay = effects.delay;
     match effects.afterwards {
         Some(FaultKind::TruncateBody) if answer.body.is_empty() => answer.delivery = Delivery::HangUp,
         Some(FaultKind::TruncateBody) => answer.delivery = Delivery::Half,

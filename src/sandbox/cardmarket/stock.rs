@@ -38,9 +38,9 @@ pub struct Article {
     pub count: u32,
     /// What the seller wrote.
     pub comment: Comment,
-    /// 1 is English; see [`LANGUAGES`].
+    /// 1 is English; see `LANGUAGES`.
     pub language: u8,
-    /// Place in [`CONDITIONS`]; not shown for sealed products.
+    /// Place in `CONDITIONS`; not shown for sealed products.
     pub condition: u8,
     /// What is special about these copies.
     pub flags: Flags,
@@ -70,7 +70,7 @@ pub enum Comment {
     Sku(u32),
     /// A place and a key.
     ShelfAndSku(u16, u32),
-    /// One of the remarks in [`PHRASES`].
+    /// One of the remarks in `PHRASES`.
     Phrase(u8),
 }
 
