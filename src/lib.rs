@@ -10,6 +10,7 @@ pub mod jobs;
 pub mod marketplace;
 pub mod planning;
 pub mod policy;
+pub mod sandbox;
 pub mod store;
 pub mod telemetry;
 pub mod web;

@@ -1,0 +1,204 @@
+//! A pretend Cardmarket: articles, carts, orders and an account, and the checks that stand before them.
+//!
+//! Everything here is a value changed by a request and an instant. Sockets and waiting are the server's
+//! business, so that a test can ask the shop directly.
+
+mod buying;
+mod catalogue;
+mod json;
+mod limits;
+mod orders;
+mod pipeline;
+mod reads;
+mod route;
+mod seed;
+mod signature;
+mod stock;
+mod wire;
+mod words;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+pub use buying::{Bought, Purchase};
+pub use limits::{Limit, berlin_day};
+pub use orders::{Buyer, Order, OrderAction, OrderState};
+pub use pipeline::Request;
+#[cfg(test)]
+pub use signature::{Claim, sign};
+pub use stock::{Article, Comment, Flags, Stock};
+
+use super::fault::{Fault, FaultKind};
+use super::faults::Faults;
+use super::ledger::Ledger;
+use super::options::{Options, Typing, Unpaginated};
+use catalogue::Catalogue;
+use limits::Limits;
+
+/// The four strings of a dedicated app. They open nothing but this shop, so they may be printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Keys {
+    /// Names the app; 16 letters and digits, the others have 32.
+    pub consumer_key: String,
+    /// Signs for the app.
+    pub consumer_secret: String,
+    /// Names the account.
+    pub token: String,
+    /// Signs for the account.
+    pub token_secret: String,
+}
+
+/// Everything that the pretend marketplace knows.
+#[derive(Debug)]
+pub struct Shop {
+    keys: Keys,
+    strict: bool,
+    typing: Typing,
+    unpaginated: Unpaginated,
+    daily_limit: Option<u32>,
+    catalogue: Catalogue,
+    stock: Stock,
+    carts: Vec<Article>,
+    buyers: Vec<Buyer>,
+    orders: Vec<Order>,
+    balance_cents: u64,
+    limits: Limits,
+    faults: Faults,
+    /// Nonces that were used, with their timestamps.
+    nonces: std::collections::HashSet<(i64, String)>,
+    ledger: Ledger,
+    rng: fastrand::Rng,
+}
+
+impl Shop {
+    /// A shop as its options describe it, on the day that `now` belongs to.
+    pub fn new(options: &Options, now: DateTime<Utc>) -> Self {
+        seed::shop(options, now)
+    }
+
+    /// The strings that open it.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// What is for sale.
+    pub fn stock(&self) -> &Stock {
+        &self.stock
+    }
+
+    /// Copies in carts, as articles.
+    pub fn carts(&self) -> &[Article] {
+        &self.carts
+    }
+
+    /// All orders, oldest first.
+    pub fn orders(&self) -> &[Order] {
+        &self.orders
+    }
+
+    /// The order of that number.
+    pub fn order(&self, id: u64) -> Option<&Order> {
+        self.order_place(id).map(|at| &self.orders[at])
+    }
+
+    /// What was asked.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Turns a fault on; `restore`, `limit` and `429-daily` do their work at once.
+    pub fn fault(&mut self, fault: Fault, now: DateTime<Utc>) {
+        match fault.kind {
+            FaultKind::Restore => self.faults.restore(),
+            FaultKind::Limit { max } => self.limits.max = max,
+            FaultKind::Exhaust => self.limits.exhaust(now),
+            _ => self.faults.add(fault, now),
+        }
+    }
+
+    /// Turns all faults off and gives the allowance back.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+        self.limits.max = self.daily_limit;
+    }
+
+    /// Moves an order on, as buyer, seller and post would.
+    pub fn act(
+        &mut self,
+        order: u64,
+        action: OrderAction,
+        now: DateTime<Utc>,
+    ) -> Result<OrderState, ActError> {
+        let at = self.order_place(order).ok_or(ActError::NoSuchOrder(order))?;
+        let order = &mut self.orders[at];
+        order.act(action, now).map_err(ActError::Refused)?;
+        if order.state == OrderState::Received {
+            self.balance_cents += order.article_cents() + order.shipping_cents();
+        }
+        Ok(order.state)
+    }
+
+    /// The state of the shop for people and scripts, without any buyer's name.
+    pub fn summary(&mut self, now: DateTime<Utc>) -> serde_json::Value {
+        self.settle(now);
+        let mut orders: BTreeMap<&str, usize> =
+            OrderState::ALL.iter().map(|state| (state.word(), 0)).collect();
+        for order in &self.orders {
+            *orders.entry(order.state.word()).or_default() += 1;
+        }
+        let copies: u64 = self.stock.rows().iter().map(|row| u64::from(row.count)).sum();
+        let limit = self.limits.headers(now);
+        serde_json::json!({
+            "articles": self.stock.rows().len(),
+            "copies": copies,
+            "articles_in_carts": self.carts.len(),
+            "orders": orders,
+            "requests": {
+                "total": self.ledger.total(),
+                "writes": self.ledger.writes(),
+                "by_day": self.ledger.by_day(),
+            },
+            "limit": limit.map(|(max, count)| serde_json::json!({ "max": max, "count": count })),
+            "faults": self.faults.list(now),
+        })
+    }
+
+    /// The faults that are on.
+    pub fn faults(&mut self, now: DateTime<Utc>) -> Vec<Fault> {
+        self.faults.list(now)
+    }
+
+    /// How long until the next buyer comes, when they come every `mean` on average.
+    pub fn next_buyer(&mut self, mean: std::time::Duration) -> std::time::Duration {
+        // Arrivals that do not know of each other: exponential waits, cut off at five times the mean.
+        let wait = -(1.0 - self.rng.f64()).ln();
+        mean.mul_f64(wait.min(5.0)).max(std::time::Duration::from_millis(1))
+    }
+
+    fn order_place(&self, id: u64) -> Option<usize> {
+        self.orders.binary_search_by_key(&id, |order| order.id).ok()
+    }
+
+    /// Lets buyers pay whose time has come.
+    fn settle(&mut self, now: DateTime<Utc>) {
+        for order in &mut self.orders {
+            if let Some(due) = order.pays_at.filter(|due| *due <= now) {
+                // An order that was called off meanwhile has no date of payment any more.
+                let _ = order.act(OrderAction::Pay, due);
+            }
+        }
+    }
+}
+
+/// Why an order did not move.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ActError {
+    /// There is none of that number.
+    #[error("there is no order {0}")]
+    NoSuchOrder(u64),
+    /// Its state does not allow it.
+    #[error("{0}")]
+    Refused(String),
+}

@@ -1,0 +1,298 @@
+//! What every request goes through, in the marketplace's order: path and method, form of the body, login,
+//! limits, faults, and only then the resource.
+
+use chrono::{DateTime, Utc};
+
+use super::limits::{Limit, berlin_day};
+use super::route::{Resource, Route};
+use super::signature::{Claim, realm_names};
+use super::{Shop, wire};
+use crate::sandbox::answer::{Answer, Delivery};
+use crate::sandbox::fault::FaultKind;
+use crate::sandbox::faults::{Aim, Effects};
+use crate::sandbox::ledger::{Seen, Verdict};
+
+/// How far a timestamp may be off, in seconds.
+const FRESH: i64 = 300;
+const METHODS: &str = "GET, OPTIONS";
+
+/// A request as it arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The HTTP method.
+    pub method: &'a str,
+    /// Scheme, host and port by which the caller came.
+    pub origin: &'a str,
+    /// The path, still encoded.
+    pub path: &'a str,
+    /// The query, still encoded.
+    pub query: Option<&'a str>,
+    /// The `Authorization` header.
+    pub authorization: Option<&'a str>,
+    /// Whether there is an `Expect` header.
+    pub expects: bool,
+    /// The type of the body, if there is a body.
+    pub body_type: Option<&'a str>,
+}
+
+/// What was found out about a request on its way.
+struct Trail {
+    verdict: Verdict,
+    app_known: bool,
+    counted: bool,
+}
+
+/// Why a login fails.
+enum Refusal {
+    /// 401, and why.
+    Unsigned(String),
+    /// 403: nobody the shop knows.
+    Unknown(&'static str),
+    /// 403: somebody who may not come in any more.
+    Revoked { empty_body: bool },
+}
+
+impl<T: Into<String>> From<T> for Refusal {
+    fn from(why: T) -> Self {
+        Self::Unsigned(why.into())
+    }
+}
+
+impl Shop {
+    /// Answers a request that arrived at `now`, while `in_flight` (with this one) are under way.
+    pub fn answer(&mut self, request: &Request<'_>, now: DateTime<Utc>, in_flight: usize) -> Answer {
+        self.settle(now);
+        let skewed = now + self.faults.skew(now);
+        let route = Route::read(request.path);
+        let mut trail = Trail { verdict: Verdict::Served, app_known: false, counted: false };
+        let mut answer = self.decide(request, route, now, skewed, in_flight, &mut trail);
+        self.add_usual_headers(&mut answer, skewed, trail.app_known, now);
+        let status = matches!(answer.delivery, Delivery::Whole | Delivery::Half | Delivery::Endless)
+            .then_some(answer.status);
+        tracing::debug!(target: "sandbox", method = request.method, path = request.path, status, verdict = ?trail.verdict, "asked");
+        let (method, path) = (request.method.to_owned(), request.path.to_owned());
+        let day = trail.counted.then(|| berlin_day(now));
+        self.ledger.record(Seen { at: now, method, path, status, verdict: trail.verdict }, day);
+        answer
+    }
+
+    fn decide(
+        &mut self,
+        request: &Request<'_>,
+        route: Route<'_>,
+        now: DateTime<Utc>,
+        skewed: DateTime<Utc>,
+        in_flight: usize,
+        trail: &mut Trail,
+    ) -> Answer {
+        // 1. Path and method.
+        let Some(resource) = route.resource else {
+            trail.verdict = Verdict::Malformed("no such path");
+            return self.error(route, 404, "There is no such resource.");
+        };
+        match request.method {
+            "GET" => {}
+            "OPTIONS" => return Answer::empty(200),
+            _ => {
+                trail.verdict = Verdict::Malformed("method not allowed");
+                return self.error(route, 405, "This resource does not know this method.");
+            }
+        }
+        // 2. The form of the body.
+        let is_text = |kind: &str| kind.contains("xml") || kind.starts_with("text/plain");
+        if request.expects || request.body_type.is_some_and(|kind| !is_text(kind)) {
+            trail.verdict = Verdict::Malformed("expectation failed");
+            return self.error(route, 417, "Send XML with a proper header, and no Expect.");
+        }
+        // 3. The login.
+        let aim = aim(route, resource);
+        if let Err(refusal) = self.log_in(request, aim, now, skewed, trail) {
+            return self.refuse(route, refusal, trail);
+        }
+        // 4. The limits.
+        trail.counted = true;
+        if let Err(limit) = self.limits.count(now, in_flight) {
+            let (name, wait) = match limit {
+                Limit::Concurrency => ("concurrency", Some(1)),
+                Limit::Minute => ("minute", None),
+                Limit::Day => ("day", None),
+            };
+            trail.verdict = Verdict::TooMany(name);
+            return self.too_many(route, wait);
+        }
+        // 5. Faults, then the resource.
+        let effects = self.faults.effects(aim, now, &mut self.rng);
+        if !effects.names.is_empty() {
+            trail.verdict = Verdict::Faulted(effects.names.clone());
+        }
+        let mut answer = match &effects.instead {
+            Some(kind) => self.answer_instead(kind, request, route),
+            None => self.read(request, route, resource, &effects, now),
+        };
+        spoil(&mut answer, &effects);
+        answer
+    }
+
+    /// Checks the signature and who signed.
+    fn log_in(
+        &mut self,
+        request: &Request<'_>,
+        aim: Aim<'_>,
+        now: DateTime<Utc>,
+        skewed: DateTime<Utc>,
+        trail: &mut Trail,
+    ) -> Result<(), Refusal> {
+        let header = request.authorization.ok_or("no Authorization header")?;
+        let claim = Claim::read(header)?;
+        if claim.consumer_key != self.keys.consumer_key {
+            return Err(Refusal::Unknown("unknown app"));
+        }
+        trail.app_known = true;
+        if claim.token != self.keys.token {
+            return Err(Refusal::Unknown("unknown token"));
+        }
+        let url = format!("{}{}", request.origin, request.path);
+        let (secret, token_secret) = (&self.keys.consumer_secret, &self.keys.token_secret);
+        if !claim.is_signed(request.method, &url, request.query, secret, token_secret) {
+            return Err("the signature does not fit".into());
+        }
+        if self.strict {
+            if !realm_names(&claim.realm, &url) {
+                return Err("the realm is not the URL".into());
+            }
+            self.check_freshness(&claim, skewed)?;
+        }
+        match self.faults.login(aim, now, &mut self.rng) {
+            Some(FaultKind::Revoke { empty_body }) => Err(Refusal::Revoked { empty_body }),
+            Some(_) => Err("the token is rejected".into()),
+            None => Ok(()),
+        }
+    }
+
+    fn refuse(&self, route: Route<'_>, refusal: Refusal, trail: &mut Trail) -> Answer {
+        let (verdict, answer) = match refusal {
+            Refusal::Unsigned(why) => {
+                (Verdict::Unauthorized(why), self.error(route, 401, "Authorization failed."))
+            }
+            Refusal::Unknown(who) => {
+                (Verdict::Forbidden(who), self.error(route, 403, "Authorization failed."))
+            }
+            Refusal::Revoked { empty_body: true } => (Verdict::Forbidden("revoked"), Answer::empty(403)),
+            Refusal::Revoked { empty_body: false } => {
+                let text = "You are not allowed to access this resource.";
+                (Verdict::Forbidden("revoked"), self.error(route, 403, text))
+            }
+        };
+        trail.verdict = verdict;
+        answer
+    }
+
+    fn check_freshness(&mut self, claim: &Claim, now: DateTime<Utc>) -> Result<(), String> {
+        let now = now.timestamp();
+        let is_fresh = |timestamp: i64| now.abs_diff(timestamp) <= FRESH as u64;
+        let timestamp = claim.timestamp.parse().ok().filter(|at| is_fresh(*at));
+        let timestamp =
+            timestamp.ok_or_else(|| format!("timestamp {} is not near {now}", claim.timestamp))?;
+        if claim.nonce.is_empty() {
+            return Err("the nonce is empty".to_owned());
+        }
+        if self.nonces.len() >= 4_096 {
+            self.nonces.retain(|(used, _)| is_fresh(*used));
+        }
+        if !self.nonces.insert((timestamp, claim.nonce.clone())) {
+            return Err("the nonce was used before".to_owned());
+        }
+        Ok(())
+    }
+
+    fn too_many(&self, route: Route<'_>, retry_after: Option<u32>) -> Answer {
+        let answer = self.error(route, 429, "Too many requests.");
+        match retry_after {
+            Some(seconds) => answer.with("retry-after", seconds.to_string()),
+            None => answer,
+        }
+    }
+
+    fn answer_instead(&mut self, kind: &FaultKind, request: &Request<'_>, route: Route<'_>) -> Answer {
+        let undelivered = |delivery| Answer { delivery, ..Answer::empty(200) };
+        match kind {
+            FaultKind::Status { status } => html(*status),
+            FaultKind::ServerError => {
+                let status = [500, 502, 503, 504][self.rng.usize(0..4)];
+                html(status)
+            }
+            FaultKind::Unavailable => self.error(route, 400, "Service currently not available"),
+            FaultKind::Html => html(200),
+            FaultKind::Garbage => Answer::new(200, wire::JSON_TYPE, "\u{1}\u{2}not json: }{[\n"),
+            FaultKind::DropBefore => undelivered(Delivery::HangUp),
+            FaultKind::Never => undelivered(Delivery::Never),
+            FaultKind::Redirect => {
+                Answer::empty(307).with("location", format!("{}{}", request.origin, request.path))
+            }
+            FaultKind::RedirectAway { to } => {
+                let base = to.as_deref().unwrap_or("http://elsewhere.invalid/ws/v2.0");
+                let location = format!("{}/output.json{}", base.trim_end_matches('/'), route.path);
+                Answer::empty(307).with("location", location)
+            }
+            FaultKind::TooMany { retry_after } => self.too_many(route, Some(*retry_after)),
+            FaultKind::ErrorIn200 { long: false } => {
+                Answer::new(200, wire::JSON_TYPE, "{\"error\":\"Something went wrong\"}")
+            }
+            FaultKind::ErrorIn200 { long: true } => {
+                Answer { status: 200, ..self.error(route, 400, "Service currently not available") }
+            }
+            FaultKind::Huge => {
+                Answer { delivery: Delivery::Endless, ..Answer::new(200, wire::JSON_TYPE, "{\"article\":[") }
+            }
+            // The others change how the shop answers; they never stand in its place.
+            _ => self.error(route, 500, "This fault answers nothing."),
+        }
+    }
+
+    fn add_usual_headers(
+        &mut self,
+        answer: &mut Answer,
+        skewed: DateTime<Utc>,
+        app_known: bool,
+        now: DateTime<Utc>,
+    ) {
+        // Not drawn from the seed: what buyers do must not depend on how often was asked.
+        let session = self.ledger.total().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let session = format!("PHPSESSID={session:026x}; path=/; secure; HttpOnly");
+        answer.headers.push(("set-cookie", session));
+        answer.headers.push(("access-control-allow-methods", METHODS.to_owned()));
+        answer.headers.push(("access-control-allow-origin", "*".to_owned()));
+        answer.headers.push(("date", skewed.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+        if let Some((max, count)) = self.limits.headers(now).filter(|_| app_known) {
+            answer.headers.push(("x-request-limit-max", max.to_string()));
+            answer.headers.push(("x-request-limit-count", count.to_string()));
+        }
+    }
+}
+
+fn aim<'a>(route: Route<'a>, resource: Resource<'_>) -> Aim<'a> {
+    let stock = matches!(resource, Resource::Stock(_));
+    let later_page = matches!(resource, Resource::Stock(Some(Ok(start))) if start > 1);
+    let list = stock || matches!(resource, Resource::Carts | Resource::Orders(..));
+    Aim { path: route.path, stock, later_page, list }
+}
+
+/// What becomes of the shop's answer on its way.
+fn spoil(answer: &mut Answer, effects: &Effects) {
+    answer.delay = effects.delay;
+    match effects.afterwards {
+        Some(FaultKind::TruncateBody) if answer.body.is_empty() => answer.delivery = Delivery::HangUp,
+        Some(FaultKind::TruncateBody) => answer.delivery = Delivery::Half,
+        Some(FaultKind::TruncateJson) => answer.body.truncate(answer.body.len() / 2),
+        Some(FaultKind::DropAfter) => answer.delivery = Delivery::HangUp,
+        _ => {}
+    }
+}
+
+fn html(status: u16) -> Answer {
+    let body = format!(
+        "<!DOCTYPE html>\n<html><head><title>{status}</title></head><body><h1>Be right back</h1>\
+         <p>We are doing some maintenance.</p></body></html>\n"
+    );
+    Answer::new(status, "text/html; charset=utf-8", body)
+}

@@ -1,0 +1,150 @@
+//! Paths to resources. Paths are case-sensitive and have no empty segments, as on the real marketplace.
+
+use super::orders::OrderState;
+
+/// The form of the answer, chosen by a path segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `output.json`.
+    Json,
+    /// `output.xml`, and the default.
+    Xml,
+}
+
+/// What a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource<'a> {
+    /// `/account`
+    Account,
+    /// `/stock[/{start}]`
+    Stock(Option<Start>),
+    /// `/stock/article/{idArticle}`
+    Article(&'a str),
+    /// `/stock/shoppingcart-articles`
+    Carts,
+    /// `/orders/{actor}/{state}[/{start}]`
+    Orders(Actor, &'static [OrderState], Option<Start>),
+    /// `/orders/...` with an actor or state that does not exist.
+    NoSuchOrders,
+    /// `/order/{idOrder}`
+    Order(&'a str),
+}
+
+/// Whose orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// Orders that the account sells.
+    Seller,
+    /// Orders that the account buys.
+    Buyer,
+}
+
+/// Where a page begins, from 1; `Err` is text that is no such number.
+pub type Start = Result<usize, BadStart>;
+
+/// A start that is no number from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadStart;
+
+/// A path taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route<'a> {
+    /// The form of the answer.
+    pub format: Format,
+    /// The path after version and form, with its slash.
+    pub path: &'a str,
+    /// What it names; `None` if nothing.
+    pub resource: Option<Resource<'a>>,
+}
+
+impl<'a> Route<'a> {
+    /// Takes a request path apart.
+    pub fn read(path: &'a str) -> Self {
+        let Some(rest) = path.strip_prefix("/ws/v2.0") else {
+            return Self { format: Format::Json, path, resource: None };
+        };
+        let (format, rest) = match (rest.strip_prefix("/output.json"), rest.strip_prefix("/output.xml")) {
+            (Some(rest), _) => (Format::Json, rest),
+            (_, Some(rest)) => (Format::Xml, rest),
+            _ => (Format::Xml, rest),
+        };
+        Self { format, path: rest, resource: resource(rest) }
+    }
+}
+
+fn resource(path: &str) -> Option<Resource<'_>> {
+    let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    if segments.iter().any(|segment| segment.is_empty()) {
+        return None;
+    }
+    Some(match segments.as_slice() {
+        ["account"] => Resource::Account,
+        ["stock"] => Resource::Stock(None),
+        ["stock", "shoppingcart-articles"] => Resource::Carts,
+        ["stock", "article", id] => Resource::Article(id),
+        ["stock", start] => Resource::Stock(Some(page_start(start))),
+        ["orders", actor, state] => orders(actor, state, None),
+        ["orders", actor, state, start] => orders(actor, state, Some(page_start(start))),
+        ["order", id] => Resource::Order(id),
+        _ => return None,
+    })
+}
+
+fn orders<'a>(actor: &str, state: &str, start: Option<Start>) -> Resource<'a> {
+    let actor = match actor {
+        "seller" | "1" => Actor::Seller,
+        "buyer" | "2" => Actor::Buyer,
+        _ => return Resource::NoSuchOrders,
+    };
+    OrderState::of_list(state).map_or(Resource::NoSuchOrders, |states| Resource::Orders(actor, states, start))
+}
+
+fn page_start(text: &str) -> Start {
+    text.parse().ok().filter(|start| *start >= 1).ok_or(BadStart)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &str) -> Option<Resource<'_>> {
+        Route::read(path).resource
+    }
+
+    #[test]
+    fn names_and_numbers_lead_to_the_same_orders() {
+        let base = "/ws/v2.0/output.json/orders";
+        assert_eq!(read(&format!("{base}/1/8/101")), read(&format!("{base}/seller/received/101")));
+        assert!(matches!(read("/ws/v2.0/orders/2/paid"), Some(Resource::Orders(Actor::Buyer, _, None))));
+        assert_eq!(read("/ws/v2.0/orders/seller/evaluated"), Some(Resource::NoSuchOrders));
+    }
+
+    #[test]
+    fn the_form_is_a_path_segment_and_xml_is_the_default() {
+        assert_eq!(Route::read("/ws/v2.0/output.json/account").format, Format::Json);
+        assert_eq!(Route::read("/ws/v2.0/output.xml/account").format, Format::Xml);
+        assert_eq!(Route::read("/ws/v2.0/account").format, Format::Xml);
+        assert_eq!(Route::read("/ws/v2.0/output.json/stock/1").path, "/stock/1");
+    }
+
+    #[test]
+    fn paths_are_exact() {
+        for path in [
+            "/ws/v2.0/output.json/Stock/1",
+            "/ws/v2.0/output.json/stock/",
+            "/ws/v2.0/output.json/stock//1",
+            "/ws/v2.0/output.json",
+            "/ws/v1.1/output.json/account",
+            "/account",
+        ] {
+            assert_eq!(read(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_page_starts_at_one() {
+        assert_eq!(read("/ws/v2.0/stock/1"), Some(Resource::Stock(Some(Ok(1)))));
+        assert_eq!(read("/ws/v2.0/stock/0"), Some(Resource::Stock(Some(Err(BadStart)))));
+        assert_eq!(read("/ws/v2.0/stock/one"), Some(Resource::Stock(Some(Err(BadStart)))));
+    }
+}

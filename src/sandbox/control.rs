@@ -1,0 +1,141 @@
+//! The control port: how a test or the command line makes things happen in a running shop. It is unsigned,
+//! so it listens to callers from this machine only.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use chrono::TimeDelta;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::cardmarket::{ActError, OrderAction, Purchase};
+use super::fault::Fault;
+use super::house::House;
+use super::line::Caller;
+
+/// The routes below `/sandbox`.
+pub fn router() -> Router<Arc<House>> {
+    Router::new()
+        .route("/", get(state))
+        .route("/requests", get(requests))
+        .route("/fault", post(fault).delete(clear_faults))
+        .route("/buy", post(buy))
+        .route("/order/{id}/{action}", post(act))
+        .route("/clock", post(set_clock))
+        .fallback(async || refusal(StatusCode::NOT_FOUND, "there is no such control"))
+        .layer(from_fn(only_from_here))
+}
+
+async fn only_from_here(ConnectInfo(caller): ConnectInfo<Caller>, request: Request, next: Next) -> Response {
+    let is_here = match caller.peer.ip() {
+        IpAddr::V4(address) => address.is_loopback(),
+        IpAddr::V6(address) => address.to_canonical().is_loopback(),
+    };
+    // A page in somebody's browser must not steer the shop: browsers name where a request comes from.
+    if !is_here || request.headers().contains_key(header::ORIGIN) {
+        return refusal(StatusCode::FORBIDDEN, "the control port serves programs on this machine only");
+    }
+    next.run(request).await
+}
+
+async fn state(State(house): State<Arc<House>>) -> Response {
+    let now = house.now();
+    let mut summary = house.shop().summary(now);
+    summary["schema"] = json!("sellerd.sandbox.state/1");
+    summary["pretend"] = json!(true);
+    summary["now"] = json!(now);
+    summary["offset_seconds"] = json!(house.offset().num_seconds());
+    answer(&summary)
+}
+
+async fn requests(State(house): State<Arc<House>>) -> Response {
+    let seen: Vec<_> = house.shop().ledger().seen().cloned().collect();
+    answer(&json!({ "requests": seen }))
+}
+
+async fn fault(State(house): State<Arc<House>>, body: Bytes) -> Response {
+    let fault: Fault = match read(&body) {
+        Ok(fault) => fault,
+        Err(reason) => return refusal(StatusCode::BAD_REQUEST, &reason),
+    };
+    let now = house.now();
+    let mut shop = house.shop();
+    tracing::info!(target: "sandbox", fault = fault.kind.name(), "a fault is asked for");
+    shop.fault(fault, now);
+    answer(&json!({ "faults": shop.faults(now) }))
+}
+
+async fn clear_faults(State(house): State<Arc<House>>) -> Response {
+    house.shop().clear_faults();
+    tracing::info!(target: "sandbox", "all faults are cleared");
+    answer(&json!({ "faults": [] }))
+}
+
+async fn buy(State(house): State<Arc<House>>, body: Bytes) -> Response {
+    let purchase: Purchase = match read(if body.is_empty() { b"{}" } else { &body }) {
+        Ok(purchase) => purchase,
+        Err(reason) => return refusal(StatusCode::BAD_REQUEST, &reason),
+    };
+    let now = house.now();
+    match house.shop().buy(&purchase, now) {
+        Ok(orders) => answer(&json!({ "orders": orders })),
+        Err(reason) => refusal(StatusCode::CONFLICT, &reason),
+    }
+}
+
+async fn act(State(house): State<Arc<House>>, Path((id, action)): Path<(String, String)>) -> Response {
+    let Ok(id) = id.parse() else {
+        return refusal(StatusCode::NOT_FOUND, &format!("'{id}' is no number of an order"));
+    };
+    let action = match OrderAction::parse(&action) {
+        Ok(action) => action,
+        Err(reason) => return refusal(StatusCode::NOT_FOUND, &reason),
+    };
+    let now = house.now();
+    match house.shop().act(id, action, now) {
+        Ok(state) => answer(&json!({ "order_id": id, "state": state.word() })),
+        Err(error @ ActError::NoSuchOrder(_)) => refusal(StatusCode::NOT_FOUND, &error.to_string()),
+        Err(error @ ActError::Refused(_)) => refusal(StatusCode::CONFLICT, &error.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Offset {
+    offset_seconds: i64,
+}
+
+async fn set_clock(State(house): State<Arc<House>>, body: Bytes) -> Response {
+    let offset: Offset = match read(&body) {
+        Ok(offset) => offset,
+        Err(reason) => return refusal(StatusCode::BAD_REQUEST, &reason),
+    };
+    // A hundred years either way: beyond that, dates stop being dates.
+    let Some(offset) =
+        TimeDelta::try_seconds(offset.offset_seconds).filter(|span| span.num_days().abs() <= 36_525)
+    else {
+        return refusal(StatusCode::BAD_REQUEST, "offset_seconds is more than a hundred years");
+    };
+    house.set_offset(offset);
+    answer(&json!({ "now": house.now(), "offset_seconds": offset.num_seconds() }))
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| format!("the body does not fit: {error}"))
+}
+
+fn answer(value: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
+}
+
+fn refusal(status: StatusCode, reason: &str) -> Response {
+    (status, answer(&json!({ "error": reason }))).into_response()
+}
