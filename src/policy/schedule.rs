@@ -99,8 +99,9 @@ impl Schedule {
     }
 
     fn next_written_out(&self, times: &Times, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        // A time left out late on one day may run early on the next (Nuuk, 23:30), hence from the day before.
-        let mut day = after.with_timezone(&self.tz).date_naive().pred_opt()?;
+        // No slot of an earlier day can still be ahead: one that was left out runs at the end of its gap, and
+        // until then the wall clock shows its own day.
+        let mut day = after.with_timezone(&self.tz).date_naive();
         loop {
             day = self.pattern.day_from(day)?;
             if self.exists(day) {

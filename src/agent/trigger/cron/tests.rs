@@ -29,6 +29,11 @@ fn many(count: usize, schedule: &str, clock: &ManualClock) -> Vec<Plan> {
     (0..count).map(|n| plan(&format!("job-{n:03}"), schedule, clock)).collect()
 }
 
+/// What arrives next, within an hour; `None` when nobody sends any more.
+async fn next(arrivals: &mut mpsc::Receiver<Claimed>) -> Option<Claimed> {
+    timeout(Duration::from_secs(3600), arrivals.recv()).await.expect("something arrives, or the end does")
+}
+
 async fn started(
     clock: &Arc<ManualClock>,
     plans: Vec<Plan>,
@@ -47,9 +52,10 @@ async fn every_job_that_is_due_arrives_once_even_if_all_are_due_at_once() {
     let (_trigger, _, mut arrivals) = started(&clock, many(300, "*/5 * * * *", &clock), 1000).await;
     let mut runs = BTreeMap::new();
     while runs.len() < 600 {
-        for fire in arrivals.recv().await.unwrap().fires {
+        for fire in next(&mut arrivals).await.unwrap().fires {
             assert_eq!((fire.trigger, fire.missed), (Why::Schedule, 0));
-            assert!(clock.now() - fire.due_at <= TimeDelta::seconds(2), "{fire:?} at {}", clock.now());
+            // One tick; what the bodies did not carry would come with the tick after.
+            assert!(clock.now() - fire.due_at <= TimeDelta::milliseconds(600), "{fire:?} at {}", clock.now());
             *runs.entry((fire.due_at, fire.job)).or_insert(0) += 1;
         }
     }
@@ -65,7 +71,7 @@ async fn nothing_is_lost_when_the_runner_is_slow() {
     // The runner takes one and is then busy for a minute, again and again.
     let mut runs = Vec::new();
     while runs.len() < 40 {
-        runs.extend(arrivals.recv().await.unwrap().fires.into_iter().map(|fire| fire.job));
+        runs.extend(next(&mut arrivals).await.unwrap().fires.into_iter().map(|fire| fire.job));
         clock.sleep(Duration::from_secs(60)).await;
         let last = lock(&board).last_claim().unwrap();
         assert!(
@@ -92,11 +98,11 @@ async fn a_reload_adds_and_removes_jobs() {
     let clock = clock();
     let (mut trigger, board, mut arrivals) =
         started(&clock, vec![plan("old", "*/5 * * * *", &clock)], 10).await;
-    assert_eq!(arrivals.recv().await.unwrap().fires[0].job.as_str(), "old");
+    assert_eq!(next(&mut arrivals).await.unwrap().fires[0].job.as_str(), "old");
     lock(&board).replace(vec![plan("new", "*/5 * * * *", &clock)], clock.now());
     trigger.replace().await.unwrap();
     for _ in 0..3 {
-        assert_eq!(arrivals.recv().await.unwrap().fires[0].job.as_str(), "new");
+        assert_eq!(next(&mut arrivals).await.unwrap().fires[0].job.as_str(), "new");
     }
 }
 
@@ -106,7 +112,7 @@ async fn a_job_the_scheduler_does_not_know_runs_all_the_same() {
     let (_trigger, board, mut arrivals) = started(&clock, vec![], 10).await;
     // The board has gained a job and nobody told the scheduler.
     lock(&board).replace(vec![plan("unknown", "*/5 * * * *", &clock)], clock.now());
-    let fire = arrivals.recv().await.unwrap().fires.remove(0);
+    let fire = next(&mut arrivals).await.unwrap().fires.remove(0);
     assert_eq!(fire.job.as_str(), "unknown");
     assert!(clock.now() - fire.due_at <= TimeDelta::seconds(2));
 }
@@ -115,10 +121,10 @@ async fn a_job_the_scheduler_does_not_know_runs_all_the_same() {
 async fn after_stop_nothing_is_claimed_and_the_receiver_ends() {
     let clock = clock();
     let (mut trigger, board, mut arrivals) = started(&clock, many(3, "* * * * * *", &clock), 10).await;
-    arrivals.recv().await.unwrap();
+    next(&mut arrivals).await.unwrap();
     trigger.stop().await;
     let last = lock(&board).last_claim();
-    while arrivals.recv().await.is_some() {}
+    while next(&mut arrivals).await.is_some() {}
     clock.sleep(Duration::from_secs(30)).await;
     assert_eq!(lock(&board).last_claim(), last);
 }
@@ -130,7 +136,7 @@ async fn it_can_be_started_again_after_a_stop() {
     trigger.stop().await;
     let (out, mut arrivals) = mpsc::channel(10);
     trigger.start(board, out).await.unwrap();
-    assert_eq!(arrivals.recv().await.unwrap().fires.len(), 1);
+    assert_eq!(next(&mut arrivals).await.unwrap().fires.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,11 +149,11 @@ async fn a_hand_trigger_ticks_when_it_is_told() {
     let mut given: Box<dyn Trigger> = Box::new(hand.clone());
     given.start(board, out).await.unwrap();
     assert!(hand.tick().await);
-    assert_eq!(arrivals.recv().await.unwrap().fires.len(), 2);
+    assert_eq!(next(&mut arrivals).await.unwrap().fires.len(), 2);
     assert!(!hand.tick().await);
     clock.jump(TimeDelta::hours(1));
     assert!(hand.tick().await);
     given.stop().await;
-    assert_eq!(arrivals.recv().await.unwrap().fires.len(), 2);
-    assert_eq!(arrivals.recv().await, None);
+    assert_eq!(next(&mut arrivals).await.unwrap().fires.len(), 2);
+    assert_eq!(next(&mut arrivals).await, None);
 }
