@@ -66,7 +66,7 @@ pub(super) fn read_all(
                 found.extend(account.map(|account| (AccountName(name), account)));
             }
             other => {
-                let wrong = type_error(&name, other.type_str(), "a table");
+                let wrong = type_error(&format!("accounts.{name}"), other.type_str(), "a table");
                 source.wrong(span, wrong);
             }
         }
@@ -129,7 +129,8 @@ fn marketplace(
         let message =
             format!("account `{}` names no marketplace", shown(path.trim_start_matches("accounts.")));
         let fix = format!("add  marketplace = \"{}\"", known.join("\" or \""));
-        source.missing(heading, &format!("{path}.marketplace"), Wrong::new(Code::Missing, message, fix));
+        let path = format!("{path}.marketplace");
+        toml_errors::missing_choice(source, table, &path, heading, Wrong::new(Code::Missing, message, fix));
         return None;
     };
     let Some(text) = value.get_ref().as_str() else {

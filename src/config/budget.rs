@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::diagnostic::{Code, Diagnostic, Spot, Wrong};
-use super::job::reference;
+use super::timing::reference;
 use super::work::Work;
 use super::{Account, Job};
 use crate::domain::AccountName;

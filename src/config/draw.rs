@@ -110,7 +110,7 @@ mod tests {
     fn a_mistake_without_a_line_shows_its_file_alone() {
         let d = Wrong::new(Code::NoSettings, "there is no sellerd.toml", "sellerd init")
             .at(Spot::whole(Path::new("/x/sellerd.toml")));
-        let drawn = draw(&[d.clone()], false);
+        let drawn = draw(std::slice::from_ref(&d), false);
         assert_eq!(
             drawn,
             "error[E132]: there is no sellerd.toml\n  --> /x/sellerd.toml\n   = fix: sellerd init\n\n"

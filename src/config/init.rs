@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 
 use super::mask::SECRET_KEYS;
 use super::samples::{ACCOUNT, SAMPLES, ZONE};
-use super::values::quoted;
+use super::values::{bad_name, is_name, quoted};
 use crate::domain::AccountName;
 use crate::marketplace::Descriptor;
 
@@ -32,8 +32,17 @@ pub struct Answers {
     pub credentials: Option<[String; 4]>,
 }
 
+/// The name of an account as a person gave it, or what is wrong with it and a name that would do.
+pub fn account_name(text: &str) -> Result<AccountName, String> {
+    if is_name(text) {
+        return Ok(AccountName(text.to_owned()));
+    }
+    let (wrong, _) = bad_name("an account", text);
+    Err(format!("{}; {}", wrong.message, wrong.fix))
+}
+
 /// The file that says everything but the jobs.
-pub(super) const SETTINGS: &str = "sellerd.toml";
+const SETTINGS: &str = "sellerd.toml";
 
 /// The files of a directory: path inside it, text, mode.
 pub fn files(answers: &Answers) -> Vec<(PathBuf, String, u32)> {

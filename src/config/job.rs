@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -16,12 +15,12 @@ use super::diagnostic::{Code, Spot, Wrong, shown};
 use super::leaks;
 use super::settings::unknown_account;
 use super::source::Source;
+use super::timing;
 use super::toml_errors::{self, Place, Tree, type_error};
 use super::values::{self, Text, Whole};
 use super::work::{self, Housekeeping, OrderPoll, Probe, StockPull, Work};
 use super::{Job, OnMissed, Overlap};
 use crate::domain::{AccountName, JobName, Mode, nearest};
-use crate::policy::schedule::{Schedule, ScheduleError};
 
 /// What the rest of the configuration lets a job refer to.
 #[derive(Debug)]
@@ -131,6 +130,7 @@ job_file! {
     }
 }
 
+const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Reads the file of the job `name`.
@@ -144,10 +144,10 @@ pub(super) fn read(source: &mut Source<'_>, name: &str, around: &Around<'_>) -> 
                 tree.get_mut().remove(key.as_str());
             }
         }
-        let mut file: ProbeFile = struct_of(source, tree, "a job");
+        let mut file: ProbeFile = struct_of(source, tree, "jobs");
         return finish(source, name, around, file.common(), None);
     };
-    let owner = format!("a {kind} job");
+    let owner = format!("{kind} jobs");
     match kind {
         "stock-pull" => {
             let mut file: StockPullFile = struct_of(source, tree, &owner);
@@ -185,7 +185,7 @@ fn kind(source: &mut Source<'_>, table: &DeTable<'_>) -> Option<&'static str> {
             "this job has no `kind`",
             format!("add  kind = \"...\"  with one of: {list}"),
         );
-        source.missing(0..0, "kind", wrong);
+        toml_errors::missing_choice(source, table, "kind", 0..0, wrong);
         return None;
     };
     let Some(text) = value.get_ref().as_str() else {
@@ -237,7 +237,7 @@ fn finish(
 ) -> Found {
     let account = account(source, &file.account, work.as_ref(), around.accounts);
     let tz = source.value(&file.timezone, around.timezone, values::zone);
-    let schedule = schedule(source, &file.schedule, tz);
+    let schedule = timing::schedule(source, &file.schedule, tz);
     let mode = source.value(&file.mode, Mode::Observe, |text| {
         values::choice("mode", text, &[("observe", Mode::Observe), ("apply", Mode::Apply)])
     });
@@ -252,21 +252,15 @@ fn finish(
     let enabled = file.enabled.unwrap_or(true);
 
     if let (Some(work), Mode::Apply, Some(text)) = (&work, mode, &file.mode) {
-        let message = format!("a {} job never writes to the marketplace", work.kind());
+        let message = format!("{} jobs never write to the marketplace", work.kind());
         let fix = "write  mode = \"observe\"  or take the line out";
         source.wrong(
             text.span(),
             Wrong::new(Code::NothingToWrite, message, fix).label("there is nothing to apply"),
         );
     }
-    if let (Some(schedule), Some(text)) = (&schedule, &file.jitter)
-        && let Some(gap) = shortest_gap(schedule)
-        && jitter >= gap
-    {
-        let message =
-            format!("`jitter` must be shorter than the {} from one run to the next", values::words(gap));
-        let fix = format!("write at most \"{}\"", values::words(gap / 2));
-        source.wrong(text.span(), Wrong::new(Code::BadValue, message, fix));
+    if let (Some(schedule), Some(text)) = (&schedule, &file.jitter) {
+        timing::check_jitter(source, schedule, text, jitter);
     }
 
     let uses = account.as_ref().filter(|_| enabled && work.is_some()).cloned();
@@ -285,8 +279,6 @@ fn finish(
     });
     Found { job, uses, schedule: spot }
 }
-
-const SECOND: Duration = Duration::from_secs(1);
 
 fn account(
     source: &mut Source<'_>,
@@ -321,45 +313,4 @@ fn account(
             None => Some(AccountName(text.get_ref().clone())),
         },
     }
-}
-
-fn schedule(source: &mut Source<'_>, text: &Text, tz: Tz) -> Option<Schedule> {
-    const FIELDS: &str = "the five fields are: minute hour day-of-month month day-of-week";
-    let Some(text) = text else {
-        let fix = format!("add  schedule = \"*/15 * * * *\" ; {FIELDS}");
-        source.missing(0..0, "schedule", Wrong::new(Code::Missing, "this job has no `schedule`", fix));
-        return None;
-    };
-    let never = |why: &str| Wrong::new(Code::NeverFires, "`schedule` never fires", FIELDS).label(shown(why));
-    let parsed = match Schedule::parse(text.get_ref(), tz) {
-        Ok(schedule) if schedule.next_after(reference()).is_none() => Err(never("no such time ever comes")),
-        Ok(schedule) => Ok(schedule),
-        Err(ScheduleError::NeverFires(why)) => Err(never(&why)),
-        Err(ScheduleError::Invalid(why)) => {
-            let fix = format!("{FIELDS}; for example \"*/15 7-22 * * *\"");
-            let message = format!("`schedule` cannot be read: `{}`", shown(text.get_ref()));
-            Err(Wrong::new(Code::BadCron, message, fix).label(shown(&why)))
-        }
-    };
-    parsed.map_err(|wrong| source.wrong(text.span(), wrong)).ok()
-}
-
-/// Where counting fires begins. What a schedule is like does not depend on today, and a file that was right
-/// yesterday must not be wrong today: so a fixed Monday.
-pub(super) fn reference() -> DateTime<Utc> {
-    const MONDAY: i64 = 1_767_571_200;
-    DateTime::from_timestamp(MONDAY, 0).unwrap_or_default()
-}
-
-/// The shortest time between two of the next fires.
-fn shortest_gap(schedule: &Schedule) -> Option<Duration> {
-    let mut at = schedule.next_after(reference())?;
-    let mut shortest: Option<Duration> = None;
-    for _ in 0..50 {
-        let Some(next) = schedule.next_after(at) else { break };
-        let gap = (next - at).to_std().ok()?;
-        shortest = Some(shortest.map_or(gap, |shortest| shortest.min(gap)));
-        at = next;
-    }
-    shortest
 }

@@ -57,7 +57,6 @@ fn leak(name: &str, path: &[String]) -> Wrong {
 
 #[cfg(test)]
 mod tests {
-    use super::super::init;
     use super::super::job::COMMON_KEYS;
     use super::*;
 
@@ -73,7 +72,6 @@ mod tests {
                 assert!(!names_a_secret(key), "{key}");
             }
         }
-        let _ = init::SETTINGS;
     }
 
     #[test]

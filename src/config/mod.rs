@@ -21,6 +21,7 @@ mod settings;
 mod source;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod toml_errors;
 mod values;
 mod work;

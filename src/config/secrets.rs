@@ -48,6 +48,7 @@ pub(super) fn paths(
 pub(super) fn read(account: &Account, paths: &[(PathBuf, bool)], home: &Path, needed: bool) -> Found {
     let mut found = Found { credentials: None, diagnostics: Vec::new(), files: 0 };
     let mut files = Vec::new();
+    let mut closed = Vec::new();
     let mut unclear = false;
     for (path, judged) in paths {
         match read_text(path) {
@@ -63,11 +64,13 @@ pub(super) fn read(account: &Account, paths: &[(PathBuf, bool)], home: &Path, ne
                 files.push(file);
                 found.diagnostics.append(&mut source.found);
             }
-            Err(diagnostic) => {
+            Err(diagnostic) if *judged => {
                 found.files += 1;
                 unclear = true;
                 found.diagnostics.push(*diagnostic);
             }
+            // A place of others that may not be read only matters when nothing else has what is needed.
+            Err(diagnostic) => closed.push(*diagnostic),
         }
     }
     let consumer = choose(&files, 0, account, &mut found.diagnostics);
@@ -77,6 +80,7 @@ pub(super) fn read(account: &Account, paths: &[(PathBuf, bool)], home: &Path, ne
             let token = token.map(|(key, secret)| (key.as_str(), secret.as_str()));
             found.credentials = Some(Credentials::new(key, secret, token));
         }
+        None if needed && !closed.is_empty() => found.diagnostics.append(&mut closed),
         None if needed && !unclear => missing(&files, account, home, &mut found.diagnostics),
         None => {}
     }

@@ -159,7 +159,7 @@ fn corpus() -> Vec<Case> {
         settings("[http]", "[http", ("E101", 5, 6)),
         settings("buffer = 0", "buffer = 0\nbuffer = 1", ("E101", 16, 1)),
         settings("buffer = 0", "buffer = 00", ("E101", 15, 10)),
-        ("sellerd.toml", "<!DOCTYPE html>".to_owned(), ("E101", 1, 1)),
+        ("sellerd.toml", "<!DOCTYPE html>".to_owned(), ("E101", 1, 11)),
         job("\"*/5 * * * *\"", "*/5 * * * *", ("E101", 3, 12)),
         // Names of settings.
         settings("timezone", "time_zone", ("E102", 2, 1)),
@@ -169,11 +169,14 @@ fn corpus() -> Vec<Case> {
         settings("daily_limit", "hourly_limit", ("E102", 11, 1)),
         settings("app = ", "apps = ", ("E102", 10, 1)),
         settings("buffer", "bufer", ("E102", 15, 1)),
-        settings("[http]", "größe = 1\n[http]", ("E102", 5, 1)),
+        settings("[http]", "\"größe\" = 1\n[http]", ("E102", 5, 1)),
+        settings("[http]", "größe = 1\n[http]", ("E101", 5, 3)),
         job("timeout", "timout", ("E102", 4, 1)),
         job("mode = \"observe\"", "keep_runs = \"90d\"", ("E102", 6, 1)),
         job("mode = \"observe\"", "[source]\ntype = \"csv\"", ("E102", 6, 2)),
         job("mode = \"observe\"", "\"a`b\" = 1", ("E102", 6, 1)),
+        job("kind = ", "knid = ", ("E102", 1, 1)),
+        settings("marketplace = ", "market_place = ", ("E102", 9, 1)),
         // Types.
         settings("\"Europe/Berlin\"", "1", ("E103", 2, 12)),
         settings("config_version = 1", "config_version = \"1\"", ("E103", 1, 18)),
@@ -209,7 +212,7 @@ fn corpus() -> Vec<Case> {
         ),
         settings("app = \"dedicated\"", "currency = \"Euro\"", ("E105", 10, 12)),
         settings("app = \"dedicated\"", "max_per_second = 0", ("E105", 10, 18)),
-        settings("app = \"dedicated\"", "max_per_second = 99999999999999999999", ("E103", 10, 18)),
+        settings("app = \"dedicated\"", "max_per_second = 99999999999999999999", ("E105", 10, 18)),
         settings("app = \"dedicated\"", "request_timeout = \"0s\"", ("E105", 10, 19)),
         settings("app = \"dedicated\"", "grace = \"soon\"", ("E105", 10, 9)),
         settings("\"dedicated\"", "\"dedicatd\"", ("E105", 10, 7)),
@@ -249,16 +252,16 @@ fn corpus() -> Vec<Case> {
         settings("app = \"dedicated\"", &canary("token = \"\"\"\nCANARY\"\"\""), ("E301", 10, 9)),
         settings("app = \"dedicated\"", &canary("token = [\n\"CANARY\"]"), ("E301", 10, 9)),
         settings("app = \"dedicated\"", &canary("\"app\\u005ftoken\" = \"CANARY\""), ("E301", 10, 20)),
-        settings("[http]", &canary("[http.auth]\npassword = \"CANARY\"\n[http]"), ("E301", 6, 12)),
+        settings("[http]", &canary("[log]\npassword = \"CANARY\"\n[http]"), ("E301", 6, 12)),
         settings("app = \"dedicated\"", &canary("app_secret = \"CANARY"), ("E101", 10, 32)),
         settings("app = \"dedicated\"", &canary("app_secret = CANARY"), ("E101", 10, 14)),
-        settings("app = \"dedicated\"", &canary("app_secret: \"CANARY\""), ("E101", 10, 11)),
+        settings("app = \"dedicated\"", &canary("app_secret: \"CANARY\""), ("E101", 10, 13)),
         job("mode = \"observe\"", &canary("access_token = \"CANARY\""), ("E301", 6, 16)),
         secret("\"CanaryX7q9Zs3cr3t-1\"", "\"\"", ("E303", 1, 16)),
         secret("token_secret = \"CanaryX7q9Zs3cr3t-4\"\n", "", ("E303", 3, 9)),
         secret("token_secret = ", "tokn_secret = ", ("E102", 4, 1)),
         secret("token = \"CanaryX7q9Zs3cr3t-3\"", "token = CanaryX7q9Zs3cr3t-3", ("E101", 3, 9)),
-        secret("token = \"CanaryX7q9Zs3cr3t-3\"", "token = \"CanaryX7q9Zs3cr3t-3", ("E101", 3, 30)),
+        secret("token = \"CanaryX7q9Zs3cr3t-3\"", "token = \"CanaryX7q9Zs3cr3t-3", ("E101", 3, 29)),
         secret("token = \"CanaryX7q9Zs3cr3t-3\"", "CanaryX7q9Zs3cr3t-3", ("E101", 3, 20)),
         secret("token = ", "token = \"a\"\ntoken = ", ("E101", 4, 1)),
         ("secrets/cm-main.toml", "# nothing yet\n".to_owned(), ("E302", 1, 1)),
@@ -273,6 +276,7 @@ fn corpus() -> Vec<Case> {
 
 #[test]
 fn each_mistake_is_found_where_it_is() {
+    let mut failures = String::new();
     for (file, text, (code, line, column)) in corpus() {
         let dir = Dir::good();
         dir.put(file, &text);
@@ -280,16 +284,13 @@ fn each_mistake_is_found_where_it_is() {
         check_shown(&checked, &text);
         let found = dir.found();
         let wanted = (code, file.to_owned(), line, column);
-        assert!(
-            found.contains(&wanted),
-            "wanted {wanted:?} in\n{text}\ngot {found:?}\n{}",
-            checked.draw(false)
-        );
-        let others: Vec<_> = found.iter().filter(|found| **found != wanted).collect();
-        // A second mistake may only follow where the first is one: what nobody can read is missed elsewhere.
-        let follows = |code: &str| matches!(code, "E102" | "E106" | "E112") || file == "secrets/cm-main.toml";
-        assert!(others.is_empty() || follows(code), "{text}\nalso {others:?}\n{}", checked.draw(false));
+        // A second mistake may only follow where the first is one: what has another name is missed under its own.
+        let follows = matches!(code, "E102" | "E106" | "E112") || file == "secrets/cm-main.toml";
+        if !found.contains(&wanted) || (found.len() > 1 && !follows) {
+            failures += &format!("wanted {wanted:?} in\n{text}\ngot\n{}\n", checked.draw(false));
+        }
     }
+    assert!(failures.is_empty(), "{failures}");
 }
 
 #[test]
@@ -349,9 +350,7 @@ fn a_fix_names_the_nearest_name_or_all_of_them() {
     dir.put("jobs/order-poll.toml", JOB.replace("timeout", "colour"));
     let d = dir.load().diagnostics.remove(0);
     assert!(
-        d.fix
-            .unwrap()
-            .starts_with("remove it; the settings of a order-poll job are: kind, account, schedule")
+        d.fix.unwrap().starts_with("remove it; the settings of order-poll jobs are: kind, account, schedule")
     );
     dir.put("jobs/order-poll.toml", JOB);
     dir.put("sellerd.toml", SETTINGS.replace("daily_limit", "dayly_limit"));
@@ -613,7 +612,7 @@ fn keys() -> Vec<(&'static str, usize, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn a_renamed_key_is_unknown_where_it_stands(at in 0..64_usize, ending in "_[xyz]{3,9}") {
@@ -626,9 +625,13 @@ proptest! {
         let dir = Dir::good();
         dir.put(file, lines.join("\n"));
         let found = dir.found();
-        // A job without its kind is only asked for what every job has.
-        let code = if key == "kind" { ("E104", 1) } else { ("E102", *line) };
-        prop_assert!(found.contains(&(code.0, file.to_string(), code.1, 1)), "{key}{ending}: {found:?}");
+        // What decides on all the other keys is missed instead: without it nobody knows what is unknown.
+        let wanted = match key.as_str() {
+            "kind" => ("E104", file.to_string(), 1, 1),
+            "marketplace" => ("E104", file.to_string(), 8, 11),
+            _ => ("E102", file.to_string(), *line, 1),
+        };
+        prop_assert!(found.contains(&wanted), "{key}{ending}: {found:?}");
         check_shown(&dir.load(), key);
     }
 

@@ -11,7 +11,6 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::diagnostic::{Code, Wrong, shown};
-use super::mask;
 use super::source::Source;
 use crate::domain::nearest;
 
@@ -46,12 +45,17 @@ pub(super) fn parse<'a>(source: &mut Source<'a>) -> Option<Tree<'a>> {
 }
 
 fn not_toml(message: &str, line: &str, secret: bool) -> Wrong {
+    let message = message.trim_end_matches(", expected nothing");
     let duplicate = message.contains("duplicate key");
+    let number =
+        line.split_once('=').is_some_and(|(_, v)| v.trim_start().starts_with(|c: char| c.is_ascii_digit()));
     let bare = line.split_once('=').map(|(_, value)| value.trim_start()).is_some_and(|value| {
         !value.starts_with(['"', '\'', '[', '{']) && !value.starts_with("true") && !value.starts_with("false")
     });
     let fix = match () {
         () if duplicate => "keep one of the two",
+        () if message.contains("unquoted key") => "a name is made of the letters a to z, digits, `-` and `_`",
+        () if number && !secret => "write a number plainly, such as 5 or 0.5, and anything else in quotes",
         () if bare || secret => "write it as  name = \"text\"  on one line, with the text in quotes",
         () if message.contains("string") => {
             "close the quotes; inside them write \\\" for a quote and \\\\ for a backslash"
@@ -68,7 +72,7 @@ fn not_toml(message: &str, line: &str, secret: bool) -> Wrong {
 pub(super) struct Place<'p> {
     /// Where the table stands in its file, for example `accounts.cm-main`; empty for the top.
     pub path: &'p str,
-    /// What people call it: `[accounts.cm-main]`, `a probe job`.
+    /// What people call it: `[accounts.cm-main]`, `probe jobs`.
     pub name: &'p str,
     /// Settings that exist there too, but are read by other means.
     pub also: &'p [&'p str],
@@ -118,6 +122,7 @@ struct Taken {
     path: Vec<String>,
     key: Range<usize>,
     found: &'static str,
+    in_list: bool,
 }
 
 /// Takes out the setting whose key or value stands at `span`, the innermost one.
@@ -130,7 +135,7 @@ fn take(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<Taken> {
             DeValue::Array(items) => items.iter().position(|item| item.span() == *span).map(|at| {
                 let found = items[at].get_ref().type_str();
                 *items = items.iter().filter(|item| item.span() != *span).cloned().collect();
-                Taken { path: Vec::new(), key: 0..0, found }
+                Taken { path: Vec::new(), key: 0..0, found, in_list: true }
             }),
             _ => None,
         };
@@ -139,7 +144,12 @@ fn take(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<Taken> {
             return Some(taken);
         }
         if key.span() == *span || value.span() == *span {
-            here = Some(Taken { path: vec![name], key: key.span(), found: value.get_ref().type_str() });
+            here = Some(Taken {
+                path: vec![name],
+                key: key.span(),
+                found: value.get_ref().type_str(),
+                in_list: false,
+            });
         }
     }
     let taken = here?;
@@ -169,16 +179,49 @@ pub(super) fn unknown_setting(name: &str, known: &[&str], owner: &str) -> Wrong 
         .label(format!("not a setting of {owner}"))
 }
 
+/// Complains that the setting on which all others depend is not there: at a key that may be meant for it, else at
+/// the heading.
+pub(super) fn missing_choice(
+    source: &mut Source<'_>,
+    table: &DeTable<'_>,
+    path: &str,
+    heading: Range<usize>,
+    wrong: Wrong,
+) {
+    let name = path.rsplit('.').next().unwrap_or_default();
+    let typo = table.keys().find(|key| nearest(key.get_ref(), [name]).is_some());
+    match typo {
+        Some(key) => {
+            let fix = format!("did you mean `{name}`?");
+            let message = format!("unknown setting `{}`", shown(key.get_ref()));
+            source.wrong(key.span(), Wrong::new(Code::UnknownSetting, message, fix));
+        }
+        None => source.missing(heading, path, wrong),
+    }
+}
+
 fn wrong_type(taken: &Taken, message: &str) -> Wrong {
-    let expected = message.rsplit_once("expected ").map_or("", |(_, expected)| expected);
-    type_error(&taken.path.join("."), taken.found, kind_of(expected))
+    let wanted = kind_of(message.rsplit_once("expected ").map_or("", |(_, expected)| expected));
+    let path = taken.path.join(".");
+    let name = shown(taken.path.last().map_or("", String::as_str));
+    match wanted {
+        "a whole number" if taken.found == "integer" => {
+            Wrong::new(Code::BadValue, format!("`{name}` is too large a number"), "write a smaller one")
+        }
+        _ if taken.in_list => {
+            let wrong = type_error(&path, taken.found, wanted);
+            Wrong { message: format!("each of `{name}` must be {wanted}"), ..wrong }
+        }
+        _ => type_error(&path, taken.found, wanted),
+    }
 }
 
 /// The words for a value of the wrong type. The value itself is not in them.
 pub(super) fn type_error(path: &str, found: &str, wanted: &str) -> Wrong {
     let name = path.rsplit('.').next().unwrap_or_default();
-    let name = if mask::names_a_secret(name) { "this" } else { name };
     let fix = match (wanted, found) {
+        ("a table", _) => format!("write it as a section that begins with  [{}]", shown(path)),
+        ("text", "array" | "table") => "write one text in quotes".to_owned(),
         ("text", "integer" | "float" | "boolean" | "datetime") => "put the value in quotes".to_owned(),
         ("a whole number", "string") => "write the number without quotes".to_owned(),
         ("true or false", _) => "write true or false, without quotes".to_owned(),

@@ -89,15 +89,22 @@ pub(super) fn duration(key: &str, text: &str, range: RangeInclusive<Duration>) -
     Err(Wrong::new(Code::BadValue, message, format!("write a span of time from {low} to {high}")))
 }
 
-/// A span of time as people write it.
+/// A span of time as it is written in a setting.
 pub(super) fn words(span: Duration) -> String {
+    const DAY: u64 = 86_400;
+    if span.subsec_nanos() == 0 && span.as_secs() > 0 && span.as_secs().is_multiple_of(DAY) {
+        return format!("{}d", span.as_secs() / DAY);
+    }
     humantime::format_duration(span).to_string()
 }
 
 /// A zone by its name in the time zone database.
 pub(super) fn zone(text: &str) -> Result<Tz, Wrong> {
     text.parse().map_err(|_| {
-        let fix = match nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name())) {
+        let zones = || chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name());
+        let town =
+            |name: &&str| name.rsplit('/').next().is_some_and(|town| town.eq_ignore_ascii_case(text.trim()));
+        let fix = match zones().find(town).or_else(|| nearest(text, zones())) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "write a name of the time zone database, for example \"Europe/Berlin\"".to_owned(),
         };
@@ -164,6 +171,18 @@ mod tests {
     fn a_zone_is_found_in_spite_of_a_typing_error() {
         assert_eq!(zone("Europe/Berlin"), Ok(Tz::Europe__Berlin));
         assert_eq!(zone("Europe/Brelin").unwrap_err().fix, "did you mean `Europe/Berlin`?");
+        assert_eq!(zone("berlin").unwrap_err().fix, "did you mean `Europe/Berlin`?");
+    }
+
+    #[test]
+    fn a_span_of_time_in_words_can_be_written_in_a_setting() {
+        for (text, wanted) in
+            [("1h 30m", "1h 30m"), ("48h", "2d"), ("0s", "0s"), ("1s", "1s"), ("3660d", "3660d")]
+        {
+            let span = duration("x", text, ANY).unwrap();
+            assert_eq!(words(span), wanted);
+            assert_eq!(duration("x", &words(span), ANY), Ok(span));
+        }
     }
 
     proptest! {
