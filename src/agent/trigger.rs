@@ -23,7 +23,7 @@ pub type SharedBoard = Arc<Mutex<Board>>;
 
 /// Claims from a board again and again and sends what it got.
 #[async_trait]
-pub trait Trigger: Send {
+pub trait Trigger: Send + Sync {
     /// Begins to tick. Whatever is claimed from `board` from now on arrives on `out`, never empty.
     async fn start(&mut self, board: SharedBoard, out: mpsc::Sender<Claimed>) -> Result<(), TriggerError>;
 

@@ -82,12 +82,13 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (code, exit) = match &error {
             StoreError::Newer { .. } => ("E470", Exit::Config),
+            StoreError::Older { .. } | StoreError::Altered { .. } | StoreError::Foreign { .. } => ("E476", Exit::Config),
             StoreError::Locked { .. } => ("E471", Exit::Temporary),
             StoreError::Corrupt { .. } => ("E472", Exit::Failed),
             StoreError::DiskFull { .. } => ("E473", Exit::Failed),
             StoreError::NotWritable { .. } => ("E474", Exit::Failed),
             StoreError::NoDatabase { .. } => ("E475", Exit::Failed),
-            StoreError::Internal(_) => ("E500", Exit::Failed),
+            _ => ("E500", Exit::Failed),
         };
         // The store's own words end with what mends it.
         Self { error_type: Some(error.error_type()), ..Self::new(code, exit, error.to_string(), "") }

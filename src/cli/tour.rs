@@ -136,7 +136,11 @@ fn with_line(text: &str, key: &str, value: &str) -> String {
     let mut done = false;
     let lines = text.lines().map(|line| {
         let is_key = line.split('=').next().is_some_and(|name| name.trim() == key);
-        if is_key && !std::mem::replace(&mut done, done || is_key) { format!("{key} = {value}") } else { line.to_owned() }
+        if done || !is_key {
+            return line.to_owned();
+        }
+        done = true;
+        format!("{key} = {value}")
     });
     lines.map(|line| line + "\n").collect()
 }
