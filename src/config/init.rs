@@ -150,8 +150,8 @@ pub enum InitError {
     /// Files that are there already. Nothing was written.
     #[error("nothing was written, since there is already: {}; move it away, or name another directory", list(.0))]
     InTheWay(Vec<PathBuf>),
-    /// The file system refused. What had been written was taken away again.
-    #[error("{} cannot be written: {error}; nothing was left behind", .path.display())]
+    /// The file system refused. What had been written is taken away again as far as the disk lets us.
+    #[error("{} cannot be written: {error}; make room or choose another directory, and try again", .path.display())]
     Io {
         /// What could not be written.
         path: PathBuf,
@@ -175,7 +175,7 @@ pub fn write(dir: &Path, files: &[(PathBuf, String, u32)]) -> Result<Vec<PathBuf
     for (done, (path, (_, text, mode))) in paths.iter().zip(files).enumerate() {
         if let Err((error, made)) = put(path, text, *mode) {
             for written in &paths[..done + usize::from(made)] {
-                // What cannot be taken away either is named by the error's path's neighbours; there is no more to do.
+                // Best effort: a disk that refuses this as well has worse news than a file left over.
                 let _ = fs::remove_file(written);
             }
             return Err(InitError::Io { path: path.clone(), error });

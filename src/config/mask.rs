@@ -21,7 +21,7 @@ pub(super) fn ordinary(text: &str) -> Vec<Range<usize>> {
         let mut next = end + 1;
         if let Some(value) = secret_value(text, start, end) {
             let stop = value_end(text, value, end);
-            masks.push(value..stop);
+            masks.extend((value < stop).then_some(value..stop));
             next = next.max(stop);
         } else {
             masks.extend(user_info(&text[start..end]).map(|found| start + found.start..start + found.end));
@@ -84,24 +84,41 @@ fn secret_value(text: &str, start: usize, end: usize) -> Option<usize> {
             let rest = &line[after..];
             let value =
                 rest.trim_start_matches(['"', '\'']).trim_start().trim_start_matches(['=', ':']).trim_start();
-            return (!value.is_empty()).then_some(start + after + (rest.len() - value.len()));
+            // Where a comment ends with such a word, nothing has to follow.
+            let nothing = value.is_empty() && line.trim_start().starts_with('#');
+            return (!nothing).then_some(start + after + (rest.len() - value.len()));
         }
         at = after + line[after..].chars().next().map_or(0, char::len_utf8);
     }
     None
 }
 
-/// Where a value ends that begins at `value`, in a line that ends at `end`.
+/// Where a value ends that begins at `value`, in a line that ends at `end`. One that is not there or whose quotes
+/// are open has slipped into the next line.
 fn value_end(text: &str, value: usize, end: usize) -> usize {
     let rest = &text[value..];
     let closing = [("\"\"\"", "\"\"\""), ("'''", "'''"), ("[", "]"), ("{", "}")]
         .into_iter()
         .find(|(open, _)| rest.starts_with(open));
     match closing {
+        None if slipped(&text[value..end]) => {
+            let next = (end + 1).min(text.len());
+            text[next..].find('\n').map_or(text.len(), |at| next + at)
+        }
         None => end,
         Some((open, close)) => rest[open.len()..]
             .find(close)
             .map_or(text.len(), |at| (value + open.len() + at + close.len()).max(end)),
+    }
+}
+
+/// Whether a value goes on in the next line, by mistake.
+fn slipped(value: &str) -> bool {
+    let value = value.trim();
+    match value.chars().next() {
+        None => true,
+        Some(quote @ ('"' | '\'')) => !value[1..].contains(quote),
+        Some(_) => false,
     }
 }
 
@@ -137,6 +154,10 @@ mod tests {
         check("token = \"\"\"\nabc\ndef\"\"\"\nlevel = 1", "token = #\nlevel = 1");
         check("token = [\n\"abc\",\n]\nlevel = 1", "token = #\nlevel = 1");
         check("password = \"\"\"\nabc", "password = #");
+        check("token = \nabc\nlevel = 1", "token = #\nlevel = 1");
+        check("token = \"\nabc\"\nlevel = 1", "token = #\nlevel = 1");
+        check("token\n= abc\nlevel = 1", "token#\nlevel = 1");
+        check("# about the token\nlevel = 1", "# about the token\nlevel = 1");
         check("base_url = \"https://me:pw@host/x\"", "base_url = \"https://#@host/x\"");
         check("schedule = \"* * * * *\"", "schedule = \"* * * * *\"");
     }
