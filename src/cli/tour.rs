@@ -120,22 +120,24 @@ fn write_config(dir: &Path, sandbox: &Sandbox) -> Result<Config, Failure> {
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         if let Some((_, schedule)) = SCHEDULES.iter().find(|(job, _)| *job == stem) {
             *text = with_line(text, "schedule", &format!("{schedule:?}"));
+            *text = with_line(text, "jitter", "\"0s\"");
         }
         if stem == "sellerd" {
             *text = with_line(text, "listen", "\"127.0.0.1:0\"");
-            *text = text.replacen("marketplace = \"cardmarket\"\n", "marketplace = \"cardmarket\"\nmax_per_second = 50\n", 1);
+            *text = with_line(text, "daily_limit", "100000");
+            *text = with_line(text, "max_per_second", "50");
         }
     }
-    init::write(dir, &files).map_err(|error| Failure::internal(error.to_string()))?;
+    init::write(dir, &files).map_err(|error| Failure::new("E210", Exit::Usage, error.to_string(), ""))?;
     let checked = config::load(dir);
     checked.config.clone().ok_or_else(|| Failure::internal(checked.draw(false)))
 }
 
-/// The text with the value of its first `key = ...` line replaced.
+/// The text with the value of its first `key = ...` line replaced, commented out or not.
 fn with_line(text: &str, key: &str, value: &str) -> String {
     let mut done = false;
     let lines = text.lines().map(|line| {
-        let is_key = line.split('=').next().is_some_and(|name| name.trim() == key);
+        let is_key = line.split('=').next().is_some_and(|name| name.trim_start_matches("# ").trim() == key);
         if done || !is_key {
             return line.to_owned();
         }
