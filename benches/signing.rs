@@ -34,7 +34,10 @@ const BARS: [(&str, f64); 2] = [("limit program", 0.5), ("oauth1-request", 1.0)]
 fn main() -> ExitCode {
     let mut signers = (Limit::new(), ours(), target());
     let (limit, ours, target) = (&mut signers.0, &signers.1, &signers.2);
-    assert!(limit.header("00c1b2c3d4e5f607", 1_700_000_000).ends_with(&ours_tail(ours, target)), "they disagree");
+    assert!(
+        limit.header("00c1b2c3d4e5f607", 1_700_000_000).ends_with(&ours_tail(ours, target)),
+        "they disagree"
+    );
     assert!(theirs("00c1b2c3d4e5f607", 1_700_000_000).len() > 100);
 
     divan::main();

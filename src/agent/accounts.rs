@@ -151,7 +151,9 @@ async fn take_over(account: &Account, credentials: &Credentials, shared: &Shared
             if before.as_deref() != Some(mark.as_str()) {
                 accounts::set_credentials_mark(tx, &name, &mark)?;
                 let access = accounts::access(tx, &name, now)?;
-                if let Some(access) = access.after(&AccessEvent::NewCredentials, now).filter(|_| before.is_some()) {
+                if let Some(access) =
+                    access.after(&AccessEvent::NewCredentials, now).filter(|_| before.is_some())
+                {
                     accounts::set_access(tx, &name, &access)?;
                     for code in [LOGIN_REFUSED, ACCESS_REFUSED] {
                         problems::close(tx, code, name.as_str(), now)?;

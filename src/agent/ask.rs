@@ -62,8 +62,7 @@ impl Desk {
     pub async fn run_job(&self, name: &JobName) -> Answered<runs::RunRow> {
         let config = self.config();
         let job = config.jobs.get(name).ok_or_else(|| no_job(name, &config))?;
-        let due =
-            Due { job: Arc::new(job.clone()), at: self.shared.clock.now(), trigger: Trigger::Manual };
+        let due = Due { job: Arc::new(job.clone()), at: self.shared.clock.now(), trigger: Trigger::Manual };
         let run = self.runner.run_now(due).await.map_err(|error| Declined {
             message: error.to_string(),
             fix: String::new(),

@@ -370,7 +370,9 @@ impl Daemon {
         let now = self.shared.clock.now();
         let config = self.config();
         let next = trigger::lock(&self.board).upcoming(now, 1).into_iter().next();
-        let next = next.map(|(job, at, _)| format!(", next {job} {}", at.with_timezone(&config.timezone).format("%H:%M")));
+        let next = next.map(|(job, at, _)| {
+            format!(", next {job} {}", at.with_timezone(&config.timezone).format("%H:%M"))
+        });
         let open = self.shared.store.read(problems::list).await.unwrap_or_default();
         let first = open.first().map(|problem| format!(": {}", problem.title)).unwrap_or_default();
         let (jobs, next) = (config.jobs.len(), next.unwrap_or_default());

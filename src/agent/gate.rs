@@ -198,7 +198,9 @@ fn problem(marketplace: &str, account: &AccountName, access: &Access) -> Option<
             format!("{marketplace} refuses access to {account} ({})", access.reason),
             format!(
                 "look at the API page of the account at {marketplace}{}; once it works again: sellerd auth test {account}",
-                access.reapply_on.map_or(String::new(), |day| format!(" (access can be asked for again on {day})")),
+                access
+                    .reapply_on
+                    .map_or(String::new(), |day| format!(" (access can be asked for again on {day})")),
             ),
         ),
         _ => return None,

@@ -228,7 +228,8 @@ impl Runner {
         };
         let limit = job.timeout;
         let task = tokio::spawn(
-            async move { tokio::time::timeout(limit, jobs::work(&job.work, &context)).await }.in_current_span(),
+            async move { tokio::time::timeout(limit, jobs::work(&job.work, &context)).await }
+                .in_current_span(),
         );
         match task.await {
             Ok(Ok(Ok(report))) => from_report(report),

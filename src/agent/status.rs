@@ -99,7 +99,11 @@ pub struct JobStatus {
 
 impl Status {
     /// Reads it. Without a database it says what the configuration alone knows.
-    pub async fn read(config: &Config, store: Option<&Store>, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    pub async fn read(
+        config: &Config,
+        store: Option<&Store>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
         match store {
             None => Ok(Self::make(config, None, now)?),
             Some(store) => {

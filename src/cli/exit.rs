@@ -49,7 +49,15 @@ impl Exit {
 
     /// The code of that number, as the agent's answers carry it.
     pub fn of_number(number: u8) -> Self {
-        let all = [Self::Usage, Self::Partial, Self::Login, Self::Temporary, Self::Guarded, Self::Taken, Self::Config];
+        let all = [
+            Self::Usage,
+            Self::Partial,
+            Self::Login,
+            Self::Temporary,
+            Self::Guarded,
+            Self::Taken,
+            Self::Config,
+        ];
         all.into_iter().find(|exit| *exit as u8 == number).unwrap_or(Self::Failed)
     }
 }

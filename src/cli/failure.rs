@@ -82,7 +82,9 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (code, exit) = match &error {
             StoreError::Newer { .. } => ("E470", Exit::Config),
-            StoreError::Older { .. } | StoreError::Altered { .. } | StoreError::Foreign { .. } => ("E476", Exit::Config),
+            StoreError::Older { .. } | StoreError::Altered { .. } | StoreError::Foreign { .. } => {
+                ("E476", Exit::Config)
+            }
             StoreError::Locked { .. } => ("E471", Exit::Temporary),
             StoreError::Corrupt { .. } => ("E472", Exit::Failed),
             StoreError::DiskFull { .. } => ("E473", Exit::Failed),

@@ -30,7 +30,9 @@ impl Home {
             dir: config::find_dir(args.config.clone(), |name| std::env::var_os(name)),
             output: args.output,
             no_input: args.no_input,
-            colour: !args.no_color && std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            colour: !args.no_color
+                && std::io::stderr().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none(),
             verbose: args.verbose,
             quiet: args.quiet,
         }

@@ -14,9 +14,15 @@ use crate::marketplace::{self, Descriptor};
 
 /// Writes it and says what comes next.
 pub fn run(options: InitOptions, home: &Home) -> Result<Exit, Failure> {
-    let mut asking = Asking { allowed: !home.no_input && io::stdin().is_terminal() && io::stderr().is_terminal() };
+    let mut asking =
+        Asking { allowed: !home.no_input && io::stdin().is_terminal() && io::stderr().is_terminal() };
     let marketplace = marketplace(&options, &mut asking)?;
-    let account = asking.text("account", "What shall the account be called?", options.account, marketplace.first_account)?;
+    let account = asking.text(
+        "account",
+        "What shall the account be called?",
+        options.account,
+        marketplace.first_account,
+    )?;
     let timezone = asking.text("timezone", "Time zone of your shop?", options.timezone, "Europe/Berlin")?;
     let dir = options.dir.unwrap_or_else(|| home.dir.clone());
     let answers = Answers {
@@ -35,10 +41,8 @@ pub fn run(options: InitOptions, home: &Home) -> Result<Exit, Failure> {
 }
 
 fn said(dir: &std::path::Path, written: &[PathBuf], answers: &Answers) -> String {
-    let names: Vec<String> = written
-        .iter()
-        .map(|path| path.strip_prefix(dir).unwrap_or(path).display().to_string())
-        .collect();
+    let names: Vec<String> =
+        written.iter().map(|path| path.strip_prefix(dir).unwrap_or(path).display().to_string()).collect();
     let (dir, account) = (dir.display(), &answers.account);
     format!(
         "Written to {dir}:  {}\n\
@@ -56,7 +60,12 @@ fn marketplace(options: &InitOptions, asking: &mut Asking) -> Result<&'static De
     let known = || marketplace::ALL.iter().map(|descriptor| descriptor.name);
     let titles: Vec<&str> = known().collect();
     let question = format!("Marketplace? ({})", titles.join(", "));
-    let name = asking.text("marketplace", &question, options.marketplace.clone(), titles.first().copied().unwrap_or(""))?;
+    let name = asking.text(
+        "marketplace",
+        &question,
+        options.marketplace.clone(),
+        titles.first().copied().unwrap_or(""),
+    )?;
     marketplace::descriptor(&name.to_lowercase()).ok_or_else(|| {
         let near = nearest(&name, known()).map(|near| format!("did you mean {near}? "));
         Failure::usage(
@@ -80,7 +89,8 @@ fn account_name(name: String) -> Result<AccountName, Failure> {
 fn zone(name: &str) -> Result<Tz, Failure> {
     name.parse().map_err(|_| {
         let near = nearest(name, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name()));
-        let fix = near.map_or_else(|| "write it like Europe/Berlin".to_owned(), |near| format!("did you mean {near}?"));
+        let fix = near
+            .map_or_else(|| "write it like Europe/Berlin".to_owned(), |near| format!("did you mean {near}?"));
         Failure::usage(format!("`{name}` is no time zone"), fix)
     })
 }
@@ -91,7 +101,13 @@ struct Asking {
 }
 
 impl Asking {
-    fn text(&mut self, flag: &str, question: &str, given: Option<String>, default: &str) -> Result<String, Failure> {
+    fn text(
+        &mut self,
+        flag: &str,
+        question: &str,
+        given: Option<String>,
+        default: &str,
+    ) -> Result<String, Failure> {
         if let Some(given) = given {
             return Ok(given);
         }

@@ -37,12 +37,17 @@ pub async fn run(name: &str, home: &Home) -> Result<Exit, Failure> {
 }
 
 /// Asks the agent that runs on this state directory, if one does.
-pub async fn ask_agent<T: DeserializeOwned>(config: &Config, path: &str) -> Result<Option<Answered<T>>, Failure> {
+pub async fn ask_agent<T: DeserializeOwned>(
+    config: &Config,
+    path: &str,
+) -> Result<Option<Answered<T>>, Failure> {
     let socket = control::socket_path(&config.state_dir);
     let Some((status, body)) = local::ask_agent(&socket, path).await.map_err(Failure::internal)? else {
         return Ok(None);
     };
-    let garbled = |error| Failure::internal(format!("the running sellerd answered oddly ({error}); is it another version?"));
+    let garbled = |error| {
+        Failure::internal(format!("the running sellerd answered oddly ({error}); is it another version?"))
+    };
     if status == 200 {
         return serde_json::from_slice(&body).map(|value| Some(Ok(value))).map_err(garbled);
     }

@@ -49,8 +49,20 @@ impl Row for OrderRow {
     const HEAD: &'static [&'static str] = &["ACCOUNT", "ORDER", "PLACED", "STATE", "COPIES", "TOTAL", "WHAT"];
     const NUMBERS: &'static [usize] = &[1, 4, 5];
     const CSV: &'static [&'static str] = &[
-        "account", "order_id", "state", "placed_at", "paid_at", "total_minor", "currency", "tracking_number", "line_id",
-        "sku", "listing_id", "title", "quantity", "unit_price_minor",
+        "account",
+        "order_id",
+        "state",
+        "placed_at",
+        "paid_at",
+        "total_minor",
+        "currency",
+        "tracking_number",
+        "line_id",
+        "sku",
+        "listing_id",
+        "title",
+        "quantity",
+        "unit_price_minor",
     ];
 
     fn cells(&self, tz: chrono_tz::Tz) -> Vec<String> {

@@ -12,7 +12,10 @@ use super::Failure;
 /// Writes one JSON document.
 pub fn json(document: &impl Serialize) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout());
-    serde_json::to_writer(&mut out, document).map_err(io::Error::from).and_then(|()| finish(&mut out)).or_else(pipe)
+    serde_json::to_writer(&mut out, document)
+        .map_err(io::Error::from)
+        .and_then(|()| finish(&mut out))
+        .or_else(pipe)
 }
 
 /// Writes lines for people.
@@ -37,7 +40,10 @@ pub fn pipe(error: io::Error) -> Result<(), Failure> {
 /// A table without lines, as wide as the terminal.
 pub fn table(head: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled).set_header(head.to_vec());
+    table
+        .load_style(TableStyle::new())
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(head.to_vec());
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
         if numbers.contains(&index) {
@@ -79,7 +85,7 @@ pub fn thousands(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(' ');
         }
         out.push(digit);

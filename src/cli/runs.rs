@@ -97,8 +97,18 @@ impl Row for RunRow {
         &["RUN", "JOB", "ACCOUNT", "BEGUN", "TOOK", "WHY", "RESULT", "REQUESTS", "MESSAGE"];
     const NUMBERS: &'static [usize] = &[7];
     const CSV: &'static [&'static str] = &[
-        "run_id", "job", "kind", "account", "due_at", "started_at", "finished_at", "trigger", "outcome", "error_type",
-        "message", "requests",
+        "run_id",
+        "job",
+        "kind",
+        "account",
+        "due_at",
+        "started_at",
+        "finished_at",
+        "trigger",
+        "outcome",
+        "error_type",
+        "message",
+        "requests",
     ];
 
     fn cells(&self, tz: chrono_tz::Tz) -> Vec<String> {

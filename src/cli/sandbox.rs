@@ -18,7 +18,8 @@ pub async fn run(command: SandboxCommand, home: &Home) -> Result<Exit, Failure> 
             say(&local::delete(&format!("{control}/fault")).await.map_err(unreachable(&control))?)
         }
         SandboxCommand::Fault { control, words } => {
-            let fault = Fault::parse(&words).map_err(|why| Failure::usage(why, "for example: sellerd sandbox fault revoke"))?;
+            let fault = Fault::parse(&words)
+                .map_err(|why| Failure::usage(why, "for example: sellerd sandbox fault revoke"))?;
             let body = json!(fault);
             say(&local::post_json(&format!("{control}/fault"), &body).await.map_err(unreachable(&control))?)
         }
@@ -66,6 +67,7 @@ fn say((status, body): &local::LocalAnswer) -> Result<Exit, Failure> {
 }
 
 fn unreachable(control: &str) -> impl FnOnce(String) -> Failure {
-    let fix = format!("start one: sellerd sandbox serve; its `control_url` is what --control takes, not {control}");
+    let fix =
+        format!("start one: sellerd sandbox serve; its `control_url` is what --control takes, not {control}");
     move |why| Failure::new("E484", Exit::Temporary, format!("no sandbox answers: {why}"), fix)
 }

@@ -36,7 +36,8 @@ pub fn run(options: &ScheduleOptions, home: &Home) -> Result<Exit, Failure> {
         list.end("Nothing is scheduled then.")
     };
     done(write())?;
-    let off: Vec<&str> = config.jobs.values().filter(|job| !job.enabled).map(|job| job.name.as_str()).collect();
+    let off: Vec<&str> =
+        config.jobs.values().filter(|job| !job.enabled).map(|job| job.name.as_str()).collect();
     if home.output == Format::Table && !off.is_empty() {
         eprintln!("Switched off (enabled = false): {}", off.join(", "));
     }
@@ -91,7 +92,8 @@ fn day_of(day: NaiveDate, config: &Config) -> Result<(DateTime<Utc>, Option<Date
         // Where midnight does not exist, the hour before it will do: nothing can be due in between.
         config.timezone.from_local_datetime(&midnight).earliest().map(|at| at.with_timezone(&Utc))
     };
-    let begin = start(day).ok_or_else(|| Failure::usage(format!("{day} cannot be shown"), "choose another day"))?;
+    let begin =
+        start(day).ok_or_else(|| Failure::usage(format!("{day} cannot be shown"), "choose another day"))?;
     let end = day.succ_opt().and_then(start).unwrap_or(begin + TimeDelta::days(1));
     Ok((begin - TimeDelta::seconds(1), Some(end)))
 }

@@ -40,7 +40,11 @@ fn draw(status: &Status, tz: Tz) -> String {
     let mut text = String::new();
     for problem in &status.problems {
         let since = when(problem.since, status.at, tz);
-        text.push_str(&format!("PROBLEM  {}  since {since} ({})\n", problem.title, span(status.at - problem.since)));
+        text.push_str(&format!(
+            "PROBLEM  {}  since {since} ({})\n",
+            problem.title,
+            span(status.at - problem.since)
+        ));
         text.push_str(&format!("         Fix:  {}\n\n", problem.fix));
     }
     if status.halted {

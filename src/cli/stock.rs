@@ -60,7 +60,8 @@ pub fn known_account(
 }
 
 impl Row for ListingRow {
-    const HEAD: &'static [&'static str] = &["ACCOUNT", "LISTING", "SKU", "TITLE", "COPIES", "IN CARTS", "PRICE"];
+    const HEAD: &'static [&'static str] =
+        &["ACCOUNT", "LISTING", "SKU", "TITLE", "COPIES", "IN CARTS", "PRICE"];
     const NUMBERS: &'static [usize] = &[1, 4, 5, 6];
     const CSV: &'static [&'static str] =
         &["account", "listing_id", "sku", "title", "quantity", "in_carts", "price_minor", "currency"];

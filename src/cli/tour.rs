@@ -165,8 +165,8 @@ async fn guide(
 
     text("Reading orders ...  ")?;
     let poll = first(desk, "order-poll").await?;
-    let found = thousands(poll.counts.get("orders_new").copied().unwrap_or_default());
-    text(&format!("{found} orders, {} requests\n\n", poll.requests))?;
+    let found = thousands(states(desk).await?.len() as i64);
+    text(&format!("{found} orders in {}, {} requests\n\n", super::runs::duration(&poll), poll.requests))?;
 
     if let Some(page) = page {
         text(&format!("Look at it:     http://{page}/status.json\n"))?;
@@ -260,7 +260,12 @@ const PREFIX: &str = "sellerd-try-";
 impl Place {
     fn of(options: &TryOptions) -> Result<Self, Failure> {
         let wrong = |error: std::io::Error| {
-            Failure::new("E474", Exit::Failed, format!("no directory for the tour: {error}"), "make room, or name another with --keep DIR")
+            Failure::new(
+                "E474",
+                Exit::Failed,
+                format!("no directory for the tour: {error}"),
+                "make room, or name another with --keep DIR",
+            )
         };
         match &options.keep {
             None => tempfile::Builder::new().prefix(PREFIX).tempdir().map(Self::Gone).map_err(wrong),
@@ -282,7 +287,12 @@ impl Place {
             Self::Gone(dir) => {
                 let path = dir.path().display().to_string();
                 dir.close().map_err(|error| {
-                    Failure::new("E474", Exit::Failed, format!("{path} could not be removed: {error}"), format!("rm -r {path}"))
+                    Failure::new(
+                        "E474",
+                        Exit::Failed,
+                        format!("{path} could not be removed: {error}"),
+                        format!("rm -r {path}"),
+                    )
                 })?;
                 text("\nThe tour is over, and everything is removed.\n")
             }

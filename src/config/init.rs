@@ -63,8 +63,9 @@ pub fn files(answers: &Answers) -> Vec<(PathBuf, String, u32)> {
 }
 
 fn settings(answers: &Answers) -> String {
-    let Descriptor { name, title, base_url, limit_key, default_limit, currency, options, limit_headers, .. } =
-        answers.marketplace;
+    let Descriptor {
+        name, title, base_url, limit_key, default_limit, currency, options, limit_headers, ..
+    } = answers.marketplace;
     let state_dir = answers.state_dir.as_ref().map_or("state".into(), |dir| dir.to_string_lossy());
     let url = match &answers.base_url {
         Some(url) => format!("base_url        = {}", quoted(url)),

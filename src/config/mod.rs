@@ -43,8 +43,8 @@ pub use work::{Housekeeping, KINDS, OrderPoll, Probe, StockPull, Work};
 
 use crate::domain::{AccountName, Credentials, Currency, JobName, Mode};
 use crate::marketplace::{Descriptor, Options};
-pub use crate::policy::due::OnMissed;
 use crate::policy::due;
+pub use crate::policy::due::OnMissed;
 use crate::policy::schedule::Schedule;
 
 /// Everything a person has decided, checked.

@@ -66,4 +66,3 @@ pub struct OrderRead {
     /// The lines that could not.
     pub complaints: Vec<Complaint>,
 }
-

@@ -59,11 +59,7 @@ pub struct Sent<'a> {
 const CLOCK_TOLERANCE_MS: i64 = 60_000;
 
 /// Judges what came back.
-pub fn classify(
-    result: &Result<WireResponse, WireError>,
-    sent: Sent<'_>,
-    headers: LimitHeaders,
-) -> Verdict {
+pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, headers: LimitHeaders) -> Verdict {
     let response = match result {
         Ok(response) => response,
         Err(error) => return no_answer(error, sent.at),
@@ -115,8 +111,11 @@ pub fn classify(
         }
         status @ 500..=599 => {
             attempt.error_type = Some(ErrorType::Http5xx);
-            let error =
-                CallError::Unavailable { at: at(), what: format!("{status}"), error_type: ErrorType::Http5xx };
+            let error = CallError::Unavailable {
+                at: at(),
+                what: format!("{status}"),
+                error_type: ErrorType::Http5xx,
+            };
             Next::Failed(error, matches!(status, 502..=504).then_some(Failure::Server(status)))
         }
         status => bad(&mut attempt, sent.at, &format!("an answer with status {status}; check `base_url`")),
@@ -151,9 +150,9 @@ fn too_many(response: &WireResponse, attempt: &mut Attempt, sent: Sent<'_>, wind
         Some(seconds) => sent.now + TimeDelta::seconds(seconds),
         None => sent.now + TimeDelta::seconds(60),
     };
-    let failure = retry_after
-        .filter(|_| !attempt.window_full)
-        .map(|seconds| Failure::TooMany { retry_after: Some(std::time::Duration::from_secs(seconds as u64)) });
+    let failure = retry_after.filter(|_| !attempt.window_full).map(|seconds| Failure::TooMany {
+        retry_after: Some(std::time::Duration::from_secs(seconds as u64)),
+    });
     Next::Failed(CallError::RateLimited { at: sent.at.to_owned(), until }, failure)
 }
 
@@ -192,7 +191,10 @@ mod tests {
 
     #[test]
     fn a_429_of_the_concurrency_limiter_is_tried_again_after_its_time() {
-        let verdict = judge(429, &[("retry-after", "1"), ("x-request-limit-count", "7"), ("x-request-limit-max", "50")]);
+        let verdict = judge(
+            429,
+            &[("retry-after", "1"), ("x-request-limit-count", "7"), ("x-request-limit-max", "50")],
+        );
         assert!(!verdict.attempt.window_full);
         assert_eq!(failure(verdict), Some(Failure::TooMany { retry_after: Some(Duration::from_secs(1)) }));
     }

@@ -84,7 +84,11 @@ impl Client {
     /// A client of its own, with a connection and a pace of its own.
     pub fn new(parts: Parts) -> Self {
         let pace = Pace::new(parts.max_per_second, parts.clock.clone());
-        Self { line: Arc::new(Line { parts, pace, in_flight: tokio::sync::Mutex::new(()) }), run: None, insist: false }
+        Self {
+            line: Arc::new(Line { parts, pace, in_flight: tokio::sync::Mutex::new(()) }),
+            run: None,
+            insist: false,
+        }
     }
 
     /// The same line, used for `run`.

@@ -91,7 +91,10 @@ impl ReqwestTransport {
         let builder = if https { builder } else { builder.tls_certs_only([]) };
         let client = builder.build().map_err(|e| WireError {
             error_type: ErrorType::Tls,
-            what: format!("no HTTPS client can be made ({}); install the package ca-certificates", root_cause(&e)),
+            what: format!(
+                "no HTTPS client can be made ({}); install the package ca-certificates",
+                root_cause(&e)
+            ),
         })?;
         Ok(Self { client })
     }

@@ -30,7 +30,11 @@ pub(super) async fn run(settings: &Housekeeping, context: &Context) -> Result<Re
     Ok(report)
 }
 
-async fn make_backup(settings: &Housekeeping, context: &Context, report: &mut Report) -> Result<(), JobError> {
+async fn make_backup(
+    settings: &Housekeeping,
+    context: &Context,
+    report: &mut Report,
+) -> Result<(), JobError> {
     let dir = context.state_dir.join("backups");
     let path = dir.join(backup::name(context.clock.now()));
     let done = match backup::create(&context.store, &path).await {

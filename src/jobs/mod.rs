@@ -118,9 +118,9 @@ impl JobError {
         match self {
             Self::Stopped => Outcome::Interrupted,
             Self::Call(error) => match error {
-                CallError::Unauthorized { .. } | CallError::Forbidden { .. } | CallError::RateLimited { .. } => {
-                    Outcome::Blocked
-                }
+                CallError::Unauthorized { .. }
+                | CallError::Forbidden { .. }
+                | CallError::RateLimited { .. } => Outcome::Blocked,
                 CallError::Refused(Refusal::Access { .. } | Refusal::Quota { .. } | Refusal::Halted) => {
                     Outcome::Blocked
                 }

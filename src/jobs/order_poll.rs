@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::{Context, JobError, Report};
 use crate::domain::{AccountName, Order, OrderFeed, OrderId, OrderRead};
 use crate::planning::intake;
-use crate::store::{Tx, StoreError, cursors, movements, orders};
+use crate::store::{StoreError, Tx, cursors, movements, orders};
 
 /// The name under which the end of a whole poll is remembered beside the lists' own.
 const POLL: &str = "poll";
@@ -65,7 +65,8 @@ async fn read_list(
         let page = market.order_page(feed, at.as_ref()).await?;
         report.complaints.extend(page.complaints);
         // An order that moved to an earlier page while we read is shown twice; once is enough.
-        let fresh: Vec<OrderRead> = page.orders.into_iter().filter(|read| seen.insert(read.order.id)).collect();
+        let fresh: Vec<OrderRead> =
+            page.orders.into_iter().filter(|read| seen.insert(read.order.id)).collect();
         record(context, fresh, report).await?;
         at = page.next;
         if at.is_none() {
@@ -95,7 +96,8 @@ async fn follow(
             None => {
                 report.count("orders_unknown", 1);
                 report.incomplete = true;
-                report.message = Some(format!("the marketplace does not know order {id} any more; it is kept"));
+                report.message =
+                    Some(format!("the marketplace does not know order {id} any more; it is kept"));
             }
         }
     }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::{CallError, Capabilities, Identity, Marketplace};
 use crate::domain::{
-    Cadence, Listing, ListingId, Order, OrderFeed, OrderId, OrderPage, OrderRead, OrderState, PageCursor, StockPage,
-    StockPart,
+    Cadence, Listing, ListingId, Order, OrderFeed, OrderId, OrderPage, OrderRead, OrderState, PageCursor,
+    StockPage, StockPart,
 };
 
 /// A shop in memory. Clones are the same shop.
@@ -73,7 +73,13 @@ impl Marketplace for Memory {
         let shop = self.shop();
         if at.is_some_and(|cursor| cursor.0 == CARTS) {
             let listings = shop.carts.clone();
-            return Ok(StockPage { part: StockPart::InCarts, listings, complaints: Vec::new(), total: None, next: None });
+            return Ok(StockPage {
+                part: StockPart::InCarts,
+                listings,
+                complaints: Vec::new(),
+                total: None,
+                next: None,
+            });
         }
         let (listings, next) = slice(&shop.stock, at);
         Ok(StockPage {

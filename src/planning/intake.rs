@@ -35,12 +35,12 @@ pub fn movements(order: &Order, recorded: &[LineNet]) -> Vec<Movement> {
 
 /// The lists that are worth a request now. `read_at` says when a list was last read to its end, `polled_at` when any
 /// poll last finished.
-pub fn feeds_due<'a>(
-    feeds: &'a [OrderFeed],
+pub fn feeds_due(
+    feeds: &[OrderFeed],
     read_at: impl Fn(&OrderFeed) -> Option<DateTime<Utc>>,
     polled_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
-) -> Vec<&'a OrderFeed> {
+) -> Vec<&OrderFeed> {
     let older = |at: DateTime<Utc>, than: Duration| (now - at).to_std().is_ok_and(|age| age >= than);
     feeds
         .iter()
@@ -126,7 +126,8 @@ mod tests {
             let mut nets = Vec::new();
             for (state, quantities) in &history {
                 let order = order(state.clone(), quantities);
-                record(&mut nets, movements(&order, &nets));
+                let moved = movements(&order, &nets);
+                record(&mut nets, moved);
                 prop_assert_eq!(movements(&order, &nets), vec![], "read again it moves nothing");
             }
             let (state, quantities) = history.last().unwrap();

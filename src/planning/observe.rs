@@ -91,7 +91,9 @@ impl Observation {
         } else if let Some(total) = self.total.filter(|total| *total != seen) {
             format!("{seen} of {total} listings were shown")
         } else if seen + self.rows_in_carts() == 0 && known >= BELIEVE_EMPTY_BELOW && !empty_before {
-            format!("the stock is suddenly empty, {known} listings were known; it is believed when seen again")
+            format!(
+                "the stock is suddenly empty, {known} listings were known; it is believed when seen again"
+            )
         } else {
             return Completeness::Complete;
         };

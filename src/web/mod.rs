@@ -36,7 +36,11 @@ pub async fn bind(listen: SocketAddr) -> Result<TcpListener, String> {
 }
 
 /// Answers until `stop` is cancelled.
-pub async fn serve(listener: TcpListener, source: Arc<dyn Source>, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    source: Arc<dyn Source>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     let loopback = listener.local_addr()?.ip().is_loopback();
     let router = Router::new()
         .route("/", get(root))

@@ -12,7 +12,11 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 /// The encoded form of a text; the text itself where nothing needs encoding.
 pub fn encoded(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(is_unreserved) { Cow::Borrowed(text) } else { utf8_percent_encode(text, RESERVED).into() }
+    if text.bytes().all(is_unreserved) {
+        Cow::Borrowed(text)
+    } else {
+        utf8_percent_encode(text, RESERVED).into()
+    }
 }
 
 /// Appends the encoded form of a text.

@@ -168,7 +168,8 @@ mod cardmarket {
         check(DOC, "GET", path(&["stock", "101"]), "peJ/Zr+/cpuDI84EWcOuEXR4EVQ=");
         check(DOC, "PUT", path(&["stock"]), "jXqOPEalgCEZtoCRokbvmIMdxNs=");
         check(DOC, "DELETE", path(&["stock"]), "HfB+pAN7BxeLfk+KA9Dk6EFDBDc=");
-        let vacation = path(&["account", "vacation"]).query("onVacation", "true").query("cancelOrders", "false");
+        let vacation =
+            path(&["account", "vacation"]).query("onVacation", "true").query("cancelOrders", "false");
         check(DOC, "PUT", vacation, "F8Ax6yg6Yj2fx7MYHaHmIOsqF+c=");
         check(DOC, "GET", jace(), "11TUvy2R7tGCgfSGmbj45CJyVt8=");
         check(DOC, "GET", messages(), "owdb41xY+OtBdYus/6+OQjqGrI4=");
@@ -197,9 +198,8 @@ mod cardmarket {
 
     #[test]
     fn names_and_dates_are_encoded_twice_in_the_base_string() {
-        let base = |target: Target| {
-            base_of(&signer(CARDMARKET, DOC), &Unsigned::new("GET", &target, NA.0, NA.1))
-        };
+        let base =
+            |target: Target| base_of(&signer(CARDMARKET, DOC), &Unsigned::new("GET", &target, NA.0, NA.1));
         assert!(base(jace()).ends_with("%26search%3DJace%252C%2520the%2520Mind%2520Sculptor%26start%3D0"));
         assert!(base(messages()).ends_with("%26startDate%3D2017-12-08T14%253A41%253A12%252B0100"));
         assert!(base(saga()).contains("%2Fstock%2Farticles%2FUrza%2527s%2520Saga%2F1&"));
@@ -211,10 +211,15 @@ mod cardmarket {
     fn repeated_numbers_are_signed_by_value_or_bytewise_as_the_profile_says() {
         let check = |repeated, countries: [&str; 2], expected: &str| {
             let articles = path(&["articles", "266361"]);
-            let target = countries.iter().fold(articles, |target, country| target.query("sellerCountry", country));
+            let target =
+                countries.iter().fold(articles, |target, country| target.query("sellerCountry", country));
             let target = target.query("start", "0");
             let signer = signer(Profile { repeated, ..CARDMARKET }, DOC);
-            assert_eq!(signer.signature(&Unsigned::new("GET", &target, NA.0, NA.1)), expected, "{countries:?}");
+            assert_eq!(
+                signer.signature(&Unsigned::new("GET", &target, NA.0, NA.1)),
+                expected,
+                "{countries:?}"
+            );
         };
         for countries in [["4", "13"], ["13", "4"]] {
             check(Repeated::Numeric, countries, "aWpnNpSjyAxaXga/ZpzgIJv+iEA=");
@@ -249,10 +254,18 @@ mod trademe {
 
     const CONSUMER: [&str; 2] = ["4E0D082355116884742E5F33B8A199F411", "160FCF77971DC92A38596288DB071A8CA5"];
     const APPLICATION: Login = [CONSUMER[0], CONSUMER[1], "", ""];
-    const MEMBER: Login =
-        [CONSUMER[0], CONSUMER[1], "0A1B2C3D4E5F60718293A4B5C6D7E8F901", "1F2E3D4C5B6A79880F1E2D3C4B5A697802"];
-    const REQUEST_TOKEN: Login =
-        [CONSUMER[0], CONSUMER[1], "0123456789ABCDEF0123456789ABCDEF01", "FEDCBA9876543210FEDCBA9876543210FE"];
+    const MEMBER: Login = [
+        CONSUMER[0],
+        CONSUMER[1],
+        "0A1B2C3D4E5F60718293A4B5C6D7E8F901",
+        "1F2E3D4C5B6A79880F1E2D3C4B5A697802",
+    ];
+    const REQUEST_TOKEN: Login = [
+        CONSUMER[0],
+        CONSUMER[1],
+        "0123456789ABCDEF0123456789ABCDEF01",
+        "FEDCBA9876543210FEDCBA9876543210FE",
+    ];
     const CALLBACK: &str = "https://www.website-tm-access.co.nz/trademe-callback";
 
     fn request_token() -> Target {
@@ -264,10 +277,11 @@ mod trademe {
 
     #[test]
     fn requests_have_their_signatures() {
-        let check = |login, method, target: &Target, timestamp, nonce, extra: &[(&str, &str)], expected: &str| {
-            let request = Unsigned { extra, ..Unsigned::new(method, target, nonce, timestamp) };
-            assert_eq!(signer(RFC, login).signature(&request), expected, "{}", target.as_str());
-        };
+        let check =
+            |login, method, target: &Target, timestamp, nonce, extra: &[(&str, &str)], expected: &str| {
+                let request = Unsigned { extra, ..Unsigned::new(method, target, nonce, timestamp) };
+                assert_eq!(signer(RFC, login).signature(&request), expected, "{}", target.as_str());
+            };
         let member = |method, url, timestamp, nonce, expected| {
             check(MEMBER, method, &target(url), timestamp, nonce, &[], expected);
         };
@@ -292,8 +306,7 @@ mod trademe {
         let tm8 =
             "https://api.trademe.co.nz/v1/Ping/Transactions.json?date_from=2025-01-01T00%3A00%3A00Z&rows=50";
         member("GET", tm8, 1700000360, "01b2c3d4e5f60718", "jhGKJt4g6pKHZ5f++PypWhnruJs=");
-        let tm9 =
-            target("https://api.trademe.co.nz/v1/Listings/123456.json?increment_view_count=false");
+        let tm9 = target("https://api.trademe.co.nz/v1/Listings/123456.json?increment_view_count=false");
         let expected = "1zeL/o6xSTJRf09FVmXAjR2fRJs=";
         check(APPLICATION, "GET", &tm9, 1700000420, "11b2c3d4e5f60718", &[], expected);
         let tm10 = "https://api.trademe.co.nz/v1/Shipping/Templates/15.json";
@@ -463,7 +476,10 @@ mod published {
 fn debug_shows_no_secret_and_no_login() {
     for profile in [CARDMARKET, PLAINTEXT] {
         let shown = format!("{:?}", signer(profile, ["key-1", "secret-2", "token-3", "secret-4"]));
-        assert!(["key-1", "secret-2", "token-3", "secret-4"].iter().all(|own| !shown.contains(own)), "{shown}");
+        assert!(
+            ["key-1", "secret-2", "token-3", "secret-4"].iter().all(|own| !shown.contains(own)),
+            "{shown}"
+        );
     }
 }
 

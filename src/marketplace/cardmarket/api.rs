@@ -61,8 +61,9 @@ impl Cardmarket {
         let segments = ["stock", "shoppingcart-articles"];
         let answer = self.get("stock/shoppingcart-articles", RequestClass::Stock, &segments).await?;
         let page = Page::read(&answer, 1, |body| body.article)?;
-        let (listings, complaints) =
-            json::read_rows(page.rows, "stock/shoppingcart-articles", |row| wire::listing(row, self.currency));
+        let (listings, complaints) = json::read_rows(page.rows, "stock/shoppingcart-articles", |row| {
+            wire::listing(row, self.currency)
+        });
         Ok(StockPage { part: StockPart::InCarts, listings, complaints, total: None, next: None })
     }
 }
@@ -204,7 +205,12 @@ mod tests {
         Answer { at: "GET stock/{start}".to_owned(), response }
     }
 
-    fn page(status: u16, range: Option<&str>, body: &str, start: u64) -> Result<(usize, Option<u64>), CallError> {
+    fn page(
+        status: u16,
+        range: Option<&str>,
+        body: &str,
+        start: u64,
+    ) -> Result<(usize, Option<u64>), CallError> {
         let answer = answer(status, range, body);
         Page::read(&answer, start, |body| body.article).map(|page| (page.rows.len(), page.next))
     }
@@ -227,7 +233,10 @@ mod tests {
         assert!(what(r#"{"article":[{"idArt"#).contains("breaks off"));
         assert!(what("").contains("empty"));
         assert!(what(r#"{"article":7}"#).contains("no list"));
-        assert!(what(r#"{"mkm_error_description":"Service currently not available"}"#).contains("Service currently"));
+        assert!(
+            what(r#"{"mkm_error_description":"Service currently not available"}"#)
+                .contains("Service currently")
+        );
         assert!(what(r#"{"error":"no"}"#).contains("no"));
     }
 }

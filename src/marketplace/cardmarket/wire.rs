@@ -146,8 +146,9 @@ pub(super) fn listing(row: &RawValue, currency: Currency) -> Result<Listing, Str
     if quantity < 0 {
         return Err(named("`count` is negative".to_owned()));
     }
-    let price = json::money(article.price, "price", currency_of(article.currency_code, currency).map_err(named)?)
-        .map_err(named)?;
+    let price =
+        json::money(article.price, "price", currency_of(article.currency_code, currency).map_err(named)?)
+            .map_err(named)?;
     if price.minor < 0 {
         return Err(named("`price` is negative".to_owned()));
     }
@@ -241,8 +242,13 @@ impl NaturalKey<'_> {
         if let Some(tag) = tag(self.comment) {
             return Sku(tag.to_owned());
         }
-        let mut flags: String =
-            self.flags.iter().zip("fsap".chars()).filter(|(set, _)| **set == Some(true)).map(|(_, c)| c).collect();
+        let mut flags: String = self
+            .flags
+            .iter()
+            .zip("fsap".chars())
+            .filter(|(set, _)| **set == Some(true))
+            .map(|(_, c)| c)
+            .collect();
         if flags.is_empty() {
             flags.push('-');
         }
