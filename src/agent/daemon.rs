@@ -37,6 +37,7 @@ pub struct Daemon {
     stop: CancellationToken,
     servers_stop: CancellationToken,
     address: Option<SocketAddr>,
+    armed_at: DateTime<Utc>,
 }
 
 /// What it is told.
@@ -102,11 +103,18 @@ impl Daemon {
             timezone = config.timezone.name(),
             "sellerd started",
         );
-        let listener = match config.http.listen {
-            Some(listen) => Some(web::bind(listen).await.map_err(StartError::Listen)?),
-            None => None,
-        };
+        // The state first: a second agent is told of the first, not of its port.
         let state = State::open(&config, &clock).await?;
+        let listener = match config.http.listen {
+            None => None,
+            Some(listen) => match web::bind(listen).await {
+                Ok(listener) => Some(listener),
+                Err(why) => {
+                    state.close(clock.now()).await?;
+                    return Err(StartError::Listen(why));
+                }
+            },
+        };
         let shared = make_shared(state.store.clone());
         let accounts = Accounts::make(&config, &Accounts::default(), &shared).await?;
         let stop = CancellationToken::new();
@@ -129,6 +137,7 @@ impl Daemon {
             stop,
             servers_stop: CancellationToken::new(),
             address: None,
+            armed_at: clock.now(),
         };
         daemon.open_page(listener);
         daemon.open_control();
@@ -330,6 +339,7 @@ impl Daemon {
             config: self.config.clone(),
             shared: self.shared.clone(),
             board: self.board.clone(),
+            armed_at: self.armed_at,
         });
         let stop = self.servers_stop.clone();
         self.servers.spawn(async move {
@@ -359,7 +369,7 @@ impl Daemon {
     }
 
     fn not_ticking(&self) -> Option<String> {
-        not_ticking(&self.board, self.shared.clock.now())
+        not_ticking(&self.board, self.armed_at, self.shared.clock.now())
     }
 
     /// One line for `systemctl status`.
@@ -387,6 +397,7 @@ struct Page {
     config: Arc<RwLock<Arc<Config>>>,
     shared: Shared,
     board: SharedBoard,
+    armed_at: DateTime<Utc>,
 }
 
 #[async_trait]
@@ -398,13 +409,14 @@ impl web::Source for Page {
     }
 
     fn not_ready(&self) -> Option<String> {
-        not_ticking(&self.board, self.shared.clock.now())
+        not_ticking(&self.board, self.armed_at, self.shared.clock.now())
     }
 }
 
-fn not_ticking(board: &SharedBoard, now: DateTime<Utc>) -> Option<String> {
-    let last = trigger::lock(board).last_claim();
-    let fresh = last.is_some_and(|last| (now - last).abs().to_std().is_ok_and(|age| age <= TICK_LIMIT));
+/// The schedule was armed at `armed_at`; from then on it has to be looked at again and again.
+fn not_ticking(board: &SharedBoard, armed_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
+    let last = trigger::lock(board).last_claim().unwrap_or(armed_at);
+    let fresh = (now - last).abs().to_std().is_ok_and(|age| age <= TICK_LIMIT);
     (!fresh).then(|| "the schedule has not been looked at for a minute".to_owned())
 }
 

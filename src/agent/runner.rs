@@ -14,6 +14,7 @@ use crate::config::{Job, Overlap};
 use crate::domain::{ErrorType, JobName, Outcome, RunId, Trigger};
 use crate::jobs::{self, Context, JobError, Report};
 use crate::store::{StoreError, jobs as job_state, requests, runs};
+use crate::telemetry;
 
 /// Starts runs and knows which are going on. Clones are the same runner.
 #[derive(Clone)]
@@ -180,12 +181,7 @@ impl Runner {
             tracing::debug!(job = due.job.name.as_str(), due = %due.at, "this slot has run already");
             return Ok(None);
         };
-        let span = tracing::info_span!(
-            "run",
-            account = due.job.account.as_ref().map(|account| account.as_str()),
-            job = due.job.name.as_str(),
-            run.id = %run,
-        );
+        let span = telemetry::run_span(due.job.account.as_ref(), &due.job.name, run);
         self.run_open(due, run).instrument(span).await.map(Some)
     }
 
