@@ -56,6 +56,6 @@ async fn make_backup(
         "backup created and verified",
     );
     report.count("backup_bytes", done.bytes as i64);
-    report.count("backups_pruned", backup::prune(&dir, settings.keep_backups as usize)? as i64);
+    report.count("backups_pruned", backup::prune_backups(&dir, settings.keep_backups as usize)? as i64);
     Ok(())
 }
