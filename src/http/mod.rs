@@ -2,6 +2,7 @@
 
 mod error;
 mod gate;
+pub mod oauth1;
 
 pub use error::CallError;
 pub use gate::{Attempt, Gate, Outgoing, Pass, Refusal};
