@@ -172,7 +172,10 @@ mod tests {
         assert_eq!(empty.completeness(0, false), Completeness::Complete);
         let carts = StockPage { part: StockPart::InCarts, ..page(&[7], None) };
         let empty = read(&[page(&[], Some(0)), carts]);
-        assert!(matches!(empty.completeness(8_431, false), Completeness::Incomplete(_)), "carts prove nothing");
+        assert!(
+            matches!(empty.completeness(8_431, false), Completeness::Incomplete(_)),
+            "carts prove nothing"
+        );
     }
 
     proptest! {
