@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::instance::{Instance, InstanceError};
+use super::runner::log_closed;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::{ErrorType, Outcome};
@@ -42,10 +43,11 @@ impl State {
             tracing::warn!(
                 event = "agent.unclean_shutdown",
                 last_seen = %unclean.last_seen,
-                interrupted_runs = interrupted,
+                interrupted_runs = interrupted.len(),
                 "the last stop was not a clean one; the database is whole",
             );
         }
+        interrupted.iter().for_each(log_closed);
         Ok(Self { store, _instance: instance })
     }
 
@@ -56,8 +58,9 @@ impl State {
     }
 }
 
-/// Makes the repairs that `planning::recovery` finds. Returns how many runs were interrupted.
-fn repair(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<usize, StoreError> {
+/// Makes the repairs that `planning::recovery` finds. Returns the runs that were interrupted: whoever ran them could
+/// not log their end any more.
+fn repair(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<Vec<runs::RunRow>, StoreError> {
     let open_runs = runs::left_open(tx)?;
     let wreckage = Wreckage {
         open_runs: open_runs.iter().map(|run| run.run_id).collect(),
@@ -81,5 +84,6 @@ fn repair(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<usize, StoreError> {
             Repair::AbandonSnapshot(id) => snapshots::abandon(tx, id, now)?,
         }
     }
-    Ok(open_runs.len())
+    let closed = wreckage.open_runs.iter().filter_map(|run| runs::show(tx, *run).transpose());
+    closed.collect()
 }

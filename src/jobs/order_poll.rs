@@ -59,6 +59,7 @@ async fn read_list(
     report: &mut Report,
 ) -> Result<(), JobError> {
     let (account, market) = context.market()?;
+    let complaints_before = report.complaints.len();
     let mut at = None;
     loop {
         context.go_on()?;
@@ -72,6 +73,10 @@ async fn read_list(
         if at.is_none() {
             break;
         }
+    }
+    if report.complaints.len() > complaints_before {
+        // What could not be read is asked for again by the next poll, also where the list is not due yet.
+        return Ok(());
     }
     let (name, list, now) = (account.clone(), feed.name, context.clock.now());
     context.store.write(move |tx| cursors::set_feed_read_at(tx, &name, list, now)).await?;

@@ -93,7 +93,8 @@ impl Observation {
             "the stock changed while it was read".to_owned()
         } else if let Some(total) = self.total.filter(|total| *total != seen) {
             format!("{seen} of {total} listings were shown")
-        } else if seen + self.rows_in_carts() == 0 && known >= BELIEVE_EMPTY_BELOW && !empty_before {
+        } else if seen == 0 && known >= BELIEVE_EMPTY_BELOW && !empty_before {
+            // Whatever lies in carts: an answer that shows nothing for sale is the one to doubt.
             format!(
                 "the stock is suddenly empty, {known} listings were known; it is believed when seen again"
             )
@@ -197,6 +198,12 @@ mod tests {
         assert!(matches!(empty.completeness(8_431, false), Completeness::Incomplete(_)));
         assert_eq!(empty.completeness(8_431, true), Completeness::Complete);
         assert_eq!(empty.completeness(0, false), Completeness::Complete);
+        let carts = StockPage { part: StockPart::InCarts, ..page(&[7], None) };
+        let empty = read(&[page(&[], Some(0)), carts]);
+        assert!(
+            matches!(empty.completeness(8_431, false), Completeness::Incomplete(_)),
+            "carts prove nothing"
+        );
     }
 
     proptest! {
