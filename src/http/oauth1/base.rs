@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::encode::{canonical, encoded, push_encoded, push_encoded_again};
-use super::{Repeated, Target, Unsigned};
+use super::{Repeated, Unsigned};
 
 /// A name and a value, both encoded once.
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
@@ -73,6 +73,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::http::oauth1::Target;
 
     #[test]
     fn numbers_are_ordered_by_value_and_stand_before_words() {
