@@ -15,7 +15,7 @@ pub(super) async fn run(context: &Context) -> Result<Report, JobError> {
     let (name, run, now) = (account.clone(), context.run, clock.now());
     let (snapshot, known, before) = store
         .write(move |tx| {
-            let (known, before) = (listings::count(tx, &name)?, snapshots::last(tx, &name)?);
+            let (known, before) = (listings::count(tx, &name)?, snapshots::last_to_end(tx, &name)?);
             Ok((snapshots::begin(tx, &name, run, now)?, known, before))
         })
         .await?;
