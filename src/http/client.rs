@@ -48,7 +48,7 @@ pub struct Parts {
 struct Line {
     parts: Parts,
     pace: Pace,
-    in_flight: tokio::sync::Mutex<()>,
+    in_flight: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// One thing to ask.
@@ -83,12 +83,18 @@ const STALE_PASS: Duration = Duration::from_secs(5);
 impl Client {
     /// A client of its own, with a connection and a pace of its own.
     pub fn new(parts: Parts) -> Self {
+        Self::on(Arc::default(), parts)
+    }
+
+    /// A client that takes the place of this one, which may still be in use: the two together have one request in
+    /// flight.
+    pub fn succeeded_by(&self, parts: Parts) -> Self {
+        Self::on(self.line.in_flight.clone(), parts)
+    }
+
+    fn on(in_flight: Arc<tokio::sync::Mutex<()>>, parts: Parts) -> Self {
         let pace = Pace::new(parts.max_per_second, parts.clock.clone());
-        Self {
-            line: Arc::new(Line { parts, pace, in_flight: tokio::sync::Mutex::new(()) }),
-            run: None,
-            insist: false,
-        }
+        Self { line: Arc::new(Line { parts, pace, in_flight }), run: None, insist: false }
     }
 
     /// The same line, used for `run`.

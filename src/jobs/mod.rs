@@ -4,6 +4,8 @@ mod housekeeping;
 mod order_poll;
 mod probe;
 mod stock_pull;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

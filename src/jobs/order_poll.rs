@@ -8,7 +8,11 @@ use std::collections::{BTreeMap, HashSet};
 use chrono::{DateTime, Utc};
 
 use super::{Context, JobError, Report};
-use crate::domain::{AccountName, Extent, LineId, Movement, Order, OrderFeed, OrderId, OrderRead, RunId};
+use crate::domain::{
+    AccountName, Complaint, ErrorType, Extent, LineId, Movement, Order, OrderFeed, OrderId, OrderRead, RunId,
+    clean,
+};
+use crate::marketplace::CallError;
 use crate::planning::intake;
 use crate::store::{StoreError, Tx, cursors, movements, order_parts, orders};
 
@@ -102,9 +106,14 @@ async fn follow(
     let known = context.store.read(move |tx| orders::open_in_state(tx, &name, &state)).await?;
     for id in intake::left(known, seen) {
         context.go_on()?;
-        match market.order(id).await? {
-            Some(read) => record(context, vec![read], report).await?,
-            None => {
+        match market.order(id).await {
+            Ok(Some(read)) => record(context, vec![read], report).await?,
+            // One order that cannot be read does not keep the others from being followed, now or ever.
+            Err(error) if about_one_order(&error) => report
+                .complaints
+                .push(Complaint { place: format!("order {id}"), problem: clean(&error.to_string()) }),
+            Err(error) => return Err(error.into()),
+            Ok(None) => {
                 report.count("orders_unknown", 1);
                 report.incomplete = true;
                 report.message =
@@ -113,6 +122,16 @@ async fn follow(
         }
     }
     Ok(())
+}
+
+/// Whether a failure says something about the order that was asked for, and nothing about the next one. A resource can
+/// answer 5xx for good (cardmarket.md 6.1).
+fn about_one_order(error: &CallError) -> bool {
+    match error {
+        CallError::BadAnswer { .. } | CallError::NotFound { .. } | CallError::Rejected { .. } => true,
+        CallError::Unavailable { error_type, .. } => *error_type == ErrorType::Http5xx,
+        _ => false,
+    }
 }
 
 /// Records orders with what follows from them, all or nothing.
@@ -237,5 +256,69 @@ fn announce(order: &Order, change: &orders::OrderChange, report: &mut Report) {
         }
         orders::OrderChange::Changed => report.count("orders_changed", 1),
         orders::OrderChange::Unchanged => report.count("orders_unchanged", 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::super::testing::Place;
+    use super::*;
+    use crate::domain::{OrderPage, OrderState, Outcome, PageCursor, StockPage};
+    use crate::jobs::testing::order;
+    use crate::marketplace::memory::Memory;
+    use crate::marketplace::{Capabilities, Identity, Marketplace};
+
+    /// A shop in which one order cannot be read any more.
+    struct OneBroken(Memory, OrderId, CallError);
+
+    #[async_trait]
+    impl Marketplace for OneBroken {
+        fn capabilities(&self) -> &Capabilities {
+            self.0.capabilities()
+        }
+
+        async fn identity(&self) -> Result<Identity, CallError> {
+            self.0.identity().await
+        }
+
+        async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
+            self.0.stock_page(at).await
+        }
+
+        async fn order_page(
+            &self,
+            feed: &OrderFeed,
+            at: Option<&PageCursor>,
+        ) -> Result<OrderPage, CallError> {
+            self.0.order_page(feed, at).await
+        }
+
+        async fn order(&self, id: OrderId) -> Result<Option<OrderRead>, CallError> {
+            if id == self.1 { Err(self.2.clone()) } else { self.0.order(id).await }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_order_that_cannot_be_read_keeps_no_other_from_being_followed() {
+        let (place, shop) = (Place::new(), Memory::default());
+        shop.shop().orders = vec![order(1, OrderState::Paid), order(2, OrderState::Paid)];
+        place.work(Box::new(shop.clone()), run).await.unwrap();
+        shop.shop().orders.iter_mut().for_each(|order| order.state = OrderState::Received);
+        let at = || "GET order/{id}".to_owned();
+        let poll = |error| place.work(Box::new(OneBroken(shop.clone(), OrderId(1), error)), run);
+
+        let unreadable = CallError::BadAnswer { at: at(), what: "it has no `order`".to_owned() };
+        let report = poll(unreadable).await.unwrap();
+        assert_eq!(report.outcome(), Outcome::Partial);
+        assert!(report.words().unwrap().starts_with("order 1: "), "{:?}", report.words());
+        let follow =
+            |state: OrderState| place.store.read(move |tx| orders::open_in_state(tx, &"cm".into(), &state));
+        assert_eq!(follow(OrderState::Paid).await.unwrap(), [OrderId(1)]);
+        assert_eq!(follow(OrderState::Received).await.unwrap(), [OrderId(2)]);
+
+        let refused = poll(CallError::Unauthorized { at: at() }).await.unwrap_err();
+        assert_eq!(refused.outcome(), Outcome::Blocked, "a login that is lost ends the poll");
     }
 }
