@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::accounts::{AccountError, Accounts, Shared};
 use super::ask::Desk;
 use super::runner::{Due, Runner};
-use super::state::{State, StateError};
+use super::state::{Machine, State, StateError};
 use super::status::Status;
 use super::trigger::{self, SharedBoard, Trigger, TriggerError};
 use super::{control, systemd};
@@ -92,7 +92,7 @@ impl Daemon {
     pub async fn start(
         config: Config,
         make_shared: impl FnOnce(Store) -> Shared,
-        clock: crate::clock::SharedClock,
+        machine: Machine,
         mut trigger: Box<dyn Trigger>,
     ) -> Result<Self, StartError> {
         tracing::info!(
@@ -104,7 +104,8 @@ impl Daemon {
             "sellerd started",
         );
         // The state first: a second agent is told of the first, not of its port.
-        let state = State::open(&config, &clock).await?;
+        let state = State::open(&config, &machine).await?;
+        let clock = machine.clock;
         let listener = match config.http.listen {
             None => None,
             Some(listen) => match web::bind(listen).await {
