@@ -11,6 +11,7 @@ mod fault;
 mod fault_words;
 mod faults;
 mod house;
+mod in_process;
 mod ledger;
 mod line;
 mod options;
@@ -29,11 +30,13 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use answer::{Answer, Delivery};
 pub use cardmarket::{
     ActError, Article, Bought, Buyer, Comment, Flags, Keys, Limit, Order, OrderAction, OrderState, Purchase,
     Shop, Stock, berlin_day,
 };
 pub use fault::{Fault, FaultKind};
+pub use in_process::ask;
 pub use ledger::{Ledger, Seen, Verdict};
 pub use options::{Options, Typing, Unpaginated};
 
