@@ -12,6 +12,7 @@ mod fault_words;
 mod faults;
 mod goods;
 mod house;
+mod in_process;
 mod keys;
 mod ledger;
 mod line;
@@ -36,12 +37,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use answer::{Answer, Delivery};
 pub use cardmarket::{
     ActError, Article, Bought, Buyer, Comment, Flags, Limit, Order, OrderAction, OrderState, Purchase, Shop,
     Stock, berlin_day,
 };
 pub use fault::{Fault, FaultKind};
 pub use goods::Goods;
+pub use in_process::ask;
 pub use keys::Keys;
 pub use ledger::{Ledger, Seen, Verdict};
 pub use options::{Options, Typing, Unpaginated};

@@ -27,6 +27,7 @@ pub mod orders;
 pub mod problems;
 pub mod quotas;
 pub mod requests;
+pub mod room;
 pub mod runs;
 pub mod session;
 pub mod snapshots;
