@@ -74,9 +74,11 @@ impl Faults {
         self.active.clear();
     }
 
-    /// Gives the login back.
-    pub fn restore(&mut self) {
+    /// Gives the login back; `false` if it was not lost.
+    pub fn restore(&mut self) -> bool {
+        let before = self.active.len();
         self.active.retain(|active| !is_about_login(&active.fault.kind));
+        self.active.len() < before
     }
 
     /// The faults that are on at `now`.
@@ -228,7 +230,7 @@ mod tests {
         let mut faults = Faults::default();
         faults.add(FaultKind::Revoke { empty_body: false }.into(), DateTime::UNIX_EPOCH);
         faults.add(FaultKind::Html.into(), DateTime::UNIX_EPOCH);
-        faults.restore();
+        assert!(faults.restore() && !faults.restore());
         let mut rng = fastrand::Rng::with_seed(1);
         assert_eq!(faults.login(ACCOUNT, DateTime::UNIX_EPOCH, &mut rng), None);
         assert_eq!(names(&mut faults, ACCOUNT), ["html"]);

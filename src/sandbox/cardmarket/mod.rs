@@ -107,7 +107,9 @@ impl Shop {
     /// Turns a fault on; `restore`, `limit` and `429-daily` do their work at once.
     pub fn fault(&mut self, fault: Fault, now: DateTime<Utc>) {
         match fault.kind {
-            FaultKind::Restore => self.faults.restore(),
+            FaultKind::Restore => {
+                let _ = self.faults.restore();
+            }
             FaultKind::Limit { max } => self.limits.max = max,
             FaultKind::Exhaust => self.limits.exhaust(now),
             _ => self.faults.add(fault, now),

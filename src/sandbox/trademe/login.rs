@@ -87,22 +87,16 @@ impl Shop {
         now: DateTime<Utc>,
         skewed: DateTime<Utc>,
     ) -> Result<(), Refusal> {
-        let token_secret = match who.token.as_str() {
-            "" if level == Level::Read => return Err(refusal("permission_denied", "no member's token")),
-            "" => "",
-            token if *token == *self.keys.token => &self.keys.token_secret,
-            _ => return Err(refusal("token_rejected", "unknown token")),
+        let grant = self.grants.iter().find(|grant| grant.token == who.token).cloned();
+        let token_secret = match (&grant, who.token.as_str()) {
+            (Some(grant), _) => grant.secret.as_str(),
+            (None, "") if level == Level::Read => {
+                return Err(refusal("permission_denied", "no member's token"));
+            }
+            (None, "") => "",
+            (None, _) => return Err(refusal("token_rejected", "unknown token")),
         };
-        let is_form =
-            request.body_type.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
-        let signed = Signed {
-            method: request.method,
-            origin: request.origin,
-            path: request.path,
-            query: request.query,
-            form: std::str::from_utf8(request.body).ok().filter(|_| is_form),
-        };
-        if !claim.is_signed(&signed, &self.keys.consumer_secret, token_secret) {
+        if !claim.is_signed(&signed(request), &self.keys.consumer_secret, token_secret) {
             return Err(refusal("signature_invalid", "the signature does not fit"));
         }
         // The published example of PLAINTEXT has neither timestamp nor nonce.
@@ -116,13 +110,14 @@ impl Shop {
         if who.is_member() && self.revoked_at.is_some_and(|at| at <= now) {
             return Err(refusal("token_revoked", "revoked"));
         }
-        if level == Level::Read && !self.options.scopes.read {
+        if level == Level::Read && grant.is_none_or(|grant| !grant.scopes.read) {
             return Err(refusal("permission_denied", "MyTradeMeRead was not granted"));
         }
         Ok(())
     }
 
-    fn check_freshness(&mut self, claim: &Claim, now: DateTime<Utc>) -> Result<(), Refusal> {
+    /// Checks timestamp and nonce.
+    pub(super) fn check_freshness(&mut self, claim: &Claim, now: DateTime<Utc>) -> Result<(), Refusal> {
         let now = now.timestamp();
         let sent = claim.get("oauth_timestamp").unwrap_or_default();
         let Ok(timestamp) = sent.parse::<i64>() else {
@@ -158,6 +153,18 @@ impl Shop {
                     .with("www-authenticate", format!("OAuth oauth_problem=\"{problem}\""))
             }
         }
+    }
+}
+
+/// What of a request is signed.
+pub fn signed<'a>(request: &Request<'a>) -> Signed<'a> {
+    let is_form = request.body_type.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    Signed {
+        method: request.method,
+        origin: request.origin,
+        path: request.path,
+        query: request.query,
+        form: std::str::from_utf8(request.body).ok().filter(|_| is_form),
     }
 }
 

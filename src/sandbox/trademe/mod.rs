@@ -21,6 +21,7 @@ mod seed;
 mod signature;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod wire;
 mod words;
 
@@ -41,11 +42,15 @@ use super::keys::Keys;
 use super::ledger::Ledger;
 use hour::Hour;
 use login::Nonces;
+use tokens::{Grant, Petition};
 
 /// Everything that the pretend marketplace knows.
 #[derive(Debug)]
 pub struct Shop {
     keys: Keys,
+    /// What the member has granted; that of the keys is the first.
+    grants: Vec<Grant>,
+    petitions: Vec<Petition>,
     options: Options,
     seed: u64,
     /// By number, rising.
@@ -119,7 +124,7 @@ impl Shop {
     pub fn fault(&mut self, fault: Fault, now: DateTime<Utc>) {
         match fault.kind {
             FaultKind::Restore => {
-                self.faults.restore();
+                let _ = self.faults.restore();
                 self.revoked_at = None;
             }
             FaultKind::Limit { max } => self.hour.max = max,

@@ -6,6 +6,7 @@ use super::hour::hour_of;
 use super::json::{Json, Style};
 use super::options::TooMany;
 use super::route::{Format, Resource, Route};
+use super::tokens::Step;
 use super::{Shop, wire};
 use crate::sandbox::answer::{Answer, Delivery};
 use crate::sandbox::fault::FaultKind;
@@ -44,6 +45,9 @@ impl Shop {
         skewed: DateTime<Utc>,
         trail: &mut Trail,
     ) -> Answer {
+        if let Some(step) = Step::of_path(request.path) {
+            return self.decide_dance(step, request, now, skewed, trail);
+        }
         // 1. Path and method: what does not exist is a page, not an error of the API.
         let route = Route::read(request.path);
         let Some(resource) = route.resource else {
@@ -94,6 +98,32 @@ impl Shop {
         if request.authorization.is_none() && answer.status == 200 {
             answer = answer.with("cache-control", "max-age=59");
         }
+        spoiled::spoil(&mut answer, &effects);
+        answer
+    }
+
+    /// A step towards a grant: it has its own login, and costs nothing.
+    fn decide_dance(
+        &mut self,
+        step: Step,
+        request: &Request<'_>,
+        now: DateTime<Utc>,
+        skewed: DateTime<Utc>,
+        trail: &mut Trail,
+    ) -> Answer {
+        let route = Route::read(request.path);
+        let aim = Aim { path: request.path, stock: false, later_page: false, list: false };
+        let effects = self.faults.effects(aim, now, &mut self.rng);
+        if !effects.names.is_empty() {
+            trail.verdict = Verdict::Faulted(effects.names.clone());
+        }
+        let mut answer = match &effects.instead {
+            Some(kind) => self.answer_instead(kind, request, route),
+            None => self.dance(step, request, skewed).unwrap_or_else(|(answer, why)| {
+                trail.verdict = Verdict::Unauthorized(why);
+                answer
+            }),
+        };
         spoiled::spoil(&mut answer, &effects);
         answer
     }

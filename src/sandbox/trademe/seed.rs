@@ -4,6 +4,7 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::hour::Hour;
+use super::tokens::Grant;
 use super::{How, Listing, Member, Options, PayBy, Payment, Question, Sale, Selling, Shop, Status, words};
 use crate::sandbox::goods::Goods;
 use crate::sandbox::keys::Keys;
@@ -53,6 +54,12 @@ pub fn shop(options: &Options, seed: u64, goods: &[Goods], now: DateTime<Utc>) -
     bids(&mut rng, &mut listings, now);
     let questions = questions(&mut rng, &listings, now);
     Shop {
+        grants: vec![Grant {
+            token: keys.token.clone(),
+            secret: keys.token_secret.clone(),
+            scopes: options.scopes,
+        }],
+        petitions: Vec::new(),
         keys,
         seed,
         listings,
@@ -225,9 +232,14 @@ fn buyer(rng: &mut fastrand::Rng, at: usize) -> Member {
     }
 }
 
-/// Strings of the shape that real ones have: 34 hexadecimal digits in upper case.
+/// Hexadecimal digits in upper case, as in all of the marketplace's keys.
+pub fn word(rng: &mut fastrand::Rng, length: usize) -> String {
+    (0..length).map(|_| char::from(b"0123456789ABCDEF"[rng.usize(0..16)])).collect()
+}
+
+/// Strings of the shape that real ones have.
 fn keys(rng: &mut fastrand::Rng) -> Keys {
-    let mut word = || (0..34).map(|_| char::from(b"0123456789ABCDEF"[rng.usize(0..16)])).collect::<String>();
+    let mut word = || word(rng, 34);
     Keys { consumer_key: word(), consumer_secret: word(), token: word(), token_secret: word() }
 }
 
