@@ -4,7 +4,11 @@ mod classify;
 mod client;
 mod error;
 mod gate;
+pub mod local;
 pub mod oauth1;
+mod pace;
+mod random;
+mod transport;
 
 pub use classify::LimitHeaders;
 pub use client::{Answer, Call, Client, Parts};
