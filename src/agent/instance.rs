@@ -39,8 +39,14 @@ impl Instance {
         make_private(dir).map_err(not_usable)?;
         let path = dir.join("sellerd.lock");
         let mut options = OpenOptions::new();
-        let mut lock =
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(not_usable)?;
+        let mut lock = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(not_usable)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

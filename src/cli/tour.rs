@@ -161,12 +161,20 @@ async fn guide(
     text("Reading stock ...  ")?;
     let pull = first(desk, "stock-pull").await?;
     let articles = thousands(pull.counts.get("articles").copied().unwrap_or_default());
-    text(&format!("{articles} articles in {}, {}\n", super::runs::duration(&pull), counted(pull.requests, "request")))?;
+    text(&format!(
+        "{articles} articles in {}, {}\n",
+        super::runs::duration(&pull),
+        counted(pull.requests, "request")
+    ))?;
 
     text("Reading orders ...  ")?;
     let poll = first(desk, "order-poll").await?;
     let found = thousands(states(desk).await?.len() as i64);
-    text(&format!("{found} orders in {}, {}\n\n", super::runs::duration(&poll), counted(poll.requests, "request")))?;
+    text(&format!(
+        "{found} orders in {}, {}\n\n",
+        super::runs::duration(&poll),
+        counted(poll.requests, "request")
+    ))?;
 
     if let Some(page) = page {
         text(&format!("Look at it:     http://{page}/status.json\n"))?;
