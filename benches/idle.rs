@@ -56,8 +56,9 @@ async fn bench() -> ExitCode {
             start
         })
         .collect();
-    let (ready, _, slowest) = median(starts.iter().map(|start| start.0).collect());
-    let (said, ..) = median(starts.iter().map(|start| start.1).collect());
+    let ready = median(starts.iter().map(|start| start.0).collect());
+    let slowest = starts.iter().map(|start| start.0).fold(0.0, f64::max);
+    let said = median(starts.iter().map(|start| start.1).collect());
     bars.bar(&format!("start to ready, median of {STARTS}"), ready, "ms", ..=100.0);
     bars.told("start to ready, slowest", slowest, "ms");
     bars.told("start to ready, by its own word", said, "ms");
