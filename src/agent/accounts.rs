@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use sha1::{Digest, Sha1};
+use tokio_util::sync::CancellationToken;
 
 use super::gate::{ACCESS_REFUSED, LOGIN_REFUSED, StoreGate};
 use crate::clock::SharedClock;
@@ -92,9 +93,14 @@ impl Accounts {
         Ok(Self(usable))
     }
 
-    /// The account's marketplace, for one run.
-    pub fn market(&self, name: &AccountName, run: RunId) -> Option<Box<dyn Marketplace>> {
-        self.0.get(name).map(|usable| usable.connect(usable.client.for_run(Some(run))))
+    /// The account's marketplace, for one run that ends when `stop` is cancelled.
+    pub fn market(
+        &self,
+        name: &AccountName,
+        run: RunId,
+        stop: &CancellationToken,
+    ) -> Option<Box<dyn Marketplace>> {
+        self.0.get(name).map(|usable| usable.connect(usable.client.for_run(Some(run)).until(stop.clone())))
     }
 
     /// The account's marketplace, asked although the account may be blocked.
@@ -263,7 +269,7 @@ mod tests {
         let name = AccountName::from("cm");
 
         let begun = Accounts::make(&config(dir.path()), &Accounts::default(), &shared).await.unwrap();
-        let running = begun.market(&name, RunId(1)).unwrap();
+        let running = begun.market(&name, RunId(1), &CancellationToken::new()).unwrap();
         running.identity().await.unwrap();
         let other_limit = edit(dir.path(), "sellerd.toml", "daily_limit     = 5000", "daily_limit = 9");
         let reloaded = Accounts::make(&other_limit, &begun, &shared).await.unwrap();
@@ -275,11 +281,14 @@ mod tests {
         assert!(matches!(running.identity().await, Err(CallError::Unauthorized { .. })));
         let access = || shared.store.read(|tx| accounts::access(tx, &"cm".into(), Default::default()));
         assert_eq!(access().await.unwrap().state, AccessState::Active, "it was the old one that was refused");
-        assert!(renewed.market(&name, RunId(2)).unwrap().identity().await.is_err());
+        assert!(
+            renewed.market(&name, RunId(2), &CancellationToken::new()).unwrap().identity().await.is_err()
+        );
         assert_eq!(access().await.unwrap().state, AccessState::Unauthorized);
 
         Accounts::make(&other_login, &Accounts::default(), &shared).await.unwrap();
-        let another_process = renewed.market(&name, RunId(3)).unwrap().identity().await;
+        let another_process =
+            renewed.market(&name, RunId(3), &CancellationToken::new()).unwrap().identity().await;
         assert!(matches!(another_process, Err(CallError::Refused(crate::http::Refusal::LostOwnership))));
     }
 }

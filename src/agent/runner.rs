@@ -216,7 +216,7 @@ impl Runner {
         let job = due.job.clone();
         let account = match &job.account {
             None => None,
-            Some(name) => match lock(&self.0.accounts).market(name, run) {
+            Some(name) => match lock(&self.0.accounts).market(name, run, &self.0.stop) {
                 Some(market) => Some((name.clone(), market)),
                 None => return no_account(&job),
             },

@@ -123,6 +123,7 @@ impl JobError {
                 CallError::Unauthorized { .. }
                 | CallError::Forbidden { .. }
                 | CallError::RateLimited { .. } => Outcome::Blocked,
+                CallError::Stopped => Outcome::Interrupted,
                 CallError::Refused(Refusal::Access { .. } | Refusal::Quota { .. } | Refusal::Halted) => {
                     Outcome::Blocked
                 }
@@ -135,7 +136,7 @@ impl JobError {
     /// The kind of error, for the run's record.
     pub fn error_type(&self) -> Option<ErrorType> {
         match self {
-            Self::Stopped => None,
+            Self::Stopped | Self::Call(CallError::Stopped) => None,
             Self::Call(error) => Some(error.error_type()),
             Self::Store(error) => Some(error.error_type()),
             Self::File(_, error_type) => Some(*error_type),
