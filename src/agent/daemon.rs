@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::accounts::{AccountError, Accounts, Shared};
 use super::ask::Desk;
+use super::page::{Page, Source};
 use super::runner::{Due, Runner};
 use super::state::{State, StateError};
 use super::status::Status;
@@ -22,7 +23,6 @@ use crate::config::{self, Config, Severity};
 use crate::domain::JobName;
 use crate::policy::due::{Board, Claimed, Plan};
 use crate::store::{Store, StoreError, jobs as job_state, problems};
-use crate::web;
 
 /// A running agent.
 pub struct Daemon {
@@ -72,9 +72,6 @@ pub enum StartError {
     /// Nothing would ever be due.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
-    /// The page's address is taken.
-    #[error("{0}")]
-    Listen(String),
 }
 
 /// Claims that wait for us. What does not fit stays on the board.
@@ -90,6 +87,7 @@ impl Daemon {
     /// Takes the state, makes the accounts, arms the schedule and opens the ways in. Ready when it returns.
     pub async fn start(
         config: Config,
+        page: Option<Box<dyn Page>>,
         make_shared: impl FnOnce(Store) -> Shared,
         clock: crate::clock::SharedClock,
         mut trigger: Box<dyn Trigger>,
@@ -102,10 +100,6 @@ impl Daemon {
             timezone = config.timezone.name(),
             "sellerd started",
         );
-        let listener = match config.http.listen {
-            Some(listen) => Some(web::bind(listen).await.map_err(StartError::Listen)?),
-            None => None,
-        };
         let state = State::open(&config, &clock).await?;
         let shared = make_shared(state.store.clone());
         let accounts = Accounts::make(&config, &Accounts::default(), &shared).await?;
@@ -130,7 +124,7 @@ impl Daemon {
             servers_stop: CancellationToken::new(),
             address: None,
         };
-        daemon.open_page(listener);
+        daemon.open_page(page);
         daemon.open_control();
         systemd::ready();
         daemon.tell_systemd().await;
@@ -323,17 +317,17 @@ impl Daemon {
         self.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
-    fn open_page(&mut self, listener: Option<tokio::net::TcpListener>) {
-        let Some(listener) = listener else { return };
-        self.address = listener.local_addr().ok();
-        let source = Arc::new(Page {
+    fn open_page(&mut self, page: Option<Box<dyn Page>>) {
+        let Some(page) = page else { return };
+        self.address = Some(page.address());
+        let source = Arc::new(View {
             config: self.config.clone(),
             shared: self.shared.clone(),
             board: self.board.clone(),
         });
         let stop = self.servers_stop.clone();
         self.servers.spawn(async move {
-            if let Err(error) = web::serve(listener, source, stop).await {
+            if let Err(error) = page.serve(source, stop).await {
                 tracing::error!("the page broke off: {error}");
             }
         });
@@ -383,14 +377,14 @@ impl Daemon {
 const RELOAD_FAILED: &str = "E460";
 
 /// What the page shows is read when it is asked for.
-struct Page {
+struct View {
     config: Arc<RwLock<Arc<Config>>>,
     shared: Shared,
     board: SharedBoard,
 }
 
 #[async_trait]
-impl web::Source for Page {
+impl Source for View {
     async fn status(&self) -> Result<Status, String> {
         let config = self.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
         let status = Status::read(&config, Some(&self.shared.store), self.shared.clock.now()).await;

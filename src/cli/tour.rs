@@ -50,8 +50,9 @@ pub async fn run(options: TryOptions, home: &Home) -> Result<Exit, Failure> {
     let config = write_config(place.path(), &sandbox)?;
 
     let trigger = Box::new(CronTrigger::new(clock.clone()));
-    let daemon =
-        Daemon::start(config, |store| super::run::shared(store, &clock), clock.clone(), trigger).await?;
+    let page = super::run::page(&config).await?;
+    let make_shared = |store| super::run::shared(store, &clock);
+    let daemon = Daemon::start(config, page, make_shared, clock.clone(), trigger).await?;
     let (desk, page) = (daemon.desk(), daemon.address());
     let (tell, mut told) = mpsc::channel(4);
     let agent = tokio::spawn(async move { daemon.serve(&mut told).await });

@@ -13,43 +13,48 @@ use axum::{Json, Router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::status::Status;
+use crate::agent::page::{Page, Source};
 
-/// What the pages are made of.
-#[async_trait]
-pub trait Source: Send + Sync + 'static {
-    /// The status, or why there is none.
-    async fn status(&self) -> Result<Status, String>;
-
-    /// Why the agent is not ready, if it is not.
-    fn not_ready(&self) -> Option<String>;
+/// The page at its address.
+struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
 }
 
-/// Binds the address, so that a port in use is known before anything else starts.
-pub async fn bind(listen: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(listen).await.map_err(|error| {
-        format!(
+/// Binds the address of the page.
+pub async fn bind(listen: SocketAddr) -> Result<Box<dyn Page>, String> {
+    let bound: std::io::Result<Bound> = async {
+        let listener = TcpListener::bind(listen).await?;
+        let address = listener.local_addr()?;
+        Ok(Bound { listener, address })
+    }
+    .await;
+    match bound {
+        Ok(bound) => Ok(Box::new(bound)),
+        Err(error) => Err(format!(
             "{listen} cannot be listened on ({error}); choose another address for `listen` in [http] of \
              sellerd.toml, or \"off\""
-        )
-    })
+        )),
+    }
 }
 
-/// Answers until `stop` is cancelled.
-pub async fn serve(
-    listener: TcpListener,
-    source: Arc<dyn Source>,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    let loopback = listener.local_addr()?.ip().is_loopback();
-    let router = Router::new()
-        .route("/", get(root))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .route("/status.json", get(status))
-        .layer(middleware::from_fn(move |request, next| guard(loopback, request, next)))
-        .with_state(source);
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+#[async_trait]
+impl Page for Bound {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    async fn serve(self: Box<Self>, source: Arc<dyn Source>, stop: CancellationToken) -> std::io::Result<()> {
+        let loopback = self.address.ip().is_loopback();
+        let router = Router::new()
+            .route("/", get(root))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(readyz))
+            .route("/status.json", get(status))
+            .layer(middleware::from_fn(move |request, next| guard(loopback, request, next)))
+            .with_state(source);
+        axum::serve(self.listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+    }
 }
 
 async fn root() -> &'static str {
