@@ -34,8 +34,7 @@ create table listings (
     was_quantity    integer,
     was_price_minor integer,
     primary key (account, listing_id)
-) strict, without rowid;
-create index listings_by_sku on listings (account, sku);
+) strict;
 create index listings_in_carts on listings (account, listing_id) where in_carts <> 0;
 
 -- What became of each listing, and which reading noticed: op is `add`, `quantity`, `price` or `remove`.
@@ -51,4 +50,3 @@ create table listing_history (
     after_quantity     integer,
     after_price_minor  integer
 ) strict;
-create index listing_history_by_listing on listing_history (account, listing_id);

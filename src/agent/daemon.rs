@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::accounts::{AccountError, Accounts, Shared};
 use super::ask::Desk;
-use super::page::{Page, Source};
+use super::page::{Page, Pages, Source};
 use super::runner::{Due, Runner};
 use super::state::{State, StateError};
 use super::status::Status;
@@ -37,6 +37,7 @@ pub struct Daemon {
     stop: CancellationToken,
     servers_stop: CancellationToken,
     address: Option<SocketAddr>,
+    armed_at: DateTime<Utc>,
 }
 
 /// What it is told.
@@ -72,6 +73,9 @@ pub enum StartError {
     /// Nothing would ever be due.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
+    /// The page's address is taken.
+    #[error("{0}")]
+    Listen(String),
 }
 
 /// Claims that wait for us. What does not fit stays on the board.
@@ -87,7 +91,7 @@ impl Daemon {
     /// Takes the state, makes the accounts, arms the schedule and opens the ways in. Ready when it returns.
     pub async fn start(
         config: Config,
-        page: Option<Box<dyn Page>>,
+        pages: &dyn Pages,
         make_shared: impl FnOnce(Store) -> Shared,
         clock: crate::clock::SharedClock,
         mut trigger: Box<dyn Trigger>,
@@ -100,7 +104,18 @@ impl Daemon {
             timezone = config.timezone.name(),
             "sellerd started",
         );
+        // The state first: a second agent is told of the first, not of its port.
         let state = State::open(&config, &clock).await?;
+        let page = match config.http.listen {
+            None => None,
+            Some(listen) => match pages.bind(listen).await {
+                Ok(page) => Some(page),
+                Err(why) => {
+                    state.close(clock.now()).await?;
+                    return Err(StartError::Listen(why));
+                }
+            },
+        };
         let shared = make_shared(state.store.clone());
         let accounts = Accounts::make(&config, &Accounts::default(), &shared).await?;
         let stop = CancellationToken::new();
@@ -123,6 +138,7 @@ impl Daemon {
             stop,
             servers_stop: CancellationToken::new(),
             address: None,
+            armed_at: clock.now(),
         };
         daemon.open_page(page);
         daemon.open_control();
@@ -324,6 +340,7 @@ impl Daemon {
             config: self.config.clone(),
             shared: self.shared.clone(),
             board: self.board.clone(),
+            armed_at: self.armed_at,
         });
         let stop = self.servers_stop.clone();
         self.servers.spawn(async move {
@@ -353,7 +370,7 @@ impl Daemon {
     }
 
     fn not_ticking(&self) -> Option<String> {
-        not_ticking(&self.board, self.shared.clock.now())
+        not_ticking(&self.board, self.armed_at, self.shared.clock.now())
     }
 
     /// One line for `systemctl status`.
@@ -381,6 +398,7 @@ struct View {
     config: Arc<RwLock<Arc<Config>>>,
     shared: Shared,
     board: SharedBoard,
+    armed_at: DateTime<Utc>,
 }
 
 #[async_trait]
@@ -392,13 +410,14 @@ impl Source for View {
     }
 
     fn not_ready(&self) -> Option<String> {
-        not_ticking(&self.board, self.shared.clock.now())
+        not_ticking(&self.board, self.armed_at, self.shared.clock.now())
     }
 }
 
-fn not_ticking(board: &SharedBoard, now: DateTime<Utc>) -> Option<String> {
-    let last = trigger::lock(board).last_claim();
-    let fresh = last.is_some_and(|last| (now - last).abs().to_std().is_ok_and(|age| age <= TICK_LIMIT));
+/// The schedule was armed at `armed_at`; from then on it has to be looked at again and again.
+fn not_ticking(board: &SharedBoard, armed_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
+    let last = trigger::lock(board).last_claim().unwrap_or(armed_at);
+    let fresh = (now - last).abs().to_std().is_ok_and(|age| age <= TICK_LIMIT);
     (!fresh).then(|| "the schedule has not been looked at for a minute".to_owned())
 }
 

@@ -121,7 +121,7 @@ impl StoreGate {
         let window = self.window.as_str();
         if let Some(usage) = quotas::usage(tx, &self.account, window)? {
             let learnt = quota::learn(usage, attempt.quota_count, attempt.quota_limit);
-            let learnt = if attempt.window_full { quota::exhaust(learnt) } else { learnt };
+            let learnt = if attempt.window_full { quota::exhaust(learnt, self.limit) } else { learnt };
             if learnt != usage {
                 quotas::set_usage(tx, &self.account, window, &learnt)?;
             }

@@ -19,7 +19,14 @@ pub trait Source: Send + Sync + 'static {
     fn not_ready(&self) -> Option<String>;
 }
 
-/// Shows the page at an address that is bound already, so that a port in use is known before anything else starts.
+/// Opens pages.
+#[async_trait]
+pub trait Pages: Send + Sync {
+    /// Binds an address, so that a port in use is known before anything runs; or says why that cannot be.
+    async fn bind(&self, listen: SocketAddr) -> Result<Box<dyn Page>, String>;
+}
+
+/// A page at an address that is bound.
 #[async_trait]
 pub trait Page: Send + 'static {
     /// Where it is.

@@ -13,7 +13,7 @@ use super::accounts::{Accounts, Shared};
 use crate::config::{Job, Overlap};
 use crate::domain::{ErrorType, JobName, Outcome, RunId, Trigger};
 use crate::jobs::{self, Context, JobError, Report};
-use crate::store::{StoreError, jobs as job_state, requests, runs};
+use crate::store::{StoreError, jobs as job_state, requests, runs, session};
 use crate::telemetry;
 
 /// Starts runs and knows which are going on. Clones are the same runner.
@@ -200,6 +200,7 @@ impl Runner {
             .write(move |tx| {
                 let end = runs::RunEnd { requests: requests::count_for_run(tx, run)?, ..ended };
                 runs::finish(tx, run, &end, now)?;
+                session::touch(tx, now)?;
                 runs::show(tx, run)?.ok_or_else(|| StoreError::Internal(format!("run {run} is not there")))
             })
             .await?;

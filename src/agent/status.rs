@@ -142,7 +142,7 @@ fn account(account: &Account, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result
             listings::count(tx, &account.name)?,
         ),
     };
-    let usage = quota::current(usage, window, account.limit, now);
+    let usage = quota::current(usage, window, now);
     let asked = access.state != AccessState::Unknown;
     Ok(AccountStatus {
         account: account.name.clone(),
@@ -157,7 +157,7 @@ fn account(account: &Account, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result
         quotas: vec![QuotaStatus {
             window: window.as_str(),
             used: usage.used,
-            limit: usage.limit,
+            limit: usage.limit.or(account.limit),
             resets_at: window.resets_at(now),
         }],
         listings,

@@ -91,14 +91,16 @@ impl Home {
         let _ = telemetry::init(telemetry::Format::Auto, level, clock.clone());
     }
 
-    /// Logs as the configuration says; for one command at a terminal only what is worth a word.
+    /// Logs as the configuration says; a single command at a terminal only when it is told to.
     pub fn log(&self, config: &Config, daemon: bool, clock: &SharedClock) {
-        let level = match (self.quiet, self.verbose, daemon) {
-            (true, ..) => "error",
-            (_, 2.., _) => "trace",
-            (_, 1, _) => "debug",
-            (_, 0, true) => config.log.level.as_str(),
-            (_, 0, false) => "warn",
+        // At a terminal the result of a command says what there is to say; elsewhere the log is kept by somebody.
+        let at_terminal = !daemon && std::io::stderr().is_terminal();
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (_, 2..) => "trace",
+            (_, 1) => "debug",
+            (_, 0) if at_terminal => "off",
+            (_, 0) => config.log.level.as_str(),
         };
         let format = match config.log.format {
             LogFormat::Auto => telemetry::Format::Auto,

@@ -80,6 +80,12 @@ pub fn span(span: TimeDelta) -> String {
     }
 }
 
+/// A count and what was counted: `1 request`, `8 431 articles`.
+pub fn counted(number: i64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", thousands(number))
+}
+
 /// A number with its thousands apart.
 pub fn thousands(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
@@ -102,6 +108,8 @@ mod tests {
         assert_eq!(thousands(8_431), "8 431");
         assert_eq!(thousands(-1_234_567), "-1 234 567");
         assert_eq!(thousands(7), "7");
+        assert_eq!(counted(1, "request"), "1 request");
+        assert_eq!(counted(2_000, "request"), "2 000 requests");
         assert_eq!(span(TimeDelta::seconds(61)), "61 s");
         assert_eq!(span(TimeDelta::minutes(23)), "23 min");
         assert_eq!(span(TimeDelta::days(3)), "3 d");

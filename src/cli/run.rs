@@ -8,13 +8,11 @@ use super::{Exit, Failure};
 use crate::agent::accounts::{Network, Shared};
 use crate::agent::daemon::{Daemon, Stopped};
 use crate::agent::lifecycle;
-use crate::agent::page::Page;
 use crate::agent::trigger::CronTrigger;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::Config;
 use crate::http::Random;
 use crate::store::Store;
-use crate::web;
+use crate::web::Web;
 
 /// Runs until a signal, or for the time that was given.
 pub async fn run(options: RunOptions, home: &Home) -> Result<Exit, Failure> {
@@ -25,19 +23,11 @@ pub async fn run(options: RunOptions, home: &Home) -> Result<Exit, Failure> {
     let mut commands = lifecycle::listen(clock.clone(), options.stop_after)
         .map_err(|error| Failure::internal(format!("no signals: {error}")))?;
     let trigger = Box::new(CronTrigger::new(clock.clone()));
-    let page = page(&config).await?;
-    let daemon = Daemon::start(config, page, |store| shared(store, &clock), clock.clone(), trigger).await?;
+    let daemon = Daemon::start(config, &Web, |store| shared(store, &clock), clock.clone(), trigger).await?;
     match daemon.serve(&mut commands).await? {
         Stopped::Drained => Ok(Exit::Success),
         Stopped::AtOnce => Ok(Exit::Interrupted),
     }
-}
-
-/// The page at the address that the configuration names, if it names one.
-pub async fn page(config: &Config) -> Result<Option<Box<dyn Page>>, Failure> {
-    let Some(listen) = config.http.listen else { return Ok(None) };
-    let taken = |message| Failure::new("E481", Exit::Failed, message, "");
-    web::bind(listen).await.map(Some).map_err(taken)
 }
 
 /// What accounts are made with in service.

@@ -61,12 +61,12 @@ pub fn print(row: &RunRow, home: &Home, tz: chrono_tz::Tz) -> Result<(), Failure
         text.push_str(&format!(" on {account}"));
     }
     let result = row.outcome.map_or("running", |outcome| outcome.as_str());
-    text.push_str(&format!(": {result}, {}, {} requests\n", duration(row), row.requests));
+    text.push_str(&format!(": {result}, {}, {}\n", duration(row), output::counted(row.requests, "request")));
     let counts: Vec<String> = row
         .counts
         .iter()
         .filter(|(_, count)| **count != 0)
-        .map(|(name, count)| format!("{} {}", output::thousands(*count), name.replace('_', " ")))
+        .map(|(name, count)| format!("{}: {}", name.replace('_', " "), output::thousands(*count)))
         .collect();
     if !counts.is_empty() {
         text.push_str(&format!("  {}\n", counts.join(", ")));

@@ -78,7 +78,8 @@ fn account_cells(account: &AccountStatus, status: &Status, tz: Tz) -> Vec<String
         .iter()
         .map(|quota| {
             let limit = quota.limit.map_or("no limit".to_owned(), |limit| format!("of {}", thousands(limit)));
-            format!("{} {limit} this {}", thousands(quota.used), quota.window)
+            let window = if quota.window == "day" { "today" } else { "this hour" };
+            format!("{} {limit} {window}", thousands(quota.used))
         })
         .collect();
     vec![

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::args::TryOptions;
 use super::home::Home;
-use super::output::{text, thousands};
+use super::output::{counted, text, thousands};
 use super::{Exit, Failure};
 use crate::agent::ask::Desk;
 use crate::agent::daemon::{Command, Daemon};
@@ -24,6 +24,7 @@ use crate::marketplace;
 use crate::sandbox::{Options, Sandbox};
 use crate::store::orders;
 use crate::store::runs::RunRow;
+use crate::web::Web;
 
 /// Buyers of the tour come this often on average.
 const BUYERS: Duration = Duration::from_secs(6);
@@ -50,9 +51,8 @@ pub async fn run(options: TryOptions, home: &Home) -> Result<Exit, Failure> {
     let config = write_config(place.path(), &sandbox)?;
 
     let trigger = Box::new(CronTrigger::new(clock.clone()));
-    let page = super::run::page(&config).await?;
     let make_shared = |store| super::run::shared(store, &clock);
-    let daemon = Daemon::start(config, page, make_shared, clock.clone(), trigger).await?;
+    let daemon = Daemon::start(config, &Web, make_shared, clock.clone(), trigger).await?;
     let (desk, page) = (daemon.desk(), daemon.address());
     let (tell, mut told) = mpsc::channel(4);
     let agent = tokio::spawn(async move { daemon.serve(&mut told).await });
@@ -162,12 +162,20 @@ async fn guide(
     text("Reading stock ...  ")?;
     let pull = first(desk, "stock-pull").await?;
     let articles = thousands(pull.counts.get("articles").copied().unwrap_or_default());
-    text(&format!("{articles} articles in {}, {} requests\n", super::runs::duration(&pull), pull.requests))?;
+    text(&format!(
+        "{articles} articles in {}, {}\n",
+        super::runs::duration(&pull),
+        counted(pull.requests, "request")
+    ))?;
 
     text("Reading orders ...  ")?;
     let poll = first(desk, "order-poll").await?;
     let found = thousands(states(desk).await?.len() as i64);
-    text(&format!("{found} orders in {}, {} requests\n\n", super::runs::duration(&poll), poll.requests))?;
+    text(&format!(
+        "{found} orders in {}, {}\n\n",
+        super::runs::duration(&poll),
+        counted(poll.requests, "request")
+    ))?;
 
     if let Some(page) = page {
         text(&format!("Look at it:     http://{page}/status.json\n"))?;
@@ -212,9 +220,8 @@ async fn tell_orders(desk: &Arc<Desk>, clock: &SharedClock) -> Result<(), Failur
         for (id, seen) in &now {
             match known.get(id) {
                 None => text(&format!(
-                    "An order has just come in: #{id}, {} {}, {} ({})\n",
-                    seen.copies,
-                    if seen.copies == 1 { "article" } else { "articles" },
+                    "An order has just come in: #{id}, {}, {} ({})\n",
+                    counted(seen.copies, "article"),
                     seen.total,
                     seen.state,
                 ))?,

@@ -103,7 +103,7 @@ fn read(
         base_url,
         currency: source.value(&file.currency, marketplace.currency, currency),
         limit,
-        max_per_second: u32::try_from(source.whole("max_per_second", &file.max_per_second, 5, 1..=50))
+        max_per_second: u32::try_from(source.whole("max_per_second", &file.max_per_second, 5, 1..=1_000))
             .unwrap_or(5),
         request_timeout: source.duration(
             "request_timeout",

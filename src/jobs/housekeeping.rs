@@ -2,7 +2,7 @@
 
 use super::{Context, JobError, Report};
 use crate::config::Housekeeping;
-use crate::store::{backup, requests, runs};
+use crate::store::{backup, requests, runs, snapshots};
 
 /// Rows taken out in one transaction, so that nobody waits long behind a first pruning.
 const BATCH: usize = 5_000;
@@ -21,8 +21,12 @@ pub(super) async fn run(settings: &Housekeeping, context: &Context) -> Result<Re
         }
     }
     let runs_before = now - settings.keep_runs;
-    let pruned = context.store.write(move |tx| runs::prune(tx, runs_before)).await?;
-    report.count("runs_pruned", pruned as i64);
+    let (runs, readings) = context
+        .store
+        .write(move |tx| Ok((runs::prune(tx, runs_before)?, snapshots::prune(tx, runs_before)?)))
+        .await?;
+    report.count("runs_pruned", runs as i64);
+    report.count("readings_pruned", readings as i64);
     if settings.backup {
         context.go_on()?;
         make_backup(settings, context, &mut report).await?;
@@ -52,6 +56,6 @@ async fn make_backup(
         "backup created and verified",
     );
     report.count("backup_bytes", done.bytes as i64);
-    report.count("backups_pruned", backup::prune(&dir, settings.keep_backups as usize)? as i64);
+    report.count("backups_pruned", backup::prune_backups(&dir, settings.keep_backups as usize)? as i64);
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Only a complete reading may say that a listing is gone. It holds the numbers it has seen and nothing else, so that
 //! a stock of any size streams through.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::domain::{Listing, ListingId, StockPage, StockPart};
 
@@ -43,7 +43,10 @@ impl Observation {
             StockPart::Offered => &mut self.offered,
             StockPart::InCarts => &mut self.in_carts,
         };
-        let mut listings = page.listings;
+        let mut listings = match page.part {
+            StockPart::Offered => page.listings,
+            StockPart::InCarts => summed(page.listings),
+        };
         let before = listings.len();
         listings.retain(|listing| seen.insert(listing.id));
         self.duplicates += (before - listings.len()) as u64;
@@ -100,6 +103,22 @@ impl Observation {
         };
         Completeness::Incomplete(why)
     }
+}
+
+/// Copies of one listing may lie in several carts: a row each, one sum.
+fn summed(rows: Vec<Listing>) -> Vec<Listing> {
+    let mut sums: Vec<Listing> = Vec::with_capacity(rows.len());
+    let mut places: HashMap<ListingId, usize> = HashMap::new();
+    for row in rows {
+        match places.get(&row.id) {
+            Some(&place) => sums[place].quantity += row.quantity,
+            None => {
+                places.insert(row.id, sums.len());
+                sums.push(row);
+            }
+        }
+    }
+    sums
 }
 
 fn sorted(ids: &HashSet<ListingId>) -> Vec<ListingId> {
@@ -162,6 +181,15 @@ mod tests {
         let mut bad = page(&[1], Some(2));
         bad.complaints.push(Complaint { place: "row 2".into(), problem: "broken".into() });
         assert!(matches!(read(&[bad]).completeness(2, false), Completeness::Incomplete(_)));
+    }
+
+    #[test]
+    fn copies_in_several_carts_are_one_sum() {
+        let mut observation = Observation::default();
+        let carts = StockPage { part: StockPart::InCarts, ..page(&[7, 8, 7], None) };
+        let rows = observation.take(carts);
+        assert_eq!(rows.iter().map(|row| (row.id.0, row.quantity)).collect::<Vec<_>>(), [(7, 2), (8, 1)]);
+        assert_eq!(observation.completeness(2, false), Completeness::Complete);
     }
 
     #[test]

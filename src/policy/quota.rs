@@ -65,7 +65,8 @@ pub struct Usage {
     pub window_start: DateTime<Utc>,
     /// Requests counted in it.
     pub used: i64,
-    /// The most that are allowed; `None` for no limit.
+    /// The most that are allowed, as the marketplace itself has said. It outlives the window and wins over what the
+    /// configuration says; `None` while the marketplace has said nothing.
     pub limit: Option<i64>,
 }
 
@@ -92,8 +93,8 @@ pub fn take(
     class: RequestClass,
     now: DateTime<Utc>,
 ) -> Result<Usage, Exhausted> {
-    let usage = current(usage, kind, configured_limit, now);
-    match usage.limit {
+    let usage = current(usage, kind, now);
+    match usage.limit.or(configured_limit) {
         Some(limit) if usage.used >= ceiling(limit, class) => {
             Err(Exhausted { until: kind.resets_at(now.max(usage.window_start)), used: usage.used, limit })
         }
@@ -102,17 +103,12 @@ pub fn take(
 }
 
 /// The window as it stands at `now`, begun anew where the stored one is over.
-pub fn current(
-    usage: Option<Usage>,
-    kind: WindowKind,
-    configured_limit: Option<i64>,
-    now: DateTime<Utc>,
-) -> Usage {
+pub fn current(usage: Option<Usage>, kind: WindowKind, now: DateTime<Utc>) -> Usage {
     let start = kind.start(now);
     match usage {
         Some(usage) if start <= usage.window_start => usage,
         Some(usage) => Usage { window_start: start, used: 1, limit: usage.limit },
-        None => Usage { window_start: start, used: 0, limit: configured_limit },
+        None => Usage { window_start: start, used: 0, limit: None },
     }
 }
 
@@ -121,9 +117,12 @@ pub fn learn(usage: Usage, count: Option<i64>, limit: Option<i64>) -> Usage {
     Usage { used: usage.used.max(count.unwrap_or(0)), limit: limit.or(usage.limit), ..usage }
 }
 
-/// The answer was "no more in this window": count it as full.
-pub fn exhaust(usage: Usage) -> Usage {
-    Usage { used: usage.used.max(usage.limit.unwrap_or(usage.used)), ..usage }
+/// The answer was "no more in this window": count it as full. Where no limit was known, it is what was used.
+pub fn exhaust(usage: Usage, configured_limit: Option<i64>) -> Usage {
+    match usage.limit.or(configured_limit) {
+        Some(limit) => Usage { used: usage.used.max(limit), ..usage },
+        None => Usage { limit: Some(usage.used), ..usage },
+    }
 }
 
 /// How far a class may fill a window. Two requests are kept back from everyone, for what was counted by the
@@ -183,6 +182,19 @@ mod tests {
         let usage = Usage { window_start: at("2026-01-14T23:00:00Z"), used: 10, limit: Some(5_000) };
         assert_eq!(learn(usage, Some(7), Some(100_000)), Usage { limit: Some(100_000), ..usage });
         assert_eq!(learn(usage, Some(70), None).used, 70);
+    }
+
+    #[test]
+    fn what_the_configuration_says_counts_until_the_marketplace_has_spoken() {
+        let now = at("2026-01-15T12:00:00Z");
+        let used = |used, limit| Some(Usage { window_start: BERLIN.start(now), used, limit });
+        let goes = |usage, configured| take(usage, BERLIN, configured, RequestClass::Orders, now).is_ok();
+        assert!(!goes(used(10, None), Some(10)));
+        assert!(goes(used(10, None), Some(11)), "a configuration that was changed takes effect");
+        assert!(goes(used(10, None), None));
+        assert!(goes(used(10, Some(20)), Some(5)));
+        let full = exhaust(used(10, None).unwrap(), None);
+        assert!(!goes(Some(full), None), "a window that was closed stays closed without a known limit");
     }
 
     proptest! {

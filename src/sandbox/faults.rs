@@ -49,6 +49,12 @@ pub struct Effects {
     pub bad_rows: usize,
     /// There is nothing in stock.
     pub empty_stock: bool,
+    /// Members that no documentation knows.
+    pub unknown_field: bool,
+    /// Numbers of enumerations that no documentation knows.
+    pub new_enum: bool,
+    /// All buyers are masked.
+    pub masked: bool,
     /// The names of the faults that met this request.
     pub names: Vec<&'static str>,
 }
@@ -117,7 +123,10 @@ impl Faults {
                 | FaultKind::PageShift { .. }
                 | FaultKind::DuplicateRow
                 | FaultKind::BadRows { .. }
-                | FaultKind::EmptyStock => false,
+                | FaultKind::EmptyStock
+                | FaultKind::UnknownField
+                | FaultKind::NewEnum
+                | FaultKind::Masked => false,
                 _ => effects.instead.is_some(),
             };
             if taken || !active.meets(aim, rng) {
@@ -132,6 +141,9 @@ impl Faults {
                 FaultKind::DuplicateRow => effects.duplicate_row = true,
                 FaultKind::BadRows { rows } => effects.bad_rows = effects.bad_rows.saturating_add(rows),
                 FaultKind::EmptyStock => effects.empty_stock = true,
+                FaultKind::UnknownField => effects.unknown_field = true,
+                FaultKind::NewEnum => effects.new_enum = true,
+                FaultKind::Masked => effects.masked = true,
                 FaultKind::TruncateBody | FaultKind::TruncateJson | FaultKind::DropAfter => {
                     effects.afterwards = Some(kind);
                 }

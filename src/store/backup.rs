@@ -54,17 +54,20 @@ pub fn verify(path: &Path) -> Result<(), StoreError> {
         integrity::check(&conn, "integrity_check")?;
         migrate::expect_known(&conn, path)
     };
-    check().map_err(|error: StoreError| error.at(path))
+    check().map_err(|error| match error {
+        StoreError::Corrupt { why, .. } => StoreError::DamagedCopy { path: path.into(), why },
+        error => error.at(path),
+    })
 }
 
-/// What [`prune`] knows a copy by: `sellerd-20261122T143107Z.db`.
+/// What [`prune_backups`] knows a copy by: `sellerd-20261122T143107Z.db`.
 pub fn name(now: DateTime<Utc>) -> String {
     format!("sellerd-{}.db", stamp(now))
 }
 
 /// Removes all but the newest `keep` copies from `dir` and returns how many. Only files named as [`name`] does are
 /// touched.
-pub fn prune(dir: &Path, keep: usize) -> Result<usize, StoreError> {
+pub fn prune_backups(dir: &Path, keep: usize) -> Result<usize, StoreError> {
     let mut copies = copies_in(dir, |kind| kind == "sellerd");
     copies.sort();
     let surplus = copies.len().saturating_sub(keep);
@@ -168,9 +171,9 @@ mod tests {
         let path = dir.path().join(name(now()));
         assert!(matches!(verify(&path), Err(StoreError::NoDatabase { .. })));
         std::fs::write(&path, b"not a database, but longer than nothing").unwrap();
-        assert!(matches!(verify(&path), Err(StoreError::Corrupt { .. })));
+        assert!(matches!(verify(&path), Err(StoreError::DamagedCopy { .. })));
         std::fs::write(&path, b"").unwrap();
-        assert!(matches!(verify(&path), Err(StoreError::Corrupt { .. })));
+        assert!(matches!(verify(&path), Err(StoreError::DamagedCopy { .. })));
     }
 
     #[test]
@@ -188,8 +191,8 @@ mod tests {
         for name in names {
             std::fs::write(dir.path().join(name), b"x").unwrap();
         }
-        assert_eq!(prune(dir.path(), 2).unwrap(), 1);
-        assert_eq!(prune(dir.path(), 2).unwrap(), 0);
+        assert_eq!(prune_backups(dir.path(), 2).unwrap(), 1);
+        assert_eq!(prune_backups(dir.path(), 2).unwrap(), 0);
         for (index, name) in names.iter().enumerate() {
             assert_eq!(dir.path().join(name).exists(), index != 0, "{name}");
         }

@@ -30,6 +30,17 @@ pub enum StoreError {
         /// The newest copy in `backups/` beside it.
         newest_backup: Option<PathBuf>,
     },
+    /// A copy of the database is not what it should be.
+    #[error(
+        "the copy {path} is damaged ({why}) and cannot take the database's place; use an older one, and let the \
+         housekeeping job make a new one", path = path.display()
+    )]
+    DamagedCopy {
+        /// The copy.
+        path: PathBuf,
+        /// What gave it away.
+        why: String,
+    },
     /// There is no room on the disk.
     #[error(
         "there is no room left on the disk that holds {path}; `df -h '{dir}'` shows how much there is: \
@@ -133,7 +144,7 @@ impl StoreError {
     pub fn error_type(&self) -> ErrorType {
         match self {
             Self::Locked { .. } => ErrorType::DbLocked,
-            Self::Corrupt { .. } => ErrorType::DbCorrupt,
+            Self::Corrupt { .. } | Self::DamagedCopy { .. } => ErrorType::DbCorrupt,
             Self::DiskFull { .. } => ErrorType::DiskFull,
             Self::NotWritable { .. }
             | Self::Newer { .. }
@@ -160,24 +171,26 @@ impl StoreError {
 
     /// Completes an error that arose where the path was not known.
     pub(super) fn at(mut self, db: &Path) -> Self {
-        match &mut self {
-            Self::Locked { path } | Self::DiskFull { path } | Self::NotWritable { path, .. } => {
-                fill(path, db);
-            }
-            Self::Corrupt { path, newest_backup, .. } => {
-                if fill(path, db) {
-                    *newest_backup = backup::newest(&backup::folder(db));
-                }
+        let (Self::Locked { path }
+        | Self::Corrupt { path, .. }
+        | Self::DiskFull { path }
+        | Self::NotWritable { path, .. }
+        | Self::Io { path, .. }) = &mut self
+        else {
+            return self;
+        };
+        if !path.as_os_str().is_empty() {
+            return self;
+        }
+        *path = db.into();
+        match self {
+            Self::Corrupt { path, why, .. } => {
+                Self::Corrupt { path, why, newest_backup: backup::newest(&backup::folder(db)) }
             }
             // SQLite does not say which failure of the disk it was; whether it is full can be found out.
-            Self::Io { path, .. } => {
-                if fill(path, db) && is_full(parent(db)) {
-                    return Self::DiskFull { path: db.into() };
-                }
-            }
-            _ => {}
+            Self::Io { path, .. } if is_full(parent(db)) => Self::DiskFull { path },
+            other => other,
         }
-        self
     }
 }
 
@@ -202,6 +215,8 @@ impl From<rusqlite::Error> for StoreError {
                 ErrorCode::SystemIoFailure => Self::Io { path, why },
                 _ => Self::Internal(why),
             },
+            // Our statements fit the schema that was checked at the start, so it is the schema that is wrong.
+            E::SqlInputError { msg, .. } if msg.starts_with("no such ") => Self::damaged(msg.clone()),
             // Only this room writes, and it writes nothing that it cannot read back.
             E::FromSqlConversionFailure(..)
             | E::IntegralValueOutOfRange(..)
@@ -219,14 +234,6 @@ const READ_FAILURES: [i32; 3] = [
     rusqlite::ffi::SQLITE_IOERR_CORRUPTFS,
 ];
 
-fn fill(path: &mut PathBuf, db: &Path) -> bool {
-    let empty = path.as_os_str().is_empty();
-    if empty {
-        *path = db.into();
-    }
-    empty
-}
-
 /// Whether a small file cannot be written into `dir` for want of room.
 fn is_full(dir: &Path) -> bool {
     let probe = || {
@@ -243,33 +250,38 @@ fn parent(path: &Path) -> &Path {
 }
 
 fn repair(path: &Path, newest_backup: Option<&Path>) -> String {
-    let (path, dir) = (path.display(), backup::folder(path));
-    let aside = format!(
-        "stop sellerd, put the damaged one aside with `for f in '{path}'*; do mv \"$f\" \"$f.damaged\"; done`"
-    );
     match newest_backup {
-        Some(copy) => {
-            format!(
-                "{aside}, put the newest copy in its place with `cp '{}' '{path}'`, start again",
-                copy.display()
-            )
-        }
+        Some(copy) => format!("{}, start again", replace(path, copy)),
         None => format!(
-            "there is no copy of it in {}; {aside} and start again with an empty one, which reads stock and \
-             orders anew",
-            dir.display()
+            "there is no copy of it in {}; {} and start again with an empty one, which reads stock and orders anew",
+            backup::folder(path).display(),
+            put_aside(path),
         ),
     }
 }
 
 fn downgrade(path: &Path, older_copy: Option<&Path>) -> String {
     older_copy.map_or_else(String::new, |copy| {
-        format!(
-            ", or go back to the copy made before with `cp '{}' '{}'`, losing what was recorded since",
-            copy.display(),
-            path.display()
-        )
+        format!(", or go back to what it was before that and lose what came since: {}", replace(path, copy))
     })
+}
+
+fn replace(path: &Path, copy: &Path) -> String {
+    format!(
+        "{}, put the copy in its place with `cp '{}' '{}'`",
+        put_aside(path),
+        copy.display(),
+        path.display()
+    )
+}
+
+/// The log beside a database belongs to it alone: with another database it would do damage.
+fn put_aside(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "stop sellerd, put it and its log aside with `for f in '{path}' '{path}-wal' '{path}-shm'; \
+         do mv -f \"$f\" \"$f.aside\"; done`"
+    )
 }
 
 #[cfg(test)]

@@ -76,8 +76,8 @@ mod tests {
         Ok(())
     }
 
-    /// A start after a crash, and a bit of work.
-    async fn work(path: &Path) -> Result<(), StoreError> {
+    /// A start after a crash and, where `also_write`, a bit of work.
+    async fn work(path: &Path, also_write: bool) -> Result<(), StoreError> {
         let store = Store::open(path, Lane::Inline, now())?;
         let checked = quick_check(&store).await;
         let read = store.read(|tx| {
@@ -89,12 +89,8 @@ mod tests {
             listings::each(tx, None, |_| Ok(()))
         });
         let read = read.await;
-        let written = store.write(fill).await;
-        checked.and(read).and(written.map_err(|error| match error {
-            // Movements of the same line again are a constraint's to refuse only where the damage is.
-            StoreError::Internal(why) if why.contains("panicked") => panic!("{why}"),
-            error => error,
-        }))?;
+        let written = if also_write { store.write(fill).await } else { Ok(()) };
+        checked.and(read).and(written)?;
         store.close().await
     }
 
@@ -128,18 +124,15 @@ mod tests {
             if !wal.is_empty() {
                 std::fs::write(dir.path().join("sellerd.db-wal"), &wal).unwrap();
             }
-            match work(&path).await {
+            // Writing waits for the disk, so not every seed does.
+            match work(&path, seed % 4 == 0).await {
                 Ok(()) => sound += 1,
                 Err(error) => {
                     assert!(!error.to_string().contains("panicked"), "seed {seed}: {error}");
                     corrupt += i32::from(error.error_type() == ErrorType::DbCorrupt);
-                    if error.error_type() != ErrorType::DbCorrupt {
-                        eprintln!("XXX {seed} {error:?}");
-                    }
                 }
             }
         }
-        eprintln!("XXX {corrupt} {sound}");
         assert!(corrupt > 100 && sound > 0, "{corrupt} found damaged, {sound} sound");
     }
 

@@ -1,6 +1,9 @@
 //! The listings of each account as last seen. A row that did not change costs no write, so that a pull which finds
 //! nothing new leaves the disk alone.
 //!
+//! The table keeps its rows where they were first put and finds them by a small index. With the rows in the index
+//! itself, a first pull was three times slower: listing numbers come in no order, and a row is 300 bytes.
+//!
 //! What a pull did not see is told by the job, which holds the numbers it saw in memory (8 bytes each): a mark on
 //! every row that was seen would mean writing every row at every pull.
 
@@ -117,8 +120,7 @@ pub fn ids(
     Ok(())
 }
 
-/// Removes listings that are not there any more and returns how many there were. `snapshot` is the reading that did
-/// not see them.
+/// Removes listings that `snapshot`, a complete reading, did not see, and returns how many of them there were.
 pub fn remove(
     tx: &Tx<'_>,
     account: &AccountName,

@@ -22,6 +22,7 @@ pub mod listing_history;
 pub mod listings;
 mod migrate;
 pub mod movements;
+pub mod order_parts;
 pub mod orders;
 pub mod problems;
 pub mod quotas;

@@ -13,7 +13,10 @@ use axum::{Json, Router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::page::{Page, Source};
+use crate::agent::page::{Page, Pages, Source};
+
+/// The agent's page, as other programs read it.
+pub struct Web;
 
 /// The page at its address.
 struct Bound {
@@ -21,20 +24,22 @@ struct Bound {
     address: SocketAddr,
 }
 
-/// Binds the address of the page.
-pub async fn bind(listen: SocketAddr) -> Result<Box<dyn Page>, String> {
-    let bound: std::io::Result<Bound> = async {
-        let listener = TcpListener::bind(listen).await?;
-        let address = listener.local_addr()?;
-        Ok(Bound { listener, address })
-    }
-    .await;
-    match bound {
-        Ok(bound) => Ok(Box::new(bound)),
-        Err(error) => Err(format!(
-            "{listen} cannot be listened on ({error}); choose another address for `listen` in [http] of \
-             sellerd.toml, or \"off\""
-        )),
+#[async_trait]
+impl Pages for Web {
+    async fn bind(&self, listen: SocketAddr) -> Result<Box<dyn Page>, String> {
+        let bound: std::io::Result<Bound> = async {
+            let listener = TcpListener::bind(listen).await?;
+            let address = listener.local_addr()?;
+            Ok(Bound { listener, address })
+        }
+        .await;
+        match bound {
+            Ok(bound) => Ok(Box::new(bound)),
+            Err(error) => Err(format!(
+                "{listen} cannot be listened on ({error}); choose another address for `listen` in [http] of \
+                 sellerd.toml, or \"off\""
+            )),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The agent as it runs for good: ready, asked, told to stop, reloaded, killed, and started again.
 
 use std::collections::BTreeSet;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Child;
 
 use chrono::{DateTime, Timelike, Utc};
@@ -63,6 +63,8 @@ fn it_answers_whether_it_lives_whether_it_works_and_what_goes_on() {
 #[test]
 fn a_second_one_is_refused_and_told_who_has_the_state() {
     let place = Place::of(0);
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|tcp| tcp.local_addr()).expect("a free port");
+    place.edit("sellerd.toml", "127.0.0.1:0", &free.to_string());
     let agent = place.agent();
     let pid = agent.pid().to_string();
     place.run("run").exits(11).says(&format!("pid {pid}")).says("E440");
