@@ -283,13 +283,14 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_port_that_is_in_use_is_named_and_leaves_a_clean_state() {
+fn a_port_that_is_in_use_is_named_before_anything_runs() {
     let place = Place::of(0);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     place.edit("sellerd.toml", "127.0.0.1:0", &address);
     place.run("run").exits(1).says("E481").says(&address).says("[http]");
     place.job("probe", 0);
+    assert_eq!(place.list("runs list", "runs").len(), 1, "nothing had run");
     place.edit("sellerd.toml", &address, "off");
     place.run("run --for 1s").exits(0);
 }

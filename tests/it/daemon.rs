@@ -1,7 +1,7 @@
 //! The agent as it runs for good: ready, asked, told to stop, reloaded, killed, and started again.
 
 use std::collections::BTreeSet;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Child;
 
 use chrono::{DateTime, Timelike, Utc};
@@ -63,6 +63,8 @@ fn it_answers_whether_it_lives_whether_it_works_and_what_goes_on() {
 #[test]
 fn a_second_one_is_refused_and_told_who_has_the_state() {
     let place = Place::of(0);
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|tcp| tcp.local_addr()).expect("a free port");
+    place.edit("sellerd.toml", "127.0.0.1:0", &free.to_string());
     let agent = place.agent();
     let pid = agent.pid().to_string();
     place.run("run").exits(11).says(&format!("pid {pid}")).says("E440");
@@ -101,7 +103,7 @@ fn a_job_run_beside_it_runs_in_it() {
 fn a_job_that_runs_is_not_run_twice_at_once() {
     let place = Place::of(0);
     let agent = place.agent();
-    place.fault("slow 1500ms");
+    place.fault("slow 3s");
     let first = in_background(&place, "probe");
     until_asked(&place, "/account");
     place.run("job run probe").exits(5).says("running already");
@@ -168,7 +170,7 @@ fn told_twice_it_stops_at_once_and_the_next_start_knows() {
 #[test]
 fn it_stops_by_itself_when_its_time_is_over_also_while_somebody_listens() {
     let place = Place::of(0);
-    let agent = Agent::start(place.program().args("run --for 1s"));
+    let agent = Agent::start(place.program().args("run --for 2s"));
     let idle = TcpStream::connect(&agent.page).expect("it listens");
     agent.end().exits(0);
     drop(idle);
@@ -334,11 +336,11 @@ fn a_slot_that_falls_into_a_run_of_the_same_job_is_recorded_as_skipped() {
 #[test]
 fn a_run_that_takes_too_long_is_stopped_and_says_so() {
     let place = Place::of(0);
-    place.write_job("probe", "probe", NEVER_NOW, "timeout = \"1s\"");
+    place.write_job("probe", "probe", NEVER_NOW, "timeout = \"2s\"");
     place.fault("slow 20s --next 1");
     let run = place.job("probe", 5);
     assert_eq!((run["outcome"].as_str(), run["error_type"].as_str()), (Some("timeout"), Some("timeout")));
-    assert!(run["message"].as_str().unwrap().contains("timeout of 1s"), "{run}");
+    assert!(run["message"].as_str().unwrap().contains("timeout of 2s"), "{run}");
     place.job("probe", 0);
 }
 

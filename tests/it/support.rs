@@ -13,7 +13,7 @@ use std::time::Duration;
 use sellerd::clock::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
-pub use agent::{Agent, Reply, get};
+pub use agent::{Agent, get};
 pub use place::{Place, access, status_of};
 pub use program::{Program, Ran, finish};
 
