@@ -7,7 +7,10 @@ use serde::Serialize;
 
 use super::Failure;
 use super::args::Format;
+use super::home::Home;
 use super::output::{lines, note, pipe, table};
+use crate::config::Config;
+use crate::store::{StoreError, Tx};
 
 /// How one kind of row is shown.
 pub trait Row: Serialize {
@@ -97,6 +100,50 @@ impl List {
             Self::Table(table, _) => io::stdout().write_all(lines(&table).as_bytes()),
         }
     }
+}
+
+/// What a list is called in JSON, and what people read when it is empty.
+pub struct Named {
+    /// The document's schema.
+    pub schema: &'static str,
+    /// The member that holds the rows.
+    pub key: &'static str,
+    /// The sentence for an empty one.
+    pub empty: &'static str,
+}
+
+/// Writes rows straight from the database, as `each` hands them over. Without a database the list is empty.
+pub async fn stream<T: Row + 'static>(
+    home: &Home,
+    config: &Config,
+    named: Named,
+    each: impl FnOnce(&Tx<'_>, &mut dyn FnMut(T) -> Result<(), StoreError>) -> Result<(), StoreError>
+    + Send
+    + 'static,
+) -> Result<(), Failure> {
+    let (format, tz) = (home.output, config.timezone);
+    let Some(store) = home.store(config)? else {
+        let list = List::begin::<T>(format, named.schema, named.key, tz);
+        return done(list.and_then(|list| list.end(named.empty)));
+    };
+    let written = store.read(move |tx| {
+        let mut list = match List::begin::<T>(format, named.schema, named.key, tz) {
+            Ok(list) => list,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut broken = None;
+        each(tx, &mut |row| {
+            if broken.is_none() {
+                broken = list.row(&row).err();
+            }
+            Ok(())
+        })?;
+        Ok(match broken {
+            Some(error) => Err(error),
+            None => list.end(named.empty),
+        })
+    });
+    done(written.await?)
 }
 
 /// The result of writing a list, where a reader that went away is no failure.

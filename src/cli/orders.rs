@@ -4,44 +4,23 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::args::AccountFilter;
 use super::home::Home;
-use super::list::{List, Row, done};
+use super::list::{self, Named, Row};
 use super::stock::known_account;
 use super::{Exit, Failure};
 use crate::domain::Money;
 use crate::store::orders::{self, LineRow, OrderRow};
 
 /// Writes the orders of one account or of all.
-pub async fn list(filter: AccountFilter, home: &Home) -> Result<Exit, Failure> {
+pub async fn all(filter: AccountFilter, home: &Home) -> Result<Exit, Failure> {
     let config = home.config()?;
     let account = known_account(filter, &config)?;
-    let (format, tz) = (home.output, config.timezone);
-    let begin = move || List::begin::<OrderRow>(format, "sellerd.orders/1", "orders", tz);
-    let empty = "No orders are known yet. Read them: sellerd job run order-poll";
-    let written = match home.store(&config)? {
-        None => begin().and_then(|list| list.end(empty)),
-        Some(store) => {
-            store
-                .read(move |tx| {
-                    let mut list = match begin() {
-                        Ok(list) => list,
-                        Err(error) => return Ok(Err(error)),
-                    };
-                    let mut broken = None;
-                    orders::each(tx, account.as_ref(), |row| {
-                        if broken.is_none() {
-                            broken = list.row(&row).err();
-                        }
-                        Ok(())
-                    })?;
-                    Ok(match broken {
-                        Some(error) => Err(error),
-                        None => list.end(empty),
-                    })
-                })
-                .await?
-        }
+    let named = Named {
+        schema: "sellerd.orders/1",
+        key: "orders",
+        empty: "No orders are known yet. Read them: sellerd job run order-poll",
     };
-    done(written)?;
+    list::stream::<OrderRow>(home, &config, named, move |tx, row| orders::each(tx, account.as_ref(), row))
+        .await?;
     Ok(Exit::Success)
 }
 

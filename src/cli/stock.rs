@@ -2,43 +2,24 @@
 
 use super::args::AccountFilter;
 use super::home::Home;
-use super::list::{List, Row, done};
+use super::list::{self, Named, Row};
 use super::{Exit, Failure};
 use crate::domain::{AccountName, Money};
 use crate::store::listings::{self, ListingRow};
 
 /// Writes the listings of one account or of all.
-pub async fn list(filter: AccountFilter, home: &Home) -> Result<Exit, Failure> {
+pub async fn all(filter: AccountFilter, home: &Home) -> Result<Exit, Failure> {
     let config = home.config()?;
     let account = known_account(filter, &config)?;
-    let (format, tz) = (home.output, config.timezone);
-    let begin = move || List::begin::<ListingRow>(format, "sellerd.stock/1", "listings", tz);
-    let empty = "No listings are known yet. Read them: sellerd job run stock-pull";
-    let written = match home.store(&config)? {
-        None => begin().and_then(|list| list.end(empty)),
-        Some(store) => {
-            store
-                .read(move |tx| {
-                    let mut list = match begin() {
-                        Ok(list) => list,
-                        Err(error) => return Ok(Err(error)),
-                    };
-                    let mut broken = None;
-                    listings::each(tx, account.as_ref(), |row| {
-                        if broken.is_none() {
-                            broken = list.row(&row).err();
-                        }
-                        Ok(())
-                    })?;
-                    Ok(match broken {
-                        Some(error) => Err(error),
-                        None => list.end(empty),
-                    })
-                })
-                .await?
-        }
+    let named = Named {
+        schema: "sellerd.stock/1",
+        key: "listings",
+        empty: "No listings are known yet. Read them: sellerd job run stock-pull",
     };
-    done(written)?;
+    list::stream::<ListingRow>(home, &config, named, move |tx, row| {
+        listings::each(tx, account.as_ref(), row)
+    })
+    .await?;
     Ok(Exit::Success)
 }
 

@@ -39,7 +39,11 @@ pub(super) fn secrets(text: &str) -> Vec<Range<usize>> {
         let end = start + line.len();
         let from = match line.split_once('=') {
             Some((key, value)) if SECRET_KEYS.contains(&key.trim()) => {
-                start + key.len() + 1 + (value.len() - value.trim_start().len())
+                let blanks = value.len() - value.trim_start().len();
+                // An empty value hides nothing, and it is worth showing that it is empty.
+                let empty =
+                    value.trim_start().starts_with("\"\"") && !value.trim_start().starts_with("\"\"\"");
+                start + key.len() + 1 + blanks + if empty { 2 } else { 0 }
             }
             _ => start,
         };
@@ -164,6 +168,7 @@ mod tests {
 
     #[test]
     fn of_a_secrets_file_only_the_names_are_shown() {
+        assert_eq!(masked("token = \"\"", secrets("token = \"\"")), "token = \"\"");
         let text = "# old abc\nconsumer_key = \"abc\"\nabc\ntoken\t=abc # abc\n= abc\nabc = \"x\"\n";
         assert!(!masked(text, secrets(text)).contains("abc"));
         assert!(masked(text, secrets(text)).contains("consumer_key = #"));
