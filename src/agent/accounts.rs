@@ -5,13 +5,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use sha1::{Digest, Sha1};
+use tokio_util::sync::CancellationToken;
 
 use super::gate::{ACCESS_REFUSED, LOGIN_REFUSED, StoreGate};
 use crate::clock::SharedClock;
 use crate::config::{Account, Config, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
 use crate::http::oauth1::{Signer, Target};
-use crate::http::{Client, Parts, Random, ReqwestTransport, Transport, WireError};
+use crate::http::{Client, Gate, Parts, Random, ReqwestTransport, Transport, WireError};
 use crate::marketplace::{Connection, Marketplace};
 use crate::policy::access::AccessEvent;
 use crate::store::{Store, StoreError, accounts, leases, problems};
@@ -20,6 +21,12 @@ use crate::store::{Store, StoreError, accounts, leases, problems};
 pub trait Wires: Send + Sync {
     /// A connection of the account's own.
     fn open(&self, account: &Account) -> Result<Arc<dyn Transport>, WireError>;
+
+    /// What the account's requests pass before they are on the wire: the gate itself, unless somebody stands beside
+    /// it and watches.
+    fn guard(&self, _: &Account, gate: Arc<dyn Gate>) -> Arc<dyn Gate> {
+        gate
+    }
 }
 
 /// The network.
@@ -53,6 +60,7 @@ struct Usable {
     settings: Arc<Account>,
     base: Target,
     client: Client,
+    epoch: i64,
 }
 
 /// Why an account cannot be made usable.
@@ -70,25 +78,29 @@ pub enum AccountError {
 }
 
 impl Accounts {
-    /// Makes every account usable. Accounts of `before` whose settings are the same keep their connection and epoch;
-    /// the others are taken over anew.
+    /// Makes every account usable. Accounts of `before` are ours already and keep their epoch, so that a run which is
+    /// going on comes to its end; those whose settings are the same keep their connection too.
     pub async fn make(config: &Config, before: &Self, shared: &Shared) -> Result<Self, AccountError> {
         let mut usable = BTreeMap::new();
         for (name, account) in &config.accounts {
             let Some(credentials) = &account.credentials else { continue };
-            let kept = before.0.get(name).filter(|kept| same_account(&kept.settings, account));
-            let made = match kept {
-                Some(kept) => kept.clone(),
-                None => make_one(account, credentials, shared).await?,
+            let made = match before.0.get(name) {
+                Some(held) if same_account(&held.settings, account) => held.clone(),
+                held => make_one(account, credentials, held, shared).await?,
             };
             usable.insert(name.clone(), made);
         }
         Ok(Self(usable))
     }
 
-    /// The account's marketplace, for one run.
-    pub fn market(&self, name: &AccountName, run: RunId) -> Option<Box<dyn Marketplace>> {
-        self.0.get(name).map(|usable| usable.connect(usable.client.for_run(Some(run))))
+    /// The account's marketplace, for one run that ends when `stop` is cancelled.
+    pub fn market(
+        &self,
+        name: &AccountName,
+        run: RunId,
+        stop: &CancellationToken,
+    ) -> Option<Box<dyn Marketplace>> {
+        self.0.get(name).map(|usable| usable.connect(usable.client.for_run(Some(run)).until(stop.clone())))
     }
 
     /// The account's marketplace, asked although the account may be blocked.
@@ -111,13 +123,15 @@ impl Usable {
 async fn make_one(
     account: &Account,
     credentials: &Credentials,
+    held: Option<&Usable>,
     shared: &Shared,
 ) -> Result<Usable, AccountError> {
     let base = Target::new(account.base_url.as_str())
         .map_err(|error| AccountError::BaseUrl(account.name.clone(), error))?;
     let transport =
         shared.wires.open(account).map_err(|error| AccountError::Wire(account.name.clone(), error))?;
-    let epoch = take_over(account, credentials, shared).await?;
+    let mark = mark_of(credentials);
+    let epoch = take_over(account, mark.clone(), held.map(|held| held.epoch), shared).await?;
     let descriptor = account.marketplace;
     let gate = StoreGate {
         store: shared.store.clone(),
@@ -125,25 +139,36 @@ async fn make_one(
         account: account.name.clone(),
         marketplace: descriptor.title,
         epoch,
+        credentials_mark: mark,
         window: descriptor.limit_headers.window,
         limit: account.limit,
     };
-    let client = Client::new(Parts {
+    let parts = Parts {
         transport,
-        gate: Arc::new(gate),
+        gate: shared.wires.guard(account, Arc::new(gate)),
         signer: Some(Signer::new((descriptor.profile)(&account.options), credentials)),
         headers: descriptor.limit_headers,
         clock: shared.clock.clone(),
         random: shared.random.clone(),
         max_per_second: NonZeroU32::new(account.max_per_second).unwrap_or(NonZeroU32::MIN),
         request_timeout: account.request_timeout,
-    });
-    Ok(Usable { settings: Arc::new(account.clone()), base, client })
+    };
+    let client = match held {
+        Some(held) => held.client.succeeded_by(parts),
+        None => Client::new(parts),
+    };
+    Ok(Usable { settings: Arc::new(account.clone()), base, client, epoch })
 }
 
-/// Owns the account from here on, and lets it out of its block where a person has put other credentials in place.
-async fn take_over(account: &Account, credentials: &Credentials, shared: &Shared) -> Result<i64, StoreError> {
-    let (name, now, mark) = (account.name.clone(), shared.clock.now(), mark_of(credentials));
+/// Owns the account from here on, if it is not ours already in the epoch `held`, and lets it out of its block where a
+/// person has put other credentials in place.
+async fn take_over(
+    account: &Account,
+    mark: String,
+    held: Option<i64>,
+    shared: &Shared,
+) -> Result<i64, StoreError> {
+    let (name, now) = (account.name.clone(), shared.clock.now());
     shared
         .store
         .write(move |tx| {
@@ -160,7 +185,10 @@ async fn take_over(account: &Account, credentials: &Credentials, shared: &Shared
                     }
                 }
             }
-            leases::take_over(tx, &name, "this machine", now)
+            match held {
+                Some(epoch) => Ok(epoch),
+                None => leases::take_over(tx, &name, "this machine", now),
+            }
         })
         .await
 }
@@ -173,4 +201,94 @@ fn mark_of(credentials: &Credentials) -> String {
         hash.update(secret.as_bytes());
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicU16, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::config::{self, init};
+    use crate::http::{CallError, WireRequest, WireResponse};
+    use crate::policy::access::AccessState;
+    use crate::store::Lane;
+
+    /// Answers everything with a status, and with an account where that is 200.
+    #[derive(Clone)]
+    struct Status(Arc<AtomicU16>);
+
+    #[async_trait]
+    impl Transport for Status {
+        async fn send(&self, _: WireRequest<'_>) -> Result<WireResponse, WireError> {
+            let body = br#"{"account":{"idUser":7,"username":"shop"}}"#.to_vec();
+            Ok(WireResponse { status: self.0.load(Ordering::SeqCst), body, ..WireResponse::default() })
+        }
+    }
+
+    impl Wires for Status {
+        fn open(&self, _: &Account) -> Result<Arc<dyn Transport>, WireError> {
+            Ok(Arc::new(self.clone()))
+        }
+    }
+
+    fn config(dir: &Path) -> Config {
+        let checked = config::load(dir);
+        checked.config.clone().unwrap_or_else(|| panic!("{}", checked.draw(false)))
+    }
+
+    fn edit(dir: &Path, file: &str, from: &str, to: &str) -> Config {
+        let path = dir.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        config(dir)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_outlives_a_reload_and_its_old_login_says_nothing_about_the_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let marketplace = &crate::marketplace::ALL[0];
+        let answers = init::Answers {
+            marketplace,
+            account: "cm".into(),
+            timezone: chrono_tz::Europe::Berlin,
+            base_url: None,
+            state_dir: None,
+            credentials: Some(["one", "two", "three", "four"].map(str::to_owned)),
+        };
+        init::write(dir.path(), &init::files(&answers)).unwrap();
+        let clock: SharedClock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
+        let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, clock.now()).unwrap();
+        let status = Status(Arc::new(AtomicU16::new(200)));
+        let shared =
+            Shared { store, clock, random: Arc::new(Random::seeded(1)), wires: Arc::new(status.clone()) };
+        let name = AccountName::from("cm");
+
+        let begun = Accounts::make(&config(dir.path()), &Accounts::default(), &shared).await.unwrap();
+        let running = begun.market(&name, RunId(1), &CancellationToken::new()).unwrap();
+        running.identity().await.unwrap();
+        let other_limit = edit(dir.path(), "sellerd.toml", "daily_limit     = 5000", "daily_limit = 9");
+        let reloaded = Accounts::make(&other_limit, &begun, &shared).await.unwrap();
+        running.identity().await.unwrap();
+
+        let other_login = edit(dir.path(), "secrets/cm.toml", "four", "five");
+        let renewed = Accounts::make(&other_login, &reloaded, &shared).await.unwrap();
+        status.0.store(401, Ordering::SeqCst);
+        assert!(matches!(running.identity().await, Err(CallError::Unauthorized { .. })));
+        let access = || shared.store.read(|tx| accounts::access(tx, &"cm".into(), Default::default()));
+        assert_eq!(access().await.unwrap().state, AccessState::Active, "it was the old one that was refused");
+        assert!(
+            renewed.market(&name, RunId(2), &CancellationToken::new()).unwrap().identity().await.is_err()
+        );
+        assert_eq!(access().await.unwrap().state, AccessState::Unauthorized);
+
+        Accounts::make(&other_login, &Accounts::default(), &shared).await.unwrap();
+        let another_process =
+            renewed.market(&name, RunId(3), &CancellationToken::new()).unwrap().identity().await;
+        assert!(matches!(another_process, Err(CallError::Refused(crate::http::Refusal::LostOwnership))));
+    }
 }

@@ -23,6 +23,8 @@ pub struct StoreGate {
     pub marketplace: &'static str,
     /// The epoch in which we own the account. Another owner would have raised it.
     pub epoch: i64,
+    /// Tells the credentials that sign its requests from those of before and after.
+    pub credentials_mark: String,
     /// How its requests are counted.
     pub window: WindowKind,
     /// The limit that the configuration names; `None` for none.
@@ -131,6 +133,10 @@ impl StoreGate {
             accounts::set_clock_offset_ms(tx, &self.account, offset)?;
         }
         let Some(event) = &attempt.access else { return Ok(None) };
+        if accounts::credentials_mark(tx, &self.account)?.as_deref() != Some(&self.credentials_mark) {
+            // A run that began before the login was renewed: its answers say nothing about the new one.
+            return Ok(None);
+        }
         let from = accounts::access(tx, &self.account, now)?;
         let Some(to) = from.after(event, now) else { return Ok(None) };
         accounts::set_access(tx, &self.account, &to)?;

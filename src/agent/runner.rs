@@ -13,7 +13,7 @@ use super::accounts::{Accounts, Shared};
 use crate::config::{Job, Overlap};
 use crate::domain::{ErrorType, JobName, Outcome, RunId, Trigger};
 use crate::jobs::{self, Context, JobError, Report};
-use crate::store::{StoreError, jobs as job_state, requests, runs, session};
+use crate::store::{StoreError, jobs as job_state, requests, runs, session, snapshots};
 use crate::telemetry;
 
 /// Starts runs and knows which are going on. Clones are the same runner.
@@ -200,6 +200,9 @@ impl Runner {
             .write(move |tx| {
                 let end = runs::RunEnd { requests: requests::count_for_run(tx, run)?, ..ended };
                 runs::finish(tx, run, &end, now)?;
+                // What it was doing when it failed, took too long or was stopped.
+                requests::mark_reads_lost(tx, run, now)?;
+                snapshots::abandon_of(tx, run, now)?;
                 session::touch(tx, now)?;
                 runs::show(tx, run)?.ok_or_else(|| StoreError::Internal(format!("run {run} is not there")))
             })
@@ -213,7 +216,7 @@ impl Runner {
         let job = due.job.clone();
         let account = match &job.account {
             None => None,
-            Some(name) => match lock(&self.0.accounts).market(name, run) {
+            Some(name) => match lock(&self.0.accounts).market(name, run, &self.0.stop) {
                 Some(market) => Some((name.clone(), market)),
                 None => return no_account(&job),
             },

@@ -10,6 +10,22 @@ use crate::domain::{ErrorType, Outcome};
 use crate::planning::recovery::{Repair, Wreckage, repairs};
 use crate::store::{self, Lane, Store, StoreError, Tx, requests, runs, session, snapshots};
 
+/// What the machine gives: its time, and where the database works. Under simulation both are other values.
+#[derive(Clone)]
+pub struct Machine {
+    /// The time.
+    pub clock: SharedClock,
+    /// Where transactions run.
+    pub lane: Lane,
+}
+
+impl Machine {
+    /// A machine in service, with threads of its own for the database.
+    pub fn in_service(clock: SharedClock) -> Self {
+        Self { clock, lane: Lane::Thread }
+    }
+}
+
 /// The state, open and ours.
 pub struct State {
     /// The database.
@@ -30,10 +46,10 @@ pub enum StateError {
 
 impl State {
     /// Takes the lock, opens and migrates the database, checks it after an unclean stop, and repairs what that left.
-    pub async fn open(config: &Config, clock: &SharedClock) -> Result<Self, StateError> {
+    pub async fn open(config: &Config, machine: &Machine) -> Result<Self, StateError> {
         let instance = Instance::take(&config.state_dir)?;
-        let now = clock.now();
-        let store = Store::open(&config.state_dir.join("sellerd.db"), Lane::Thread, now)?;
+        let now = machine.clock.now();
+        let store = Store::open(&config.state_dir.join("sellerd.db"), machine.lane, now)?;
         let unclean = store.write(move |tx| session::begin(tx, env!("CARGO_PKG_VERSION"), now)).await?;
         if unclean.is_some() {
             store::integrity::quick_check(&store).await?;

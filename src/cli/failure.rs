@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Exit;
+use super::output::note;
 use crate::agent::accounts::AccountError;
 use crate::agent::ask::Declined;
 use crate::agent::daemon::StartError;
@@ -58,13 +59,11 @@ impl Failure {
                 message: &self.message,
                 fix: &self.fix,
             };
-            eprintln!("{}", serde_json::to_string(&document).unwrap_or_default());
+            note(&format!("{}\n", serde_json::to_string(&document).unwrap_or_default()));
             return;
         }
-        eprintln!("error[{}]: {}", self.code, self.message);
-        if !self.fix.is_empty() {
-            eprintln!("  fix:  {}", self.fix);
-        }
+        let fix = if self.fix.is_empty() { String::new() } else { format!("  fix:  {}\n", self.fix) };
+        note(&format!("error[{}]: {}\n{fix}", self.code, self.message));
     }
 }
 
@@ -147,7 +146,7 @@ impl From<StartError> for Failure {
             StartError::Store(error) => error.into(),
             StartError::Account(error) => error.into(),
             StartError::Trigger(error) => Self::internal(error.to_string()),
-            StartError::Listen(message) => Self::new("E481", Exit::Failed, message, ""),
+            StartError::Front(message) => Self::new("E481", Exit::Failed, message, ""),
         }
     }
 }

@@ -45,7 +45,7 @@ impl Home {
         if !checked.diagnostics.is_empty() && (errors || !self.output.is_json() && !self.quiet) {
             match self.output.is_json() {
                 true => return Err(Self::mistakes(&checked)),
-                false => eprint!("{}", checked.draw(self.colour)),
+                false => super::output::note(&checked.draw(self.colour)),
             }
         }
         checked.config.ok_or_else(|| Failure { said: true, ..Self::no_config() })

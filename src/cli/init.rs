@@ -1,6 +1,6 @@
 //! `sellerd init`: writes a configuration directory from flags, asking on a terminal for what is missing.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
 
 use chrono_tz::Tz;
@@ -117,11 +117,11 @@ impl Asking {
                 format!("add for example: --{flag} {default}"),
             ));
         }
-        eprint!("{question}  [{default}]  > ");
+        output::note(&format!("{question}  [{default}]  > "));
         let mut line = String::new();
-        io::stderr()
-            .flush()
-            .and_then(|()| io::stdin().lock().read_line(&mut line))
+        io::stdin()
+            .lock()
+            .read_line(&mut line)
             .map_err(|error| Failure::internal(format!("the answer cannot be read: {error}")))?;
         let answer = line.trim();
         Ok(if answer.is_empty() { default.to_owned() } else { answer.to_owned() })

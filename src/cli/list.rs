@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::args::Format;
-use super::output::{lines, pipe, table};
+use super::output::{lines, note, pipe, table};
 
 /// How one kind of row is shown.
 pub trait Row: Serialize {
@@ -49,7 +49,7 @@ impl List {
             Format::Jsonl => Self::Jsonl(BufWriter::new(io::stdout())),
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(io::stdout());
-                writer.write_record(T::CSV)?;
+                writer.write_record(T::CSV).map_err(plain)?;
                 Self::Csv(Box::new(writer))
             }
             Format::Table => Self::Table(Box::new(table(T::HEAD, T::NUMBERS)), tz),
@@ -71,7 +71,7 @@ impl List {
             }
             Self::Csv(writer) => {
                 for record in row.csv() {
-                    writer.write_record(record.iter().map(|cell| harmless(cell)))?;
+                    writer.write_record(record.iter().map(|cell| harmless(cell))).map_err(plain)?;
                 }
             }
             Self::Table(table, tz) => {
@@ -91,7 +91,7 @@ impl List {
             Self::Jsonl(mut out) => out.flush(),
             Self::Csv(mut writer) => writer.flush(),
             Self::Table(table, _) if table.row_iter().next().is_none() => {
-                eprintln!("{empty}");
+                note(&format!("{empty}\n"));
                 Ok(())
             }
             Self::Table(table, _) => io::stdout().write_all(lines(&table).as_bytes()),
@@ -102,6 +102,15 @@ impl List {
 /// The result of writing a list, where a reader that went away is no failure.
 pub fn done(result: io::Result<()>) -> Result<(), Failure> {
     result.or_else(pipe)
+}
+
+/// The error below the CSV writer's own, so that a reader which went away is known as one.
+fn plain(error: csv::Error) -> io::Error {
+    let words = error.to_string();
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        _ => io::Error::other(words),
+    }
 }
 
 /// A cell that a spreadsheet would take for a formula gets a quote in front: buyers and sellers choose their own words.
@@ -123,5 +132,12 @@ mod tests {
         assert_eq!(harmless("@sum"), "'@sum");
         assert_eq!(harmless("-2"), "-2");
         assert_eq!(harmless("Jace, the Mind Sculptor"), "Jace, the Mind Sculptor");
+    }
+
+    #[test]
+    fn a_reader_of_csv_that_went_away_is_known_as_one() {
+        let gone = plain(io::Error::from(io::ErrorKind::BrokenPipe).into());
+        assert!(done(Err(gone)).is_ok());
+        assert!(done(Err(io::Error::from(io::ErrorKind::StorageFull))).is_err());
     }
 }

@@ -85,10 +85,13 @@ async fn no_command(home: &Home) -> Result<Exit, Failure> {
     if home.dir.join("sellerd.toml").exists() {
         return status::run(home).await;
     }
-    println!("There is no configuration in {} yet. Two ways to begin:\n", home.dir.display());
-    println!("  sellerd try         a tour of a pretend shop; nothing is left behind");
-    println!("  sellerd init DIR    a configuration of your own, which only looks at first\n");
-    println!("More: sellerd --help");
+    output::text(&format!(
+        "There is no configuration in {} yet. Two ways to begin:\n\n\
+         \u{20} sellerd try         a tour of a pretend shop; nothing is left behind\n\
+         \u{20} sellerd init DIR    a configuration of your own, which only looks at first\n\n\
+         More: sellerd --help\n",
+        home.dir.display()
+    ))?;
     Ok(Exit::Success)
 }
 

@@ -24,6 +24,11 @@ pub fn text(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).or_else(pipe)
 }
 
+/// Writes to stderr. Whoever reads it may have gone; that is no reason to fail, and there is nowhere to complain.
+pub fn note(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 fn finish(out: &mut BufWriter<Stdout>) -> io::Result<()> {
     out.write_all(b"\n")?;
     out.flush()

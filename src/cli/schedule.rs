@@ -39,7 +39,7 @@ pub fn run(options: &ScheduleOptions, home: &Home) -> Result<Exit, Failure> {
     let off: Vec<&str> =
         config.jobs.values().filter(|job| !job.enabled).map(|job| job.name.as_str()).collect();
     if home.output == Format::Table && !off.is_empty() {
-        eprintln!("Switched off (enabled = false): {}", off.join(", "));
+        super::output::note(&format!("Switched off (enabled = false): {}\n", off.join(", ")));
     }
     Ok(Exit::Success)
 }

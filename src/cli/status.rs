@@ -1,6 +1,7 @@
 //! `sellerd status`: what ran, what is next, what is wrong.
 
 use chrono_tz::Tz;
+use serde::Serialize;
 
 use super::args::Format;
 use super::home::Home;
@@ -19,12 +20,18 @@ pub async fn run(home: &Home) -> Result<Exit, Failure> {
     Ok(if status.login_lost() { Exit::Login } else { Exit::Success })
 }
 
+#[derive(Serialize)]
+struct Jobs<'a> {
+    schema: &'static str,
+    jobs: &'a [JobStatus],
+}
+
 /// Shows the jobs alone.
 pub async fn jobs(home: &Home) -> Result<Exit, Failure> {
     let (status, tz) = read(home).await?;
     match home.output {
         Format::Table => output::text(&draw_jobs(&status, tz))?,
-        _ => output::json(&serde_json::json!({ "schema": "sellerd.jobs/1", "jobs": status.jobs }))?,
+        _ => output::json(&Jobs { schema: "sellerd.jobs/1", jobs: &status.jobs })?,
     }
     Ok(Exit::Success)
 }

@@ -47,8 +47,10 @@ pub enum Next {
 pub struct Sent<'a> {
     /// Method and template.
     pub at: &'a str,
-    /// By our clock.
+    /// When it left, by our clock.
     pub now: DateTime<Utc>,
+    /// When its answer was in, by our clock.
+    pub answered: DateTime<Utc>,
     /// How far ahead the marketplace's clock was taken to be when it was signed, in milliseconds.
     pub offset_used_ms: i64,
     /// Whether this request follows a redirect: then a refusal is our mistake and says nothing about access.
@@ -67,7 +69,7 @@ pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, header
     let clock_offset_ms = response
         .header("date")
         .and_then(|text| DateTime::parse_from_rfc2822(text).ok())
-        .map(|date| (date.with_timezone(&Utc) - sent.now).num_milliseconds());
+        .map(|date| ahead(date.with_timezone(&Utc), sent).num_milliseconds());
     let mut attempt = Attempt {
         status: Some(response.status),
         bytes: response.body.len() as u64,
@@ -121,6 +123,16 @@ pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, header
         status => bad(&mut attempt, sent.at, &format!("an answer with status {status}; check `base_url`")),
     };
     Verdict { attempt, next }
+}
+
+/// How far the marketplace's clock is ahead, as far as that is certain: its date is of some moment between question and
+/// answer, and an answer that took long says nothing about the clock.
+fn ahead(date: DateTime<Utc>, sent: Sent<'_>) -> TimeDelta {
+    if date < sent.now {
+        date - sent.now
+    } else {
+        (date - sent.answered.max(sent.now)).max(TimeDelta::zero())
+    }
 }
 
 fn no_answer(error: &WireError, at: &str) -> Verdict {
@@ -179,7 +191,9 @@ mod tests {
             response.headers.insert(*name, value.parse().unwrap());
         }
         let now = "2026-11-22T14:31:07Z".parse().unwrap();
-        classify(&Ok(response), Sent { at: "GET x", now, offset_used_ms: 0, redirected: false }, HEADERS)
+        let answered = now + TimeDelta::seconds(20);
+        let sent = Sent { at: "GET x", now, answered, offset_used_ms: 0, redirected: false };
+        classify(&Ok(response), sent, HEADERS)
     }
 
     fn failure(verdict: Verdict) -> Option<Failure> {
@@ -219,6 +233,14 @@ mod tests {
         assert_eq!(far.attempt.access, None);
         let near = judge(401, &[("date", "Sun, 22 Nov 2026 14:31:09 +0000")]);
         assert_eq!(near.attempt.access, Some(AccessEvent::Unauthorized("GET x".into())));
+    }
+
+    #[test]
+    fn an_answer_that_took_long_is_no_clock_that_is_ahead() {
+        let offset = |date| judge(200, &[("date", date)]).attempt.clock_offset_ms.unwrap();
+        assert_eq!(offset("Sun, 22 Nov 2026 14:31:27 +0000"), 0);
+        assert_eq!(offset("Sun, 22 Nov 2026 14:31:30 +0000"), 3_000);
+        assert_eq!(offset("Sun, 22 Nov 2026 14:31:00 +0000"), -7_000);
     }
 
     #[test]

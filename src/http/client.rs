@@ -7,6 +7,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::classify::{LimitHeaders, Next, Sent, Verdict, classify};
 use super::oauth1::{Signer, Target, Unsigned};
 use super::pace::Pace;
@@ -23,6 +25,7 @@ pub struct Client {
     line: Arc<Line>,
     run: Option<RunId>,
     insist: bool,
+    stop: CancellationToken,
 }
 
 /// What a client is made of.
@@ -48,7 +51,7 @@ pub struct Parts {
 struct Line {
     parts: Parts,
     pace: Pace,
-    in_flight: tokio::sync::Mutex<()>,
+    in_flight: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// One thing to ask.
@@ -83,17 +86,30 @@ const STALE_PASS: Duration = Duration::from_secs(5);
 impl Client {
     /// A client of its own, with a connection and a pace of its own.
     pub fn new(parts: Parts) -> Self {
+        Self::on(Arc::default(), parts)
+    }
+
+    /// A client that takes the place of this one, which may still be in use: the two together have one request in
+    /// flight.
+    pub fn succeeded_by(&self, parts: Parts) -> Self {
+        Self::on(self.line.in_flight.clone(), parts)
+    }
+
+    fn on(in_flight: Arc<tokio::sync::Mutex<()>>, parts: Parts) -> Self {
         let pace = Pace::new(parts.max_per_second, parts.clock.clone());
-        Self {
-            line: Arc::new(Line { parts, pace, in_flight: tokio::sync::Mutex::new(()) }),
-            run: None,
-            insist: false,
-        }
+        let line = Arc::new(Line { parts, pace, in_flight });
+        Self { line, run: None, insist: false, stop: CancellationToken::new() }
     }
 
     /// The same line, used for `run`.
     pub fn for_run(&self, run: Option<RunId>) -> Self {
         Self { run, ..self.clone() }
+    }
+
+    /// The same line, for somebody who wants no further request once `stop` is cancelled. What is in flight is waited
+    /// for, so a stop takes as long as one request at most.
+    pub fn until(&self, stop: CancellationToken) -> Self {
+        Self { stop, ..self.clone() }
     }
 
     /// The same line, used although the account may be blocked: a person asks whether it still is.
@@ -113,6 +129,9 @@ impl Client {
         let mut attempt = 1;
         loop {
             pace.ready().await;
+            if self.stop.is_cancelled() {
+                return Err(CallError::Stopped);
+            }
             let outgoing = Outgoing {
                 method: call.method,
                 template: call.template,
@@ -134,14 +153,15 @@ impl Client {
                 continue;
             }
 
+            let (started, now) = (parts.clock.elapsed(), parts.clock.now());
+            let result = self.send(&target, call.method, authorization.as_deref()).await;
             let sent = Sent {
                 at: &at,
-                now: parts.clock.now(),
+                now,
+                answered: parts.clock.now(),
                 offset_used_ms: pass.clock_offset_ms,
                 redirected: redirects > 0,
             };
-            let started = parts.clock.elapsed();
-            let result = self.send(&target, call.method, authorization.as_deref()).await;
             let Verdict { attempt: mut record, next } = classify(&result, sent, parts.headers);
             record.duration = parts.clock.elapsed() - started;
             parts.gate.settle(pass, &record).await?;
@@ -180,7 +200,10 @@ impl Client {
                                 wait_ms = wait.as_millis() as u64,
                                 "{error}; trying again",
                             );
-                            parts.clock.sleep(wait).await;
+                            tokio::select! {
+                                () = parts.clock.sleep(wait) => {}
+                                () = self.stop.cancelled() => return Err(CallError::Stopped),
+                            }
                             attempt += 1;
                         }
                     }
@@ -222,4 +245,97 @@ fn log_attempt(outgoing: &Outgoing, record: &Attempt) {
         attempt = outgoing.attempt,
         "request completed",
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::super::{Pass, Refusal};
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::policy::quota::WindowKind;
+
+    /// Lets everything out, and counts what was let out and what was settled.
+    #[derive(Default)]
+    struct Open {
+        out: AtomicI64,
+        settled: AtomicI64,
+    }
+
+    #[async_trait]
+    impl Gate for Open {
+        async fn enter(&self, _: &Outgoing) -> Result<Pass, Refusal> {
+            Ok(Pass { request_id: self.out.fetch_add(1, Ordering::SeqCst), clock_offset_ms: 0 })
+        }
+
+        async fn settle(&self, _: Pass, _: &Attempt) -> Result<(), Refusal> {
+            self.settled.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    /// Breaks every connection after ten seconds.
+    struct Broken(SharedClock);
+
+    #[async_trait]
+    impl Transport for Broken {
+        async fn send(&self, _: WireRequest<'_>) -> Result<WireResponse, WireError> {
+            self.0.sleep(Duration::from_secs(10)).await;
+            Err(WireError { error_type: ErrorType::Connect, what: "the connection broke".to_owned() })
+        }
+    }
+
+    fn client() -> (Client, Arc<Open>, SharedClock) {
+        let clock: SharedClock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
+        let gate = Arc::new(Open::default());
+        let parts = Parts {
+            transport: Arc::new(Broken(clock.clone())),
+            gate: gate.clone(),
+            signer: None,
+            headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour },
+            clock: clock.clone(),
+            random: Arc::new(Random::seeded(1)),
+            max_per_second: NonZeroU32::MAX,
+            request_timeout: Duration::from_secs(30),
+        };
+        (Client::new(parts), gate, clock)
+    }
+
+    fn call() -> Call {
+        let target = Target::new("http://127.0.0.1:1/account").unwrap();
+        Call { method: "GET", template: "account", class: RequestClass::Orders, target }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_takes_one_request_and_not_its_retries_nor_those_that_wait() {
+        let (client, gate, clock) = client();
+        let stop = CancellationToken::new();
+        let ours = client.until(stop.clone());
+        let calls = (0..3).map(|_| {
+            let ours = ours.clone();
+            tokio::spawn(async move { ours.call(&call()).await })
+        });
+        let calls: Vec<_> = calls.collect();
+        clock.sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+        for call in calls {
+            assert!(matches!(call.await.unwrap(), Err(CallError::Stopped)));
+        }
+        assert!(clock.elapsed() < Duration::from_secs(11));
+        assert_eq!((gate.out.load(Ordering::SeqCst), gate.settled.load(Ordering::SeqCst)), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_is_broken_off_within_a_request_does_not_hold_up_the_next() {
+        let (client, gate, clock) = client();
+        let begun = tokio::time::timeout(Duration::from_secs(1), client.call(&call())).await;
+        assert!(begun.is_err());
+        let next = tokio::time::timeout(Duration::from_secs(1), client.call(&call())).await;
+        assert!(next.is_err());
+        assert_eq!(gate.out.load(Ordering::SeqCst), 2, "the next was let out at once");
+        assert!(clock.elapsed() < Duration::from_secs(3));
+    }
 }

@@ -65,6 +65,9 @@ pub enum CallError {
         /// The marketplace's words, cleaned.
         reason: String,
     },
+    /// The agent stops, so nothing more is sent.
+    #[error("the agent stopped")]
+    Stopped,
     /// Our own state could not be kept, so nothing is sent.
     #[error("{0}")]
     Store(String, ErrorType),
@@ -81,6 +84,7 @@ impl CallError {
             Self::Unavailable { error_type, .. } | Self::Store(_, error_type) => *error_type,
             Self::BadAnswer { .. } => ErrorType::BadResponse,
             Self::NotFound { .. } | Self::Rejected { .. } => ErrorType::Http4xx,
+            Self::Stopped => ErrorType::Internal,
         }
     }
 }

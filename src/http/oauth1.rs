@@ -24,7 +24,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 
 use crate::domain::Credentials;
-use base::base_string;
+use base::push_base_string;
 use encode::{Encoded, push_encoded};
 use parameters::Parameters;
 pub use target::{Target, TargetError};
@@ -151,9 +151,11 @@ impl Signer {
     pub fn header(&self, request: &Unsigned) -> String {
         let timestamp = request.timestamp.to_string();
         let parameters = self.parameters(request, &timestamp);
-        let signature = self.sign(request, &parameters);
+        // The base string and then the header are written into one buffer.
+        let mut header = String::with_capacity(CAPACITY);
+        let signature = self.sign(request, &parameters, &mut header);
 
-        let mut header = String::with_capacity(HEADER_CAPACITY);
+        header.clear();
         header.push_str("OAuth ");
         if self.profile.realm {
             push_pair(&mut header, "realm", request.target.without_query(), HeaderValues::Raw);
@@ -161,7 +163,7 @@ impl Signer {
         for (name, value) in parameters.as_sent() {
             push_pair(&mut header, name, value, self.profile.values);
         }
-        push_pair(&mut header, "oauth_signature", &signature, self.profile.values);
+        push_pair(&mut header, "oauth_signature", signature.as_str(), self.profile.values);
         header.truncate(header.len() - ", ".len());
         header
     }
@@ -169,15 +171,19 @@ impl Signer {
     /// The signature alone, before it is encoded for the header.
     pub fn signature(&self, request: &Unsigned) -> String {
         let timestamp = request.timestamp.to_string();
-        self.sign(request, &self.parameters(request, &timestamp))
+        self.sign(request, &self.parameters(request, &timestamp), &mut String::new()).as_str().to_owned()
     }
 
-    fn sign(&self, request: &Unsigned, parameters: &Parameters) -> String {
+    fn sign(&self, request: &Unsigned, parameters: &Parameters, buffer: &mut String) -> Signature<'_> {
         match &self.secret {
-            Secret::Plain(secrets) => secrets.expose_secret().to_owned(),
+            Secret::Plain(secrets) => Signature::Secrets(secrets.expose_secret()),
             Secret::Mac(keyed) => {
-                let base = base_string(request, parameters, self.profile.repeated);
-                BASE64_STANDARD.encode(keyed.clone().chain_update(base).finalize().into_bytes())
+                push_base_string(buffer, request, parameters, self.profile.repeated);
+                let mac = keyed.clone().chain_update(buffer).finalize().into_bytes();
+                let mut text = [0; MAC_LENGTH];
+                let written = BASE64_STANDARD.encode_slice(mac, &mut text);
+                written.expect("20 bytes are 28 characters of base64");
+                Signature::Mac(text)
             }
         }
     }
@@ -208,8 +214,26 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// Cardmarket's headers have about 330 bytes; longer ones grow.
-const HEADER_CAPACITY: usize = 512;
+/// A signature as text, not yet encoded for the header.
+enum Signature<'a> {
+    Mac([u8; MAC_LENGTH]),
+    Secrets(&'a str),
+}
+
+/// Base64 of the 20 bytes of SHA-1, with padding.
+const MAC_LENGTH: usize = 28;
+
+impl Signature<'_> {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Mac(text) => str::from_utf8(text).expect("base64 is ASCII"),
+            Self::Secrets(text) => text,
+        }
+    }
+}
+
+/// Cardmarket's base strings and headers have about 340 bytes; longer ones grow.
+const CAPACITY: usize = 512;
 
 const SEPARATOR: &str = "\", ";
 

@@ -4,6 +4,8 @@ mod housekeeping;
 mod order_poll;
 mod probe;
 mod stock_pull;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -121,6 +123,7 @@ impl JobError {
                 CallError::Unauthorized { .. }
                 | CallError::Forbidden { .. }
                 | CallError::RateLimited { .. } => Outcome::Blocked,
+                CallError::Stopped => Outcome::Interrupted,
                 CallError::Refused(Refusal::Access { .. } | Refusal::Quota { .. } | Refusal::Halted) => {
                     Outcome::Blocked
                 }
@@ -133,7 +136,7 @@ impl JobError {
     /// The kind of error, for the run's record.
     pub fn error_type(&self) -> Option<ErrorType> {
         match self {
-            Self::Stopped => None,
+            Self::Stopped | Self::Call(CallError::Stopped) => None,
             Self::Call(error) => Some(error.error_type()),
             Self::Store(error) => Some(error.error_type()),
             Self::File(_, error_type) => Some(*error_type),

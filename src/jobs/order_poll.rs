@@ -3,12 +3,18 @@
 //! Every page is one transaction: orders, lines, movements. A crash in between re-reads the page, which records
 //! nothing twice. The cursor of a list moves only when its last page is in.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, Utc};
 
 use super::{Context, JobError, Report};
-use crate::domain::{AccountName, Order, OrderFeed, OrderId, OrderRead};
+use crate::domain::{
+    AccountName, Complaint, ErrorType, Extent, LineId, Movement, Order, OrderFeed, OrderId, OrderRead, RunId,
+    clean,
+};
+use crate::marketplace::CallError;
 use crate::planning::intake;
-use crate::store::{StoreError, Tx, cursors, movements, orders};
+use crate::store::{StoreError, Tx, cursors, movements, order_parts, orders};
 
 /// The name under which the end of a whole poll is remembered beside the lists' own.
 const POLL: &str = "poll";
@@ -65,9 +71,13 @@ async fn read_list(
         context.go_on()?;
         let page = market.order_page(feed, at.as_ref()).await?;
         report.complaints.extend(page.complaints);
-        // An order that moved to an earlier page while we read is shown twice; once is enough.
-        let fresh: Vec<OrderRead> =
-            page.orders.into_iter().filter(|read| seen.insert(read.order.id)).collect();
+        // An order that moved to an earlier page while we read is shown twice; once is enough. Another line of it is
+        // something new.
+        let fresh: Vec<OrderRead> = page
+            .orders
+            .into_iter()
+            .filter(|read| seen.insert(read.order.id) || read.extent == Extent::Line)
+            .collect();
         record(context, fresh, report).await?;
         at = page.next;
         if at.is_none() {
@@ -96,9 +106,14 @@ async fn follow(
     let known = context.store.read(move |tx| orders::open_in_state(tx, &name, &state)).await?;
     for id in intake::left(known, seen) {
         context.go_on()?;
-        match market.order(id).await? {
-            Some(read) => record(context, vec![read], report).await?,
-            None => {
+        match market.order(id).await {
+            Ok(Some(read)) => record(context, vec![read], report).await?,
+            // One order that cannot be read does not keep the others from being followed, now or ever.
+            Err(error) if about_one_order(&error) => report
+                .complaints
+                .push(Complaint { place: format!("order {id}"), problem: clean(&error.to_string()) }),
+            Err(error) => return Err(error.into()),
+            Ok(None) => {
                 report.count("orders_unknown", 1);
                 report.incomplete = true;
                 report.message =
@@ -109,48 +124,109 @@ async fn follow(
     Ok(())
 }
 
+/// Whether a failure says something about the order that was asked for, and nothing about the next one. A resource can
+/// answer 5xx for good (cardmarket.md 6.1).
+fn about_one_order(error: &CallError) -> bool {
+    match error {
+        CallError::BadAnswer { .. } | CallError::NotFound { .. } | CallError::Rejected { .. } => true,
+        CallError::Unavailable { error_type, .. } => *error_type == ErrorType::Http5xx,
+        _ => false,
+    }
+}
+
 /// Records orders with what follows from them, all or nothing.
 async fn record(context: &Context, reads: Vec<OrderRead>, report: &mut Report) -> Result<(), JobError> {
     if reads.is_empty() {
         return Ok(());
     }
     let (account, _) = context.market()?;
-    let mut read_orders = Vec::with_capacity(reads.len());
+    let (mut whole, mut lines) = (Vec::with_capacity(reads.len()), BTreeMap::new());
     for read in reads {
         report.complaints.extend(read.complaints);
-        read_orders.push(read.order);
+        match read.extent {
+            Extent::Whole => whole.push(read.order),
+            Extent::Line => add_line(&mut lines, read.order),
+        }
     }
     let (name, run, now) = (account.clone(), context.run, context.clock.now());
     let recorded = context
         .store
         .write(move |tx| {
-            read_orders
-                .into_iter()
-                .map(|order| record_one(tx, &name, run, &order, now).map(|recorded| (order, recorded)))
-                .collect::<Result<Vec<_>, StoreError>>()
+            let mut recorded = Vec::with_capacity(whole.len() + lines.len());
+            for order in whole {
+                let moves = moves_of(tx, &name, &order)?;
+                recorded.push(record_one(tx, &name, run, order, moves, now)?);
+            }
+            for (id, parts) in lines {
+                recorded.extend(record_lines(tx, &name, run, id, parts, now)?);
+            }
+            Ok(recorded)
         })
         .await?;
-    for (order, (change, moved)) in recorded {
+    for Recorded { order, change, moved } in recorded {
         report.count("movements", moved as i64);
         announce(&order, &change, report);
     }
     Ok(())
 }
 
+/// The lines of one order that a page shows one by one, each an order of its own.
+type Lines = BTreeMap<LineId, Order>;
+
+/// Puts a line to the others of its order. Shown twice on a page, it counts as it was shown last.
+fn add_line(lines: &mut BTreeMap<OrderId, Lines>, part: Order) {
+    if let Some(line) = part.lines.first() {
+        lines.entry(part.id).or_default().insert(line.id, part);
+    }
+}
+
+/// What became of an order.
+struct Recorded {
+    order: Order,
+    change: orders::OrderChange,
+    moved: usize,
+}
+
+/// Records lines that were read one by one: the order becomes what they and its other known lines add up to.
+fn record_lines(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    run: RunId,
+    id: OrderId,
+    parts: Lines,
+    now: DateTime<Utc>,
+) -> Result<Option<Recorded>, StoreError> {
+    let mut moves = Vec::with_capacity(parts.len());
+    for part in parts.values() {
+        moves.extend(moves_of(tx, account, part)?);
+    }
+    let mut known = order_parts::of(tx, account, id)?;
+    known.extend(parts.iter().map(|(line, part)| (*line, part.clone())));
+    let Some(order) = intake::sum(known.into_values()) else { return Ok(None) };
+    let recorded = record_one(tx, account, run, order, moves, now)?;
+    for (line, part) in &parts {
+        order_parts::put(tx, account, *line, part)?;
+    }
+    Ok(Some(recorded))
+}
+
+fn moves_of(tx: &Tx<'_>, account: &AccountName, order: &Order) -> Result<Vec<Movement>, StoreError> {
+    Ok(intake::movements(order, &orders::line_nets(tx, account, order.id)?))
+}
+
 fn record_one(
     tx: &Tx<'_>,
     account: &AccountName,
-    run: crate::domain::RunId,
-    order: &Order,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<(orders::OrderChange, usize), StoreError> {
-    let nets = orders::line_nets(tx, account, order.id)?;
-    let moves = intake::movements(order, &nets);
-    let change = orders::put(tx, account, order, now)?;
+    run: RunId,
+    order: Order,
+    moves: Vec<Movement>,
+    now: DateTime<Utc>,
+) -> Result<Recorded, StoreError> {
+    let change = orders::put(tx, account, &order, now)?;
     for movement in &moves {
         movements::add(tx, account, order.id, movement, run, now)?;
     }
-    Ok((change, moves.len()))
+    Ok(Recorded { order, change, moved: moves.len() })
 }
 
 /// Counts and logs what is new, without a word about the buyer.
@@ -180,5 +256,69 @@ fn announce(order: &Order, change: &orders::OrderChange, report: &mut Report) {
         }
         orders::OrderChange::Changed => report.count("orders_changed", 1),
         orders::OrderChange::Unchanged => report.count("orders_unchanged", 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::super::testing::Place;
+    use super::*;
+    use crate::domain::{OrderPage, OrderState, Outcome, PageCursor, StockPage};
+    use crate::jobs::testing::order;
+    use crate::marketplace::memory::Memory;
+    use crate::marketplace::{Capabilities, Identity, Marketplace};
+
+    /// A shop in which one order cannot be read any more.
+    struct OneBroken(Memory, OrderId, CallError);
+
+    #[async_trait]
+    impl Marketplace for OneBroken {
+        fn capabilities(&self) -> &Capabilities {
+            self.0.capabilities()
+        }
+
+        async fn identity(&self) -> Result<Identity, CallError> {
+            self.0.identity().await
+        }
+
+        async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
+            self.0.stock_page(at).await
+        }
+
+        async fn order_page(
+            &self,
+            feed: &OrderFeed,
+            at: Option<&PageCursor>,
+        ) -> Result<OrderPage, CallError> {
+            self.0.order_page(feed, at).await
+        }
+
+        async fn order(&self, id: OrderId) -> Result<Option<OrderRead>, CallError> {
+            if id == self.1 { Err(self.2.clone()) } else { self.0.order(id).await }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_order_that_cannot_be_read_keeps_no_other_from_being_followed() {
+        let (place, shop) = (Place::new(), Memory::default());
+        shop.shop().orders = vec![order(1, OrderState::Paid), order(2, OrderState::Paid)];
+        place.work(Box::new(shop.clone()), run).await.unwrap();
+        shop.shop().orders.iter_mut().for_each(|order| order.state = OrderState::Received);
+        let at = || "GET order/{id}".to_owned();
+        let poll = |error| place.work(Box::new(OneBroken(shop.clone(), OrderId(1), error)), run);
+
+        let unreadable = CallError::BadAnswer { at: at(), what: "it has no `order`".to_owned() };
+        let report = poll(unreadable).await.unwrap();
+        assert_eq!(report.outcome(), Outcome::Partial);
+        assert!(report.words().unwrap().starts_with("order 1: "), "{:?}", report.words());
+        let follow =
+            |state: OrderState| place.store.read(move |tx| orders::open_in_state(tx, &"cm".into(), &state));
+        assert_eq!(follow(OrderState::Paid).await.unwrap(), [OrderId(1)]);
+        assert_eq!(follow(OrderState::Received).await.unwrap(), [OrderId(2)]);
+
+        let refused = poll(CallError::Unauthorized { at: at() }).await.unwrap_err();
+        assert_eq!(refused.outcome(), Outcome::Blocked, "a login that is lost ends the poll");
     }
 }

@@ -122,6 +122,16 @@ pub fn mark_lost(tx: &Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<(), StoreEr
     Ok(())
 }
 
+/// Gives up waiting for the answers to a run's reads: the run is over. A write stays in doubt.
+pub fn mark_reads_lost(tx: &Tx<'_>, run: RunId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "update requests set state = 'lost', settled_at = ?2
+         where run_id = ?1 and state = 'sent' and method = 'GET'",
+    )?
+    .execute(params![run.0, ms(now)])?;
+    Ok(())
+}
+
 /// How many requests a run has cost so far.
 pub fn count_for_run(tx: &Tx<'_>, run: RunId) -> Result<i64, StoreError> {
     let mut statement = tx.0.prepare_cached("select count(*) from requests where run_id = ?1")?;
@@ -181,6 +191,17 @@ mod tests {
         assert_eq!(state(&tx, ids[1]), ("lost".to_owned(), None));
         assert_eq!(state(&tx, ids[2]), ("lost".to_owned(), None));
         assert_eq!(unanswered(&tx).unwrap(), []);
+    }
+
+    #[test]
+    fn a_run_that_is_over_waits_for_no_read_and_doubts_its_writes() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let write = NewRequest { method: "PUT".to_owned(), ..request(Some(RunId(4))) };
+        let ids =
+            [request(Some(RunId(4))), write, request(Some(RunId(5)))].map(|new| open(&tx, &new).unwrap());
+        mark_reads_lost(&tx, RunId(4), now()).unwrap();
+        assert_eq!(ids.map(|id| state(&tx, id).0), ["lost", "sent", "sent"]);
     }
 
     #[test]

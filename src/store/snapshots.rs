@@ -63,10 +63,22 @@ pub fn abandon(tx: &Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<(), StoreErro
     Ok(())
 }
 
-/// The account's newest reading, whatever became of it.
-pub fn last(tx: &Tx<'_>, account: &AccountName) -> Result<Option<Snapshot>, StoreError> {
+/// Ends what a run has left open of its readings: it failed, took too long, or was stopped on the way.
+pub fn abandon_of(tx: &Tx<'_>, run: RunId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "update snapshots set finished_at = ?2, complete = 0 where run_id = ?1 and finished_at is null",
+    )?
+    .execute(params![run.0, ms(now)])?;
+    Ok(())
+}
+
+/// The account's newest reading that came to its end, complete or not. One that was cut off has seen nothing to
+/// speak of, so it must not pass for one that saw an empty stock.
+pub fn last_to_end(tx: &Tx<'_>, account: &AccountName) -> Result<Option<Snapshot>, StoreError> {
     let mut statement = tx.0.prepare_cached(&format!(
-        "select {COLUMNS} from snapshots where account = ?1 order by snapshot_id desc limit 1"
+        "select {COLUMNS} from snapshots where account = ?1 and exists
+            (select 1 from runs where runs.run_id = snapshots.run_id and outcome in ('success', 'partial'))
+         order by snapshot_id desc limit 1"
     ))?;
     Ok(statement.query_row([account.as_str()], snapshot_of).optional()?)
 }
@@ -108,24 +120,63 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::domain::{Outcome, Trigger};
+    use crate::store::runs;
     use crate::store::testing::{now, scratch};
+
+    const END: SnapshotEnd = SnapshotEnd { complete: true, rows: 5, complaints: 1 };
+
+    /// A run that ended like this.
+    fn run(tx: &Tx<'_>, minute: i64, outcome: Outcome) -> RunId {
+        let new = runs::NewRun {
+            job: "pull".into(),
+            kind: "stock-pull".to_owned(),
+            account: None,
+            due_at: now() + TimeDelta::minutes(minute),
+            trigger: Trigger::Schedule,
+            started_at: now(),
+        };
+        let end = runs::RunEnd {
+            outcome,
+            error_type: None,
+            message: None,
+            requests: 0,
+            counts: Default::default(),
+        };
+        let id = runs::open(tx, &new).unwrap().unwrap();
+        runs::finish(tx, id, &end, now()).unwrap();
+        id
+    }
 
     #[test]
     fn a_reading_that_was_cut_off_is_open_until_abandoned_and_never_complete() {
         let conn = scratch();
         let tx = Tx(&conn);
         let account = AccountName::from("cm");
-        assert_eq!(last(&tx, &account).unwrap(), None);
         let whole = begin(&tx, &account, RunId(1), now()).unwrap();
-        finish(&tx, whole, &SnapshotEnd { complete: true, rows: 5, complaints: 1 }, now()).unwrap();
+        finish(&tx, whole, &END, now()).unwrap();
         let cut_off = begin(&tx, &account, RunId(2), now()).unwrap();
         assert_eq!(left_open(&tx).unwrap().iter().map(|s| s.id).collect::<Vec<_>>(), [cut_off]);
         abandon(&tx, cut_off, now()).unwrap();
         abandon(&tx, whole, now() + TimeDelta::hours(1)).unwrap();
         assert_eq!(left_open(&tx).unwrap(), []);
-        let newest = last(&tx, &account).unwrap().unwrap();
-        assert_eq!((newest.id, newest.complete), (cut_off, false));
         assert_eq!(prune(&tx, now() + TimeDelta::days(1)).unwrap(), 1);
-        assert_eq!(last(&tx, &account).unwrap().unwrap().id, cut_off);
+    }
+
+    #[test]
+    fn a_run_that_failed_leaves_no_reading_open_and_none_that_passes_for_an_empty_stock() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let account = AccountName::from("cm");
+        assert_eq!(last_to_end(&tx, &account).unwrap(), None);
+        let whole = begin(&tx, &account, run(&tx, 1, Outcome::Partial), now()).unwrap();
+        finish(&tx, whole, &END, now()).unwrap();
+        let failed = run(&tx, 2, Outcome::Failure);
+        begin(&tx, &account, failed, now()).unwrap();
+        assert_eq!(last_to_end(&tx, &account).unwrap().unwrap().id, whole);
+        abandon_of(&tx, failed, now()).unwrap();
+        assert_eq!(left_open(&tx).unwrap(), []);
+        let newest = last_to_end(&tx, &account).unwrap().unwrap();
+        assert_eq!((newest.id, newest.rows, newest.complete), (whole, 5, true));
     }
 }

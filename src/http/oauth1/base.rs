@@ -9,13 +9,12 @@ use std::cmp::Ordering;
 use super::encode::{Encoded, push_encoded};
 use super::{Parameters, Repeated, Unsigned};
 
-/// The base string of a request with its OAuth parameters.
-pub fn base_string(request: &Unsigned, oauth: &Parameters, repeated: Repeated) -> String {
-    let mut base = String::with_capacity(BASE_STRING_CAPACITY);
+/// Appends the base string of a request with its OAuth parameters to an empty text.
+pub fn push_base_string(base: &mut String, request: &Unsigned, oauth: &Parameters, repeated: Repeated) {
     base.push_str(request.method);
     base.make_ascii_uppercase();
     base.push('&');
-    push_encoded(&mut base, request.target.without_query());
+    push_encoded(base, request.target.without_query());
     base.push('&');
 
     // The OAuth parameters come sorted, so that only the request's own have to be; then the two are merged.
@@ -25,20 +24,16 @@ pub fn base_string(request: &Unsigned, oauth: &Parameters, repeated: Repeated) -
         while let [(first, of), rest @ ..] = own
             && by_name(first, name).then_with(|| repeated.order(of, &Encoded::text(value))).is_lt()
         {
-            push_pair(&mut base, first, of);
+            push_pair(base, first, of);
             own = rest;
         }
-        push_pair(&mut base, &Encoded::name(name), &Encoded::text(value));
+        push_pair(base, &Encoded::name(name), &Encoded::text(value));
     }
     for (name, value) in own {
-        push_pair(&mut base, name, value);
+        push_pair(base, name, value);
     }
     base.truncate(base.len() - SEPARATOR.len());
-    base
 }
-
-/// Cardmarket's base strings have about 340 bytes; longer ones grow.
-const BASE_STRING_CAPACITY: usize = 512;
 
 /// `&`, encoded.
 const SEPARATOR: &str = "%26";
@@ -143,7 +138,9 @@ mod tests {
                 let target = pairs.iter().fold(Target::new("https://h.test/ws").unwrap(), |target, (key, value)| {
                     target.query(key, value)
                 });
-                base_string(&Unsigned::new("GET", &target, "", 0), &OAUTH, repeated)
+                let mut base = String::new();
+                push_base_string(&mut base, &Unsigned::new("GET", &target, "", 0), &OAUTH, repeated);
+                base
             };
             let mut turned = pairs.clone();
             if !pairs.is_empty() {

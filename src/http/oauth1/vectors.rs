@@ -34,7 +34,10 @@ fn signer(profile: Profile, [key, secret, token, token_secret]: Login) -> Signer
 
 fn base_of(signer: &Signer, request: &Unsigned) -> String {
     let timestamp = request.timestamp.to_string();
-    base_string(request, &signer.parameters(request, &timestamp), signer.profile.repeated)
+    let parameters = signer.parameters(request, &timestamp);
+    let mut base = String::new();
+    push_base_string(&mut base, request, &parameters, signer.profile.repeated);
+    base
 }
 
 fn target(url: &str) -> Target {

@@ -1,0 +1,90 @@
+//! What the tests of the jobs share: a place to work in, and things to sell.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::{Context, JobError, Report};
+use crate::clock::ManualClock;
+use crate::domain::{
+    Currency, LineId, Money, Order, OrderId, OrderLine, OrderState, Outcome, RunId, Trigger,
+};
+use crate::marketplace::Marketplace;
+use crate::store::{Lane, Store, runs, snapshots};
+
+/// A database of its own and a clock that stands still until it is moved.
+pub(super) struct Place {
+    pub store: Store,
+    pub clock: Arc<ManualClock>,
+    dir: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let clock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let now = crate::clock::Clock::now(&*clock);
+        let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now).unwrap();
+        Self { store, clock, dir }
+    }
+
+    /// One run of a job on account `cm`, opened and closed as the agent does.
+    pub async fn work(
+        &self,
+        market: Box<dyn Marketplace>,
+        job: impl AsyncFnOnce(&Context) -> Result<Report, JobError>,
+    ) -> Result<Report, JobError> {
+        self.clock.jump(chrono::TimeDelta::minutes(5));
+        let now = crate::clock::Clock::now(&*self.clock);
+        let new = runs::NewRun {
+            job: "job".into(),
+            kind: "job".to_owned(),
+            account: Some("cm".into()),
+            due_at: now,
+            trigger: Trigger::Manual,
+            started_at: now,
+        };
+        let run: RunId = self.store.write(move |tx| runs::open(tx, &new)).await?.unwrap();
+        let context = Context {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            run,
+            job: "job".into(),
+            account: Some(("cm".into(), market)),
+            state_dir: self.dir.path().to_owned(),
+            stop: CancellationToken::new(),
+        };
+        let result = job(&context).await;
+        let outcome = result.as_ref().map_or_else(JobError::outcome, Report::outcome);
+        self.store.write(move |tx| close(tx, run, outcome, now)).await?;
+        result
+    }
+}
+
+fn close(
+    tx: &crate::store::Tx<'_>,
+    run: RunId,
+    outcome: Outcome,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), crate::store::StoreError> {
+    let end =
+        runs::RunEnd { outcome, error_type: None, message: None, requests: 0, counts: Default::default() };
+    runs::finish(tx, run, &end, now)?;
+    snapshots::abandon_of(tx, run, now)
+}
+
+/// An order of one copy.
+pub(super) fn order(id: i64, state: OrderState) -> Order {
+    let price = Money { minor: 250, currency: Currency::EUR };
+    let line = OrderLine {
+        id: LineId(id * 10),
+        sku: "sku".into(),
+        listing_id: crate::domain::ListingId(id * 10),
+        title: "Ocelot Pride".to_owned(),
+        quantity: 1,
+        unit_price: price,
+    };
+    let (placed_at, paid_at, tracking_number) = (None, None, None);
+    Order { id: OrderId(id), state, placed_at, paid_at, total: price, tracking_number, lines: vec![line] }
+}
