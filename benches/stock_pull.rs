@@ -81,7 +81,7 @@ async fn pull(dir: &Path, shop: &Sandbox) -> Pull {
     let before = shop.with_shop(|shop| shop.ledger().total());
     let begun = clock.elapsed();
     let mut command = shop::sellerd(dir);
-    command.args(["job", "run", "stock-pull", "-o", "json"]).stdout(Stdio::piped());
+    command.args(["job", "run", "stock-pull", "-o", "json"]).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the binary starts");
     let mut peak: f64 = 0.0;
     // It answers only at its end, so nothing blocks it meanwhile; the high-water mark is read until there is none.

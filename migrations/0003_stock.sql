@@ -13,10 +13,8 @@ create table snapshots (
 ) strict;
 create index snapshots_by_account on snapshots (account, snapshot_id);
 
--- The listings as last seen. A row is written only when it changes; then it keeps what it was before
--- (`was_*`) and what differed (`last_change`: 1 quantity, 2 price, 4 details, 8 carts; 0 for a new one),
--- so that one statement both stores a row and tells what happened to it. `changed_at` and `snapshot_id` are of
--- the last change of what is offered; copies coming into carts and leaving them do not count.
+-- The listings as last seen. A row is written only when it changes. `changed_at` and `snapshot_id` are of the last
+-- change of what is offered; copies coming into carts and leaving them do not count.
 create table listings (
     account         text    not null,
     listing_id      integer not null,
@@ -30,9 +28,6 @@ create table listings (
     first_seen_at   integer not null,
     changed_at      integer not null,
     snapshot_id     integer not null,
-    last_change     integer not null,
-    was_quantity    integer,
-    was_price_minor integer,
     primary key (account, listing_id)
 ) strict;
 create index listings_in_carts on listings (account, listing_id) where in_carts <> 0;

@@ -4,13 +4,17 @@
 //! The table keeps its rows where they were first put and finds them by a small index. With the rows in the index
 //! itself, a first pull was three times slower: listing numbers come in no order, and a row is 300 bytes.
 //!
+//! A row is looked up, compared here, and written only where it differs. One upsert that returns what it changed
+//! would say the same in fewer words, but SQLite makes a temporary table for each `returning`, which takes longer than
+//! the row.
+//!
 //! What a pull did not see is told by the job, which holds the numbers it saw in memory (8 bytes each): a mark on
 //! every row that was seen would mean writing every row at every pull.
 
 use std::ops::AddAssign;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Error, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -69,38 +73,13 @@ pub fn put(
     rows: &[Listing],
     now: DateTime<Utc>,
 ) -> Result<PutCounts, StoreError> {
-    let mut statement = tx.0.prepare_cached(match part {
-        StockPart::Offered => PUT_OFFERED,
-        StockPart::InCarts => PUT_IN_CARTS,
-    })?;
-    let mut history = Recorder::new(tx, account, snapshot, now)?;
+    let mut shelf = Shelf::open(tx, account, snapshot, now)?;
     let mut counts = PutCounts::default();
     for listing in rows {
-        let row = params![
-            account.as_str(),
-            listing.id.0,
-            listing.sku.as_str(),
-            listing.title,
-            listing.quantity,
-            listing.price.minor,
-            listing.price.currency.as_str(),
-            listing.attributes,
-            ms(now),
-            snapshot,
-        ];
-        let changed = statement.query_row(row, change_of).optional()?;
-        let Some((bits, before)) = changed else {
-            counts.unchanged += 1;
-            continue;
+        counts += match part {
+            StockPart::Offered => shelf.put_offered(listing)?,
+            StockPart::InCarts => shelf.put_in_carts(listing)?,
         };
-        counts.count(bits);
-        let quantity = if part == StockPart::Offered { listing.quantity } else { 0 };
-        let after = Offer { quantity, price_minor: listing.price.minor };
-        if bits == ADDED {
-            history.record(listing.id, None, Some(after))?;
-        } else if bits & (QUANTITY | PRICE) != 0 {
-            history.record(listing.id, before, Some(after))?;
-        }
     }
     Ok(counts)
 }
@@ -146,7 +125,7 @@ pub fn remove(
 /// Sets to nothing the copies in carts of every listing that is not in `seen` (sorted), and returns of how many.
 pub fn clear_carts_except(tx: &Tx<'_>, account: &AccountName, seen: &[ListingId]) -> Result<i64, StoreError> {
     let mut statement = tx.0.prepare_cached(
-        "update listings set in_carts = 0, last_change = 8
+        "update listings set in_carts = 0
          where account = ?1 and listing_id = ?2 and in_carts <> 0",
     )?;
     let stale = not_seen(tx, "in_carts", account, seen)?;
@@ -165,17 +144,10 @@ pub fn clear_offered_except(
     snapshot: i64,
     now: DateTime<Utc>,
 ) -> Result<i64, StoreError> {
-    let mut statement = tx.0.prepare_cached(
-        "update listings set was_quantity = quantity, was_price_minor = price_minor, quantity = 0, last_change = 1,
-            changed_at = ?3, snapshot_id = ?4
-         where account = ?1 and listing_id = ?2 and quantity <> 0 returning was_quantity, was_price_minor",
-    )?;
-    let mut history = Recorder::new(tx, account, snapshot, now)?;
     let stale = not_seen(tx, "quantity", account, seen)?;
+    let mut shelf = Shelf::open(tx, account, snapshot, now)?;
     for id in &stale {
-        let offer = |row: &Row<'_>| Ok(Offer { quantity: row.get(0)?, price_minor: row.get(1)? });
-        let before = statement.query_row(params![account.as_str(), id.0, ms(now), snapshot], offer)?;
-        history.record(*id, Some(before), Some(Offer { quantity: 0, ..before }))?;
+        shelf.take_off(*id)?;
     }
     Ok(as_count(stale.len()))
 }
@@ -203,49 +175,145 @@ pub fn each(
     Ok(())
 }
 
-/// The bits of `last_change`.
-const ADDED: i64 = 0;
-const QUANTITY: i64 = 1;
-const PRICE: i64 = 2;
-const DETAILS: i64 = 4;
-const CARTS: i64 = 8;
+/// What rows of one account are looked up and written with, many in a row.
+struct Shelf<'t> {
+    tx: &'t Tx<'t>,
+    find: CachedStatement<'t>,
+    add: CachedStatement<'t>,
+    change: CachedStatement<'t>,
+    history: Recorder<'t>,
+    account: &'t str,
+    snapshot: i64,
+    at: i64,
+}
 
-const PUT_OFFERED: &str = "
-    insert into listings (account, listing_id, sku, title, quantity, in_carts, price_minor, currency, attributes,
-        first_seen_at, changed_at, snapshot_id, last_change)
-    values (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?9, ?10, 0)
-    on conflict (account, listing_id) do update set
-        last_change =
-            case when excluded.quantity <> listings.quantity then 1 else 0 end
-            + case when excluded.price_minor <> listings.price_minor or excluded.currency <> listings.currency
-                then 2 else 0 end
-            + case when excluded.sku <> listings.sku or excluded.title <> listings.title
-                or excluded.attributes <> listings.attributes then 4 else 0 end,
-        was_quantity = listings.quantity, was_price_minor = listings.price_minor,
-        sku = excluded.sku, title = excluded.title, quantity = excluded.quantity,
-        price_minor = excluded.price_minor, currency = excluded.currency, attributes = excluded.attributes,
-        changed_at = excluded.changed_at, snapshot_id = excluded.snapshot_id
-    where excluded.quantity <> listings.quantity or excluded.price_minor <> listings.price_minor
-        or excluded.currency <> listings.currency or excluded.sku <> listings.sku
-        or excluded.title <> listings.title or excluded.attributes <> listings.attributes
-    returning last_change, was_quantity, was_price_minor";
+/// What is there of a listing, as far as what comes in is compared with it.
+struct Known {
+    row: i64,
+    offer: Offer,
+    in_carts: i64,
+    same_currency: bool,
+    same_details: bool,
+}
 
-const PUT_IN_CARTS: &str = "
-    insert into listings (account, listing_id, sku, title, quantity, in_carts, price_minor, currency, attributes,
-        first_seen_at, changed_at, snapshot_id, last_change)
-    values (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 0)
-    on conflict (account, listing_id) do update set
-        in_carts = excluded.in_carts, last_change = 8
-    where excluded.in_carts <> listings.in_carts
-    returning last_change, was_quantity, was_price_minor";
+impl<'t> Shelf<'t> {
+    fn open(
+        tx: &'t Tx<'t>,
+        account: &'t AccountName,
+        snapshot: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
+        let find = tx.0.prepare_cached(
+            "select rowid, quantity, price_minor, in_carts, currency, sku, title, attributes from listings
+             where account = ?1 and listing_id = ?2",
+        )?;
+        let add = tx.0.prepare_cached(
+            "insert into listings (account, listing_id, sku, title, quantity, in_carts, price_minor, currency,
+                attributes, first_seen_at, changed_at, snapshot_id)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)",
+        )?;
+        let change = tx.0.prepare_cached(
+            "update listings set sku = ?2, title = ?3, quantity = ?4, price_minor = ?5, currency = ?6, attributes = ?7,
+                changed_at = ?8, snapshot_id = ?9 where rowid = ?1",
+        )?;
+        let history = Recorder::new(tx, account, snapshot, now)?;
+        Ok(Self { tx, find, add, change, history, account: account.as_str(), snapshot, at: ms(now) })
+    }
 
-impl PutCounts {
-    fn count(&mut self, bits: i64) {
-        self.added += i64::from(bits == ADDED);
-        self.quantity_changed += i64::from(bits & QUANTITY != 0);
-        self.price_changed += i64::from(bits & PRICE != 0);
-        self.details_changed += i64::from(bits & DETAILS != 0);
-        self.carts_changed += i64::from(bits & CARTS != 0);
+    /// Everything but the carts.
+    fn put_offered(&mut self, listing: &Listing) -> Result<PutCounts, StoreError> {
+        let Some(known) = self.known(listing)? else { return self.add(listing, listing.quantity, 0) };
+        let after = Offer { quantity: listing.quantity, price_minor: listing.price.minor };
+        let quantity = known.offer.quantity != after.quantity;
+        let price = known.offer.price_minor != after.price_minor || !known.same_currency;
+        if !quantity && !price && known.same_details {
+            return Ok(PutCounts { unchanged: 1, ..PutCounts::default() });
+        }
+        self.change.execute(params![
+            known.row,
+            listing.sku.as_str(),
+            listing.title,
+            listing.quantity,
+            listing.price.minor,
+            listing.price.currency.as_str(),
+            listing.attributes,
+            self.at,
+            self.snapshot,
+        ])?;
+        if quantity || price {
+            self.history.record(listing.id, Some(known.offer), Some(after))?;
+        }
+        Ok(PutCounts {
+            quantity_changed: i64::from(quantity),
+            price_changed: i64::from(price),
+            details_changed: i64::from(!known.same_details),
+            ..PutCounts::default()
+        })
+    }
+
+    /// The copies in carts and nothing else.
+    fn put_in_carts(&mut self, listing: &Listing) -> Result<PutCounts, StoreError> {
+        match self.known(listing)? {
+            None => self.add(listing, 0, listing.quantity),
+            Some(known) if known.in_carts == listing.quantity => {
+                Ok(PutCounts { unchanged: 1, ..PutCounts::default() })
+            }
+            Some(known) => {
+                let mut change =
+                    self.tx.0.prepare_cached("update listings set in_carts = ?2 where rowid = ?1")?;
+                change.execute([known.row, listing.quantity])?;
+                Ok(PutCounts { carts_changed: 1, ..PutCounts::default() })
+            }
+        }
+    }
+
+    fn add(&mut self, listing: &Listing, quantity: i64, in_carts: i64) -> Result<PutCounts, StoreError> {
+        self.add.execute(params![
+            self.account,
+            listing.id.0,
+            listing.sku.as_str(),
+            listing.title,
+            quantity,
+            in_carts,
+            listing.price.minor,
+            listing.price.currency.as_str(),
+            listing.attributes,
+            self.at,
+            self.snapshot,
+        ])?;
+        let after = Offer { quantity, price_minor: listing.price.minor };
+        self.history.record(listing.id, None, Some(after))?;
+        Ok(PutCounts { added: 1, ..PutCounts::default() })
+    }
+
+    /// None are on offer any more.
+    fn take_off(&mut self, id: ListingId) -> Result<(), StoreError> {
+        let offer =
+            |row: &Row<'_>| Ok((row.get(0)?, Offer { quantity: row.get(1)?, price_minor: row.get(2)? }));
+        let (row, before): (i64, Offer) = self.find.query_row(params![self.account, id.0], offer)?;
+        let mut take_off = self.tx.0.prepare_cached(
+            "update listings set quantity = 0, changed_at = ?2, snapshot_id = ?3 where rowid = ?1",
+        )?;
+        take_off.execute([row, self.at, self.snapshot])?;
+        self.history.record(id, Some(before), Some(Offer { quantity: 0, ..before }))
+    }
+
+    fn known(&mut self, listing: &Listing) -> Result<Option<Known>, StoreError> {
+        let known = |row: &Row<'_>| {
+            let same = |column: usize, text: &str| {
+                Ok::<_, Error>(row.get_ref(column)?.as_bytes()? == text.as_bytes())
+            };
+            Ok(Known {
+                row: row.get(0)?,
+                offer: Offer { quantity: row.get(1)?, price_minor: row.get(2)? },
+                in_carts: row.get(3)?,
+                same_currency: same(4, listing.price.currency.as_str())?,
+                same_details: same(5, listing.sku.as_str())?
+                    && same(6, &listing.title)?
+                    && same(7, &listing.attributes)?,
+            })
+        };
+        Ok(self.find.query_row(params![self.account, listing.id.0], known).optional()?)
     }
 }
 
@@ -258,11 +326,6 @@ impl AddAssign for PutCounts {
         self.carts_changed += page.carts_changed;
         self.unchanged += page.unchanged;
     }
-}
-
-fn change_of(row: &Row<'_>) -> rusqlite::Result<(i64, Option<Offer>)> {
-    let (quantity, price): (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
-    Ok((row.get(0)?, quantity.zip(price).map(|(quantity, price_minor)| Offer { quantity, price_minor })))
 }
 
 /// The listings with something in `column` that are not in `seen`. Usually few, so they are collected before any of

@@ -176,7 +176,7 @@ mod tests {
          insert into requests (account, epoch, run_id, method, template, class, attempt, sent_at)
          values ('cm', 3, 1, 'GET', 'stock/{start}', 'stock', 1, 4);",
         "insert into snapshots (account, started_at) values ('cm', 1);
-         insert into listings values ('cm', 1, 's', 't', 1, 0, 5, 'EUR', '{}', 1, 1, 1, 0, null, null);
+         insert into listings values ('cm', 1, 's', 't', 1, 0, 5, 'EUR', '{}', 1, 1, 1);
          insert into listing_history (account, listing_id, at, snapshot_id, op) values ('cm', 1, 1, 1, 'add');",
         "insert into orders values ('cm', 1, 'paid', 1, 2, 'EUR', 5, null, 1, 1, null);
          insert into order_lines values ('cm', 1, 1, 's', 1, 't', 1, 5);
