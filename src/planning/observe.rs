@@ -93,7 +93,7 @@ impl Observation {
             "the stock changed while it was read".to_owned()
         } else if let Some(total) = self.total.filter(|total| *total != seen) {
             format!("{seen} of {total} listings were shown")
-        } else if seen + self.rows_in_carts() == 0 && known >= BELIEVE_EMPTY_BELOW && !empty_before {
+        } else if seen == 0 && known >= BELIEVE_EMPTY_BELOW && !empty_before {
             format!(
                 "the stock is suddenly empty, {known} listings were known; it is believed when seen again"
             )
@@ -197,6 +197,9 @@ mod tests {
         assert!(matches!(empty.completeness(8_431, false), Completeness::Incomplete(_)));
         assert_eq!(empty.completeness(8_431, true), Completeness::Complete);
         assert_eq!(empty.completeness(0, false), Completeness::Complete);
+        let in_carts = StockPage { part: StockPart::InCarts, ..page(&[1], None) };
+        let sold_out = read(&[page(&[], Some(0)), in_carts]);
+        assert!(matches!(sold_out.completeness(8_431, false), Completeness::Incomplete(_)), "carts or not");
     }
 
     proptest! {
