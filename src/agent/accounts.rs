@@ -12,7 +12,7 @@ use crate::clock::SharedClock;
 use crate::config::{Account, Config, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
 use crate::http::oauth1::{Signer, Target};
-use crate::http::{Client, Parts, Random, ReqwestTransport, Transport, WireError};
+use crate::http::{Client, Gate, Parts, Random, ReqwestTransport, Transport, WireError};
 use crate::marketplace::{Connection, Marketplace};
 use crate::policy::access::AccessEvent;
 use crate::store::{Store, StoreError, accounts, leases, problems};
@@ -21,6 +21,12 @@ use crate::store::{Store, StoreError, accounts, leases, problems};
 pub trait Wires: Send + Sync {
     /// A connection of the account's own.
     fn open(&self, account: &Account) -> Result<Arc<dyn Transport>, WireError>;
+
+    /// What the account's requests pass before they are on the wire: the gate itself, unless somebody stands beside
+    /// it and watches.
+    fn guard(&self, _: &Account, gate: Arc<dyn Gate>) -> Arc<dyn Gate> {
+        gate
+    }
 }
 
 /// The network.
@@ -139,7 +145,7 @@ async fn make_one(
     };
     let parts = Parts {
         transport,
-        gate: Arc::new(gate),
+        gate: shared.wires.guard(account, Arc::new(gate)),
         signer: Some(Signer::new((descriptor.profile)(&account.options), credentials)),
         headers: descriptor.limit_headers,
         clock: shared.clock.clone(),

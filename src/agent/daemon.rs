@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -14,30 +13,26 @@ use tokio_util::task::TaskTracker;
 use super::accounts::{AccountError, Accounts, Shared};
 use super::ask::Desk;
 use super::runner::{Due, Runner};
-use super::state::{State, StateError};
-use super::status::Status;
+use super::state::{Machine, State, StateError};
 use super::trigger::{self, SharedBoard, Trigger, TriggerError};
+use super::watch::{Front, Watch};
 use super::{control, systemd};
 use crate::config::{self, Config, Severity};
 use crate::domain::JobName;
 use crate::policy::due::{Board, Claimed, Plan};
 use crate::store::{Store, StoreError, jobs as job_state, problems};
-use crate::web;
 
 /// A running agent.
 pub struct Daemon {
     state: State,
-    config: Arc<RwLock<Arc<Config>>>,
-    shared: Shared,
+    watch: Arc<Watch>,
     runner: Runner,
-    board: SharedBoard,
     trigger: Box<dyn Trigger>,
     due: mpsc::Receiver<Claimed>,
     servers: TaskTracker,
     stop: CancellationToken,
     servers_stop: CancellationToken,
     address: Option<SocketAddr>,
-    armed_at: DateTime<Utc>,
 }
 
 /// What it is told.
@@ -73,9 +68,9 @@ pub enum StartError {
     /// Nothing would ever be due.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
-    /// The page's address is taken.
+    /// The page cannot be opened.
     #[error("{0}")]
-    Listen(String),
+    Front(String),
 }
 
 /// Claims that wait for us. What does not fit stays on the board.
@@ -84,16 +79,14 @@ const WAITING_CLAIMS: usize = 64;
 /// Runs get this long to end after the first request to stop: less than the unit's `TimeoutStopSec`.
 const DRAIN_LIMIT: Duration = Duration::from_secs(110);
 
-/// Ready means that the schedule was looked at within this span.
-const TICK_LIMIT: Duration = Duration::from_secs(60);
-
 impl Daemon {
     /// Takes the state, makes the accounts, arms the schedule and opens the ways in. Ready when it returns.
     pub async fn start(
         config: Config,
         make_shared: impl FnOnce(Store) -> Shared,
-        clock: crate::clock::SharedClock,
+        machine: Machine,
         mut trigger: Box<dyn Trigger>,
+        front: &dyn Front,
     ) -> Result<Self, StartError> {
         tracing::info!(
             event = "agent.started",
@@ -104,17 +97,8 @@ impl Daemon {
             "sellerd started",
         );
         // The state first: a second agent is told of the first, not of its port.
-        let state = State::open(&config, &clock).await?;
-        let listener = match config.http.listen {
-            None => None,
-            Some(listen) => match web::bind(listen).await {
-                Ok(listener) => Some(listener),
-                Err(why) => {
-                    state.close(clock.now()).await?;
-                    return Err(StartError::Listen(why));
-                }
-            },
-        };
+        let state = State::open(&config, &machine).await?;
+        let clock = machine.clock;
         let shared = make_shared(state.store.clone());
         let accounts = Accounts::make(&config, &Accounts::default(), &shared).await?;
         let stop = CancellationToken::new();
@@ -125,27 +109,33 @@ impl Daemon {
         trigger.start(board.clone(), claims).await?;
 
         let config = Arc::new(RwLock::new(Arc::new(config)));
-        let mut daemon = Self {
+        let watch = Arc::new(Watch { config, shared, board, armed_at: clock.now() });
+        let servers_stop = CancellationToken::new();
+        let address = match front.open(watch.clone(), servers_stop.clone()).await {
+            Ok(address) => address,
+            Err(why) => {
+                trigger.stop().await;
+                state.close(clock.now()).await?;
+                return Err(StartError::Front(why));
+            }
+        };
+        let daemon = Self {
             state,
-            config,
-            shared,
+            watch,
             runner,
-            board,
             trigger,
             due,
             servers: TaskTracker::new(),
             stop,
-            servers_stop: CancellationToken::new(),
-            address: None,
-            armed_at: clock.now(),
+            servers_stop,
+            address,
         };
-        daemon.open_page(listener);
         daemon.open_control();
         systemd::ready();
         daemon.tell_systemd().await;
         tracing::info!(
             event = "agent.ready",
-            startup_ms = daemon.shared.clock.elapsed().as_millis() as u64,
+            startup_ms = daemon.watch.shared.clock.elapsed().as_millis() as u64,
             page = daemon.address.map(|address| format!("http://{address}")),
             "ready",
         );
@@ -160,18 +150,19 @@ impl Daemon {
     /// Where people ask things of it.
     pub fn desk(&self) -> Arc<Desk> {
         Arc::new(Desk {
-            config: self.config.clone(),
+            config: self.watch.config.clone(),
             runner: self.runner.clone(),
-            shared: self.shared.clone(),
+            shared: self.watch.shared.clone(),
         })
     }
 
     /// Works until it is told to stop.
     pub async fn serve(mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Stopped, StoreError> {
         let feeding = systemd::feeding_interval();
-        let mut fed = self.shared.clock.elapsed();
+        let mut fed = self.watch.shared.clock.elapsed();
         loop {
-            let feed_in = feeding.map(|every| (fed + every).saturating_sub(self.shared.clock.elapsed()));
+            let feed_in =
+                feeding.map(|every| (fed + every).saturating_sub(self.watch.shared.clock.elapsed()));
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(Command::Reload(answer)) => {
@@ -188,9 +179,9 @@ impl Daemon {
                     None => break,
                 },
                 // Only under a watchdog: fed by this loop, and only while the schedule is looked at.
-                () = self.shared.clock.sleep(feed_in.unwrap_or_default()), if feeding.is_some() => {
-                    fed = self.shared.clock.elapsed();
-                    if self.not_ticking().is_none() {
+                () = self.watch.shared.clock.sleep(feed_in.unwrap_or_default()), if feeding.is_some() => {
+                    fed = self.watch.shared.clock.elapsed();
+                    if self.watch.not_ready().is_none() {
                         systemd::feed();
                     }
                 }
@@ -212,7 +203,8 @@ impl Daemon {
                 "the agent was not there; left out, as `on_missed` says",
             );
             let (job, until) = (missed.job, missed.due_last);
-            let noted = self.shared.store.write(move |tx| job_state::set_planned_from(tx, &job, until)).await;
+            let noted =
+                self.watch.shared.store.write(move |tx| job_state::set_planned_from(tx, &job, until)).await;
             if let Err(error) = noted {
                 tracing::error!("what was left out could not be recorded: {error}");
             }
@@ -225,7 +217,7 @@ impl Daemon {
                     job = fire.job.as_str(),
                     due = %fire.due_at,
                     slots = fire.missed,
-                    late_by_s = (self.shared.clock.now() - fire.due_at).num_seconds(),
+                    late_by_s = (self.watch.shared.clock.now() - fire.due_at).num_seconds(),
                     action = "run-once",
                     "the agent was not there; run once for all of them",
                 );
@@ -245,10 +237,10 @@ impl Daemon {
                 subject: "config".to_owned(),
                 severity: problems::Severity::Warning,
                 title: format!("the agent goes on with its older configuration: {why}"),
-                since: self.shared.clock.now(),
+                since: self.watch.shared.clock.now(),
                 fix: "sellerd config check, then reload again".to_owned(),
             };
-            let noted = self.shared.store.write(move |tx| problems::open(tx, &problem)).await;
+            let noted = self.watch.shared.store.write(move |tx| problems::open(tx, &problem)).await;
             if let Err(error) = noted {
                 tracing::error!("a problem could not be recorded: {error}");
             }
@@ -277,17 +269,17 @@ impl Daemon {
             return Err(why);
         };
         let changes = old.changes_to(&new);
-        let accounts = Accounts::make(&new, &self.runner.accounts(), &self.shared)
+        let accounts = Accounts::make(&new, &self.runner.accounts(), &self.watch.shared)
             .await
             .map_err(|error| error.to_string())?;
-        let now = self.shared.clock.now();
-        let plans = plans(&new, &self.shared.store, now).await.map_err(|error| error.to_string())?;
-        let store = &self.shared.store;
+        let now = self.watch.shared.clock.now();
+        let plans = plans(&new, &self.watch.shared.store, now).await.map_err(|error| error.to_string())?;
+        let store = &self.watch.shared.store;
         let closed = store.write(move |tx| problems::close(tx, RELOAD_FAILED, "config", now)).await;
         closed.map_err(|error| error.to_string())?;
-        *self.config.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(new);
+        *self.watch.config.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(new);
         self.runner.replace_accounts(accounts);
-        trigger::lock(&self.board).replace(plans, now);
+        trigger::lock(&self.watch.board).replace(plans, now);
         if let Err(error) = self.trigger.replace().await {
             tracing::warn!("{error}");
         }
@@ -300,13 +292,13 @@ impl Daemon {
         systemd::stopping();
         let running = self.runner.running();
         tracing::info!(event = "agent.stopping", running_jobs = running.len(), "stopping");
-        let begun = self.shared.clock.elapsed();
+        let begun = self.watch.shared.clock.elapsed();
         self.trigger.stop().await;
         self.stop.cancel();
         let stopped = tokio::select! {
             () = self.runner.drained() => Stopped::Drained,
             () = asked_again(commands) => Stopped::AtOnce,
-            () = self.shared.clock.sleep(DRAIN_LIMIT) => Stopped::AtOnce,
+            () = self.watch.shared.clock.sleep(DRAIN_LIMIT) => Stopped::AtOnce,
         };
         self.servers_stop.cancel();
         self.servers.close();
@@ -318,39 +310,22 @@ impl Daemon {
         // A client that keeps its connection open does not keep the agent.
         tokio::select! {
             () = self.servers.wait() => {}
-            () = self.shared.clock.sleep(Duration::from_secs(1)) => {}
+            () = self.watch.shared.clock.sleep(Duration::from_secs(1)) => {}
         }
         let _ = std::fs::remove_file(control::socket_path(&self.config().state_dir));
-        let now = self.shared.clock.now();
-        let wait_ms = (self.shared.clock.elapsed() - begun).as_millis() as u64;
+        let now = self.watch.shared.clock.now();
+        let wait_ms = (self.watch.shared.clock.elapsed() - begun).as_millis() as u64;
         self.state.close(now).await?;
         tracing::info!(event = "agent.stopped", wait_ms, "stopped");
         Ok(stopped)
     }
 
     fn config(&self) -> Arc<Config> {
-        self.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
-    }
-
-    fn open_page(&mut self, listener: Option<tokio::net::TcpListener>) {
-        let Some(listener) = listener else { return };
-        self.address = listener.local_addr().ok();
-        let source = Arc::new(Page {
-            config: self.config.clone(),
-            shared: self.shared.clone(),
-            board: self.board.clone(),
-            armed_at: self.armed_at,
-        });
-        let stop = self.servers_stop.clone();
-        self.servers.spawn(async move {
-            if let Err(error) = web::serve(listener, source, stop).await {
-                tracing::error!("the page broke off: {error}");
-            }
-        });
+        self.watch.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
     /// Without a control socket the agent works all the same; only `job run` cannot reach it.
-    fn open_control(&mut self) {
+    fn open_control(&self) {
         let desk = self.desk();
         let stop = self.servers_stop.clone();
         match control::bind(&self.config().state_dir) {
@@ -368,22 +343,18 @@ impl Daemon {
         }
     }
 
-    fn not_ticking(&self) -> Option<String> {
-        not_ticking(&self.board, self.armed_at, self.shared.clock.now())
-    }
-
     /// One line for `systemctl status`.
     async fn tell_systemd(&self) {
         if !systemd::listens() {
             return;
         }
-        let now = self.shared.clock.now();
+        let now = self.watch.shared.clock.now();
         let config = self.config();
-        let next = trigger::lock(&self.board).upcoming(now, 1).into_iter().next();
+        let next = trigger::lock(&self.watch.board).upcoming(now, 1).into_iter().next();
         let next = next.map(|(job, at, _)| {
             format!(", next {job} {}", at.with_timezone(&config.timezone).format("%H:%M"))
         });
-        let open = self.shared.store.read(problems::list).await.unwrap_or_default();
+        let open = self.watch.shared.store.read(problems::list).await.unwrap_or_default();
         let first = open.first().map(|problem| format!(": {}", problem.title)).unwrap_or_default();
         let (jobs, next) = (config.jobs.len(), next.unwrap_or_default());
         systemd::status(&format!("{jobs} jobs{next}, {} problems{first}", open.len()));
@@ -391,34 +362,6 @@ impl Daemon {
 }
 
 const RELOAD_FAILED: &str = "E460";
-
-/// What the page shows is read when it is asked for.
-struct Page {
-    config: Arc<RwLock<Arc<Config>>>,
-    shared: Shared,
-    board: SharedBoard,
-    armed_at: DateTime<Utc>,
-}
-
-#[async_trait]
-impl web::Source for Page {
-    async fn status(&self) -> Result<Status, String> {
-        let config = self.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        let status = Status::read(&config, Some(&self.shared.store), self.shared.clock.now()).await;
-        status.map_err(|error| error.to_string())
-    }
-
-    fn not_ready(&self) -> Option<String> {
-        not_ticking(&self.board, self.armed_at, self.shared.clock.now())
-    }
-}
-
-/// The schedule was armed at `armed_at`; from then on it has to be looked at again and again.
-fn not_ticking(board: &SharedBoard, armed_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
-    let last = trigger::lock(board).last_claim().unwrap_or(armed_at);
-    let fresh = (now - last).abs().to_std().is_ok_and(|age| age <= TICK_LIMIT);
-    (!fresh).then(|| "the schedule has not been looked at for a minute".to_owned())
-}
 
 /// A plan for each job, from where it was left.
 async fn plans(config: &Config, store: &Store, now: DateTime<Utc>) -> Result<Vec<Plan>, StoreError> {

@@ -12,3 +12,4 @@ pub mod state;
 pub mod status;
 pub mod systemd;
 pub mod trigger;
+pub mod watch;

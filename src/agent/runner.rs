@@ -149,7 +149,7 @@ impl Runner {
         let now = self.0.shared.clock.now();
         let new = new_run(&due, now);
         let recorded = self.0.shared.store.write(move |tx| {
-            let Some(run) = runs::open(tx, &new)? else { return Ok(()) };
+            let Some(run) = runs::open(tx, &new)? else { return Ok(None) };
             let end = runs::RunEnd {
                 outcome: Outcome::Skipped,
                 error_type: None,
@@ -158,10 +158,14 @@ impl Runner {
                 counts: Default::default(),
             };
             runs::finish(tx, run, &end, now)?;
-            job_state::set_planned_from(tx, &new.job, new.due_at)
+            job_state::set_planned_from(tx, &new.job, new.due_at)?;
+            runs::show(tx, run)
         });
-        if let Err(error) = recorded.await {
-            tracing::error!(job = due.job.name.as_str(), "a skipped run could not be recorded: {error}");
+        match recorded.await {
+            Ok(row) => row.iter().for_each(log_closed),
+            Err(error) => {
+                tracing::error!(job = due.job.name.as_str(), "a skipped run could not be recorded: {error}");
+            }
         }
     }
 
@@ -291,6 +295,13 @@ fn no_account(job: &Job) -> runs::RunEnd {
 
 fn failed(outcome: Outcome, error_type: Option<ErrorType>, message: String) -> runs::RunEnd {
     runs::RunEnd { outcome, error_type, message: Some(message), requests: 0, counts: Default::default() }
+}
+
+/// The line of a run that nobody worked on to its end: it was not begun, or a crash left it open.
+pub(super) fn log_closed(row: &runs::RunRow) {
+    let lasted = row.finished_at.map_or(0, |end| (end - row.started_at).num_milliseconds());
+    telemetry::run_span(row.account.as_ref(), &row.job, row.run_id)
+        .in_scope(|| log_finished(row, lasted.unsigned_abs()));
 }
 
 /// The one line of every run, whatever happened.

@@ -3,11 +3,28 @@
 use chrono::{DateTime, Utc};
 
 use super::instance::{Instance, InstanceError};
+use super::runner::log_closed;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::{ErrorType, Outcome};
 use crate::planning::recovery::{Repair, Wreckage, repairs};
 use crate::store::{self, Lane, Store, StoreError, Tx, requests, runs, session, snapshots};
+
+/// What the machine gives: its time, and where the database works. Under simulation both are other values.
+#[derive(Clone)]
+pub struct Machine {
+    /// The time.
+    pub clock: SharedClock,
+    /// Where transactions run.
+    pub lane: Lane,
+}
+
+impl Machine {
+    /// A machine in service, with threads of its own for the database.
+    pub fn in_service(clock: SharedClock) -> Self {
+        Self { clock, lane: Lane::Thread }
+    }
+}
 
 /// The state, open and ours.
 pub struct State {
@@ -29,10 +46,10 @@ pub enum StateError {
 
 impl State {
     /// Takes the lock, opens and migrates the database, checks it after an unclean stop, and repairs what that left.
-    pub async fn open(config: &Config, clock: &SharedClock) -> Result<Self, StateError> {
+    pub async fn open(config: &Config, machine: &Machine) -> Result<Self, StateError> {
         let instance = Instance::take(&config.state_dir)?;
-        let now = clock.now();
-        let store = Store::open(&config.state_dir.join("sellerd.db"), Lane::Thread, now)?;
+        let now = machine.clock.now();
+        let store = Store::open(&config.state_dir.join("sellerd.db"), machine.lane, now)?;
         let unclean = store.write(move |tx| session::begin(tx, env!("CARGO_PKG_VERSION"), now)).await?;
         if unclean.is_some() {
             store::integrity::quick_check(&store).await?;
@@ -42,10 +59,11 @@ impl State {
             tracing::warn!(
                 event = "agent.unclean_shutdown",
                 last_seen = %unclean.last_seen,
-                interrupted_runs = interrupted,
+                interrupted_runs = interrupted.len(),
                 "the last stop was not a clean one; the database is whole",
             );
         }
+        interrupted.iter().for_each(log_closed);
         Ok(Self { store, _instance: instance })
     }
 
@@ -56,8 +74,9 @@ impl State {
     }
 }
 
-/// Makes the repairs that `planning::recovery` finds. Returns how many runs were interrupted.
-fn repair(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<usize, StoreError> {
+/// Makes the repairs that `planning::recovery` finds. Returns the runs that were interrupted: whoever ran them could
+/// not log their end any more.
+fn repair(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<Vec<runs::RunRow>, StoreError> {
     let open_runs = runs::left_open(tx)?;
     let wreckage = Wreckage {
         open_runs: open_runs.iter().map(|run| run.run_id).collect(),
@@ -81,5 +100,6 @@ fn repair(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<usize, StoreError> {
             Repair::AbandonSnapshot(id) => snapshots::abandon(tx, id, now)?,
         }
     }
-    Ok(open_runs.len())
+    let closed = wreckage.open_runs.iter().filter_map(|run| runs::show(tx, *run).transpose());
+    closed.collect()
 }

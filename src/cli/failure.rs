@@ -146,7 +146,7 @@ impl From<StartError> for Failure {
             StartError::Store(error) => error.into(),
             StartError::Account(error) => error.into(),
             StartError::Trigger(error) => Self::internal(error.to_string()),
-            StartError::Listen(message) => Self::new("E481", Exit::Failed, message, ""),
+            StartError::Front(message) => Self::new("E481", Exit::Failed, message, ""),
         }
     }
 }

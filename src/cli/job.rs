@@ -11,7 +11,7 @@ use crate::agent::accounts::Accounts;
 use crate::agent::ask::{Answered, Declined, Desk, no_job};
 use crate::agent::daemon::Command;
 use crate::agent::runner::Runner;
-use crate::agent::state::State;
+use crate::agent::state::{Machine, State};
 use crate::agent::{control, lifecycle};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -57,7 +57,7 @@ pub async fn ask_agent<T: DeserializeOwned>(
 /// Takes the state for one question. Ctrl-C lets what runs come to its end.
 pub async fn here<T>(config: Config, question: impl AsyncFnOnce(&Desk) -> T) -> Result<T, Failure> {
     let clock = SystemClock::shared();
-    let state = State::open(&config, &clock).await?;
+    let state = State::open(&config, &Machine::in_service(clock.clone())).await?;
     let shared = super::run::shared(state.store.clone(), &clock);
     let accounts = Accounts::make(&config, &Accounts::default(), &shared).await?;
     let stop = CancellationToken::new();

@@ -16,6 +16,7 @@ use super::{Exit, Failure};
 use crate::agent::ask::Desk;
 use crate::agent::daemon::{Command, Daemon};
 use crate::agent::lifecycle;
+use crate::agent::state::Machine;
 use crate::agent::trigger::CronTrigger;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config, init};
@@ -24,6 +25,7 @@ use crate::marketplace;
 use crate::sandbox::{Options, Sandbox};
 use crate::store::orders;
 use crate::store::runs::RunRow;
+use crate::web::Page;
 
 /// Buyers of the tour come this often on average.
 const BUYERS: Duration = Duration::from_secs(6);
@@ -50,8 +52,10 @@ pub async fn run(options: TryOptions, home: &Home) -> Result<Exit, Failure> {
     let config = write_config(place.path(), &sandbox)?;
 
     let trigger = Box::new(CronTrigger::new(clock.clone()));
+    let machine = Machine::in_service(clock.clone());
+    let page = Page { listen: config.http.listen };
     let daemon =
-        Daemon::start(config, |store| super::run::shared(store, &clock), clock.clone(), trigger).await?;
+        Daemon::start(config, |store| super::run::shared(store, &clock), machine, trigger, &page).await?;
     let (desk, page) = (daemon.desk(), daemon.address());
     let (tell, mut told) = mpsc::channel(4);
     let agent = tokio::spawn(async move { daemon.serve(&mut told).await });

@@ -253,7 +253,12 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Box<Diagnostic> {
             ),
         ),
         ErrorKind::NotADirectory => {
-            ("a part of its path is a file".to_owned(), format!("make a directory of it: {shown}"))
+            let is_file = |path: &&Path| fs::metadata(path).is_ok_and(|meta| !meta.is_dir());
+            let file = path.ancestors().find(is_file).unwrap_or(path).display();
+            (
+                format!("{file} is a file, not a directory"),
+                format!("move {file} away, or name another directory"),
+            )
         }
         _ => (error.to_string(), format!("see what is wrong with it: ls -l {shown}")),
     };
@@ -265,6 +270,15 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Box<Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_in_the_place_of_a_directory_is_named_and_not_what_would_stand_below_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("state");
+        fs::write(&file, "").unwrap();
+        let d = read_text(&file.join("secrets/cm.toml")).unwrap_err();
+        assert!(d.fix.unwrap().contains(&format!("move {} away", file.display())));
+    }
 
     #[test]
     fn a_file_that_may_not_be_read_says_who_could() {

@@ -14,7 +14,7 @@ pub use ids::{AccountName, JobName, LineId, ListingId, OrderId, RunId, Sku};
 pub use listing::{Listing, StockPart};
 pub use money::{Currency, Money, MoneyError};
 pub use order::{LineNet, Movement, MovementReason, Order, OrderLine, OrderState};
-pub use page::{Cadence, OrderFeed, OrderPage, OrderRead, PageCursor, StockPage};
+pub use page::{Cadence, Extent, OrderFeed, OrderPage, OrderRead, PageCursor, StockPage};
 pub use run::{ErrorType, Mode, Outcome, RequestClass, Trigger};
 pub use text::{clean, nearest};
 

@@ -65,4 +65,16 @@ pub struct OrderRead {
     pub order: Order,
     /// The lines that could not.
     pub complaints: Vec<Complaint>,
+    /// How much of the order this is.
+    pub extent: Extent,
+}
+
+/// How much of an order a reading shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// One line by itself: state, dates, total and tracking number are that line's. Its other lines may stand
+    /// elsewhere on the page, on another one, or in no list any more; the order is what all its known lines add up to.
+    Line,
 }

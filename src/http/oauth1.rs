@@ -9,6 +9,7 @@
 
 mod base;
 mod encode;
+mod parameters;
 mod target;
 
 #[cfg(test)]
@@ -23,8 +24,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 
 use crate::domain::Credentials;
-use base::base_string;
-use encode::{encoded, push_encoded};
+use base::push_base_string;
+use encode::{Encoded, push_encoded};
+use parameters::Parameters;
 pub use target::{Target, TargetError};
 
 /// How a marketplace wants its requests signed, where it differs from others.
@@ -94,16 +96,18 @@ pub struct Unsigned<'a> {
     pub nonce: &'a str,
     /// Seconds since 1970, by the marketplace's clock.
     pub timestamp: i64,
-    /// More OAuth parameters, such as `oauth_callback` and `oauth_verifier`; signed and in the header.
-    pub extra: &'a [(&'a str, &'a str)],
+    /// Where the person is sent after a login, or `oob`; only when asking for a request token.
+    pub callback: Option<&'a str>,
+    /// What the person brought back from the login; only when asking for an access token.
+    pub verifier: Option<&'a str>,
     /// The decoded pairs of a form body; signed only. Bodies of any other kind are not signed.
     pub form: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Unsigned<'a> {
-    /// A request without more OAuth parameters and without a form, as all but those of a login are.
+    /// A request without callback, verifier and form, as all but those of a login are.
     pub fn new(method: &'a str, target: &'a Target, nonce: &'a str, timestamp: i64) -> Self {
-        Self { method, target, nonce, timestamp, extra: &[], form: &[] }
+        Self { method, target, nonce, timestamp, callback: None, verifier: None, form: &[] }
     }
 }
 
@@ -128,7 +132,11 @@ impl Signer {
     /// A signer for one login.
     pub fn new(profile: Profile, credentials: &Credentials) -> Self {
         let [consumer_key, consumer_secret, token, token_secret] = credentials.expose();
-        let key = SecretString::from(format!("{}&{}", encoded(consumer_secret), encoded(token_secret)));
+        let key = SecretString::from(format!(
+            "{}&{}",
+            &*Encoded::text(consumer_secret),
+            &*Encoded::text(token_secret)
+        ));
         let secret = match profile.method {
             SignatureMethod::Plaintext { .. } => Secret::Plain(key),
             SignatureMethod::HmacSha1 => {
@@ -142,60 +150,61 @@ impl Signer {
     /// The value of the `Authorization` header.
     pub fn header(&self, request: &Unsigned) -> String {
         let timestamp = request.timestamp.to_string();
-        let parameters = self.oauth_parameters(request, &timestamp);
-        let signature = self.sign(request, &parameters);
+        let parameters = self.parameters(request, &timestamp);
+        // The base string and then the header are written into one buffer.
+        let mut header = String::with_capacity(CAPACITY);
+        let signature = self.sign(request, &parameters, &mut header);
 
-        let mut header = String::with_capacity(HEADER_CAPACITY);
+        header.clear();
         header.push_str("OAuth ");
         if self.profile.realm {
             push_pair(&mut header, "realm", request.target.without_query(), HeaderValues::Raw);
         }
-        for (name, value) in parameters {
+        for (name, value) in parameters.as_sent() {
             push_pair(&mut header, name, value, self.profile.values);
         }
-        push_pair(&mut header, "oauth_signature", &signature, self.profile.values);
-        header.truncate(header.len() - SEPARATOR.len());
+        push_pair(&mut header, "oauth_signature", signature.as_str(), self.profile.values);
+        header.truncate(header.len() - ", ".len());
         header
     }
 
     /// The signature alone, before it is encoded for the header.
     pub fn signature(&self, request: &Unsigned) -> String {
         let timestamp = request.timestamp.to_string();
-        self.sign(request, &self.oauth_parameters(request, &timestamp))
+        self.sign(request, &self.parameters(request, &timestamp), &mut String::new()).as_str().to_owned()
     }
 
-    fn sign(&self, request: &Unsigned, parameters: &[(&str, &str)]) -> String {
+    fn sign(&self, request: &Unsigned, parameters: &Parameters, buffer: &mut String) -> Signature<'_> {
         match &self.secret {
-            Secret::Plain(secrets) => secrets.expose_secret().to_owned(),
+            Secret::Plain(secrets) => Signature::Secrets(secrets.expose_secret()),
             Secret::Mac(keyed) => {
-                let base = base_string(request, parameters, self.profile.repeated);
-                BASE64_STANDARD.encode(keyed.clone().chain_update(base).finalize().into_bytes())
+                push_base_string(buffer, request, parameters, self.profile.repeated);
+                let mac = keyed.clone().chain_update(buffer).finalize().into_bytes();
+                let mut text = [0; MAC_LENGTH];
+                let written = BASE64_STANDARD.encode_slice(mac, &mut text);
+                written.expect("20 bytes are 28 characters of base64");
+                Signature::Mac(text)
             }
         }
     }
 
-    /// All OAuth parameters but the signature, in the order of Cardmarket's examples.
-    fn oauth_parameters<'a>(&'a self, request: &Unsigned<'a>, timestamp: &'a str) -> Vec<(&'a str, &'a str)> {
-        let (method, stamped) = match self.profile.method {
+    fn parameters<'a>(&'a self, request: &Unsigned<'a>, timestamp: &'a str) -> Parameters<'a> {
+        let (signature_method, stamped) = match self.profile.method {
             SignatureMethod::HmacSha1 => ("HMAC-SHA1", true),
             SignatureMethod::Plaintext { stamped } => ("PLAINTEXT", stamped),
         };
         let token = self.token.expose_secret();
-        let mut parameters = Vec::with_capacity(request.extra.len() + 6);
-        parameters.extend_from_slice(request.extra);
-        parameters.push(("oauth_consumer_key", self.consumer_key.expose_secret()));
-        if !token.is_empty() || self.profile.empty_token == EmptyToken::Keep {
-            parameters.push(("oauth_token", token));
-        }
-        if stamped {
-            parameters.push(("oauth_nonce", request.nonce));
-            parameters.push(("oauth_timestamp", timestamp));
-        }
-        parameters.push(("oauth_signature_method", method));
-        if self.profile.version {
-            parameters.push(("oauth_version", "1.0"));
-        }
-        parameters
+        let keeps_token = !token.is_empty() || self.profile.empty_token == EmptyToken::Keep;
+        Parameters([
+            request.callback.map(|callback| ("oauth_callback", callback)),
+            request.verifier.map(|verifier| ("oauth_verifier", verifier)),
+            Some(("oauth_consumer_key", self.consumer_key.expose_secret())),
+            keeps_token.then_some(("oauth_token", token)),
+            stamped.then_some(("oauth_nonce", request.nonce)),
+            stamped.then_some(("oauth_timestamp", timestamp)),
+            Some(("oauth_signature_method", signature_method)),
+            self.profile.version.then_some(("oauth_version", "1.0")),
+        ])
     }
 }
 
@@ -205,11 +214,30 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// Cardmarket's headers have about 330 bytes; longer ones grow.
-const HEADER_CAPACITY: usize = 512;
+/// A signature as text, not yet encoded for the header.
+enum Signature<'a> {
+    Mac([u8; MAC_LENGTH]),
+    Secrets(&'a str),
+}
 
-const SEPARATOR: &str = ", ";
+/// Base64 of the 20 bytes of SHA-1, with padding.
+const MAC_LENGTH: usize = 28;
 
+impl Signature<'_> {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Mac(text) => str::from_utf8(text).expect("base64 is ASCII"),
+            Self::Secrets(text) => text,
+        }
+    }
+}
+
+/// Cardmarket's base strings and headers have about 340 bytes; longer ones grow.
+const CAPACITY: usize = 512;
+
+const SEPARATOR: &str = "\", ";
+
+#[inline]
 fn push_pair(header: &mut String, name: &str, value: &str, values: HeaderValues) {
     header.push_str(name);
     header.push_str("=\"");
@@ -217,6 +245,5 @@ fn push_pair(header: &mut String, name: &str, value: &str, values: HeaderValues)
         HeaderValues::Raw => header.push_str(value),
         HeaderValues::Encoded => push_encoded(header, value),
     }
-    header.push('"');
     header.push_str(SEPARATOR);
 }

@@ -132,6 +132,8 @@ fn describe(error: reqwest::Error) -> WireError {
     let lower = cause.to_ascii_lowercase();
     let (error_type, what) = if error.is_timeout() {
         (ErrorType::Timeout, "no answer in time".to_owned())
+    } else if body_broke_off(&error) {
+        (ErrorType::Connect, format!("the connection broke within the answer ({cause})"))
     } else if lower.contains("dns") || lower.contains("lookup") || lower.contains("resolve") {
         (ErrorType::Dns, format!("the host's name cannot be resolved ({cause})"))
     } else if lower.contains("certificate") || lower.contains("handshake") || lower.contains("tls") {
@@ -144,6 +146,14 @@ fn describe(error: reqwest::Error) -> WireError {
         (ErrorType::Connect, format!("the connection broke ({cause})"))
     };
     WireError { error_type, what }
+}
+
+/// Whether the connection ended before the body did. reqwest reports that as a body that cannot be unpacked, since
+/// it might have been compressed, and only hyper's own words below it tell the two apart.
+fn body_broke_off(error: &reqwest::Error) -> bool {
+    let first: &dyn std::error::Error = error;
+    std::iter::successors(Some(first), |error| error.source())
+        .any(|error| error.to_string().contains("reading a body from connection"))
 }
 
 fn root_cause(error: &dyn std::error::Error) -> String {

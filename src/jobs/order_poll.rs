@@ -3,13 +3,18 @@
 //! Every page is one transaction: orders, lines, movements. A crash in between re-reads the page, which records
 //! nothing twice. The cursor of a list moves only when its last page is in.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, Utc};
 
 use super::{Context, JobError, Report};
-use crate::domain::{AccountName, Complaint, ErrorType, Order, OrderFeed, OrderId, OrderRead, clean};
+use crate::domain::{
+    AccountName, Complaint, ErrorType, Extent, LineId, Movement, Order, OrderFeed, OrderId, OrderRead, RunId,
+    clean,
+};
 use crate::marketplace::CallError;
 use crate::planning::intake;
-use crate::store::{StoreError, Tx, cursors, movements, orders};
+use crate::store::{StoreError, Tx, cursors, movements, order_parts, orders};
 
 /// The name under which the end of a whole poll is remembered beside the lists' own.
 const POLL: &str = "poll";
@@ -60,19 +65,28 @@ async fn read_list(
     report: &mut Report,
 ) -> Result<(), JobError> {
     let (account, market) = context.market()?;
+    let complaints_before = report.complaints.len();
     let mut at = None;
     loop {
         context.go_on()?;
         let page = market.order_page(feed, at.as_ref()).await?;
         report.complaints.extend(page.complaints);
-        // An order that moved to an earlier page while we read is shown twice; once is enough.
-        let fresh: Vec<OrderRead> =
-            page.orders.into_iter().filter(|read| seen.insert(read.order.id)).collect();
+        // An order that moved to an earlier page while we read is shown twice; once is enough. Another line of it is
+        // something new.
+        let fresh: Vec<OrderRead> = page
+            .orders
+            .into_iter()
+            .filter(|read| seen.insert(read.order.id) || read.extent == Extent::Line)
+            .collect();
         record(context, fresh, report).await?;
         at = page.next;
         if at.is_none() {
             break;
         }
+    }
+    if report.complaints.len() > complaints_before {
+        // What could not be read is asked for again by the next poll, also where the list is not due yet.
+        return Ok(());
     }
     let (name, list, now) = (account.clone(), feed.name, context.clock.now());
     context.store.write(move |tx| cursors::set_feed_read_at(tx, &name, list, now)).await?;
@@ -126,42 +140,93 @@ async fn record(context: &Context, reads: Vec<OrderRead>, report: &mut Report) -
         return Ok(());
     }
     let (account, _) = context.market()?;
-    let mut read_orders = Vec::with_capacity(reads.len());
+    let (mut whole, mut lines) = (Vec::with_capacity(reads.len()), BTreeMap::new());
     for read in reads {
         report.complaints.extend(read.complaints);
-        read_orders.push(read.order);
+        match read.extent {
+            Extent::Whole => whole.push(read.order),
+            Extent::Line => add_line(&mut lines, read.order),
+        }
     }
     let (name, run, now) = (account.clone(), context.run, context.clock.now());
     let recorded = context
         .store
         .write(move |tx| {
-            read_orders
-                .into_iter()
-                .map(|order| record_one(tx, &name, run, &order, now).map(|recorded| (order, recorded)))
-                .collect::<Result<Vec<_>, StoreError>>()
+            let mut recorded = Vec::with_capacity(whole.len() + lines.len());
+            for order in whole {
+                let moves = moves_of(tx, &name, &order)?;
+                recorded.push(record_one(tx, &name, run, order, moves, now)?);
+            }
+            for (id, parts) in lines {
+                recorded.extend(record_lines(tx, &name, run, id, parts, now)?);
+            }
+            Ok(recorded)
         })
         .await?;
-    for (order, (change, moved)) in recorded {
+    for Recorded { order, change, moved } in recorded {
         report.count("movements", moved as i64);
         announce(&order, &change, report);
     }
     Ok(())
 }
 
+/// The lines of one order that a page shows one by one, each an order of its own.
+type Lines = BTreeMap<LineId, Order>;
+
+/// Puts a line to the others of its order. Shown twice on a page, it counts as it was shown last.
+fn add_line(lines: &mut BTreeMap<OrderId, Lines>, part: Order) {
+    if let Some(line) = part.lines.first() {
+        lines.entry(part.id).or_default().insert(line.id, part);
+    }
+}
+
+/// What became of an order.
+struct Recorded {
+    order: Order,
+    change: orders::OrderChange,
+    moved: usize,
+}
+
+/// Records lines that were read one by one: the order becomes what they and its other known lines add up to.
+fn record_lines(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    run: RunId,
+    id: OrderId,
+    parts: Lines,
+    now: DateTime<Utc>,
+) -> Result<Option<Recorded>, StoreError> {
+    let mut moves = Vec::with_capacity(parts.len());
+    for part in parts.values() {
+        moves.extend(moves_of(tx, account, part)?);
+    }
+    let mut known = order_parts::of(tx, account, id)?;
+    known.extend(parts.iter().map(|(line, part)| (*line, part.clone())));
+    let Some(order) = intake::sum(known.into_values()) else { return Ok(None) };
+    let recorded = record_one(tx, account, run, order, moves, now)?;
+    for (line, part) in &parts {
+        order_parts::put(tx, account, *line, part)?;
+    }
+    Ok(Some(recorded))
+}
+
+fn moves_of(tx: &Tx<'_>, account: &AccountName, order: &Order) -> Result<Vec<Movement>, StoreError> {
+    Ok(intake::movements(order, &orders::line_nets(tx, account, order.id)?))
+}
+
 fn record_one(
     tx: &Tx<'_>,
     account: &AccountName,
-    run: crate::domain::RunId,
-    order: &Order,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<(orders::OrderChange, usize), StoreError> {
-    let nets = orders::line_nets(tx, account, order.id)?;
-    let moves = intake::movements(order, &nets);
-    let change = orders::put(tx, account, order, now)?;
+    run: RunId,
+    order: Order,
+    moves: Vec<Movement>,
+    now: DateTime<Utc>,
+) -> Result<Recorded, StoreError> {
+    let change = orders::put(tx, account, &order, now)?;
     for movement in &moves {
         movements::add(tx, account, order.id, movement, run, now)?;
     }
-    Ok((change, moves.len()))
+    Ok(Recorded { order, change, moved: moves.len() })
 }
 
 /// Counts and logs what is new, without a word about the buyer.

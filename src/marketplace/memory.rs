@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::{CallError, Capabilities, Identity, Marketplace};
 use crate::domain::{
-    Cadence, Listing, ListingId, Order, OrderFeed, OrderId, OrderPage, OrderRead, OrderState, PageCursor,
-    StockPage, StockPart,
+    Cadence, Extent, Listing, ListingId, Order, OrderFeed, OrderId, OrderPage, OrderRead, OrderState,
+    PageCursor, StockPage, StockPart,
 };
 
 /// A shop in memory. Clones are the same shop.
@@ -111,5 +111,5 @@ fn slice<T: Clone>(all: &[T], at: Option<&PageCursor>) -> (Vec<T>, Option<PageCu
 }
 
 fn whole(order: Order) -> OrderRead {
-    OrderRead { order, complaints: Vec::new() }
+    OrderRead { order, complaints: Vec::new(), extent: Extent::Whole }
 }

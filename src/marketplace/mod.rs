@@ -6,6 +6,7 @@
 pub mod cardmarket;
 pub mod json;
 pub mod memory;
+pub mod trademe;
 
 use std::collections::BTreeMap;
 
@@ -111,7 +112,7 @@ pub struct OptionKey {
 pub type Options = BTreeMap<&'static str, String>;
 
 /// The one list of marketplaces.
-pub const ALL: &[Descriptor] = &[cardmarket::DESCRIPTOR];
+pub const ALL: &[Descriptor] = &[cardmarket::DESCRIPTOR, trademe::DESCRIPTOR];
 
 /// The marketplace of that name.
 pub fn descriptor(name: &str) -> Option<&'static Descriptor> {

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::{Cadence, LineNet, Movement, MovementReason, Order, OrderFeed, OrderId};
+use crate::domain::{
+    Cadence, LineNet, Money, Movement, MovementReason, Order, OrderFeed, OrderId, OrderState,
+};
 
 /// The movements that bring what is recorded of an order up to what it says. A line that the order does not show is
 /// left alone: it may stand on another page.
@@ -31,6 +33,38 @@ pub fn movements(order: &Order, recorded: &[LineNet]) -> Vec<Movement> {
             Some(Movement { line_id: line.id, sku, delta: wants - has, reason })
         })
         .collect()
+}
+
+/// The order that its lines add up to, each as it was last read by itself; `None` without any.
+///
+/// It stands where the line that is furthest behind stands, so that an order is paid or sent once all of it is. It was
+/// placed with its first line and paid with its last.
+pub fn sum(parts: impl IntoIterator<Item = Order>) -> Option<Order> {
+    parts.into_iter().reduce(|mut order, part| {
+        order.placed_at = order.placed_at.into_iter().chain(part.placed_at).min();
+        order.paid_at = order.paid_at.zip(part.paid_at).map(|(a, b)| a.max(b));
+        order.total = Money { minor: order.total.minor.saturating_add(part.total.minor), ..order.total };
+        order.tracking_number = order.tracking_number.or(part.tracking_number);
+        order.lines.extend(part.lines);
+        if progress(&part.state) < progress(&order.state) {
+            order.state = part.state;
+        }
+        order
+    })
+}
+
+/// How far on an order is. A state nobody knows comes first, since a person should see it; a line that was called off
+/// does not hold up the others.
+fn progress(state: &OrderState) -> u8 {
+    match state {
+        OrderState::Other(_) => 0,
+        OrderState::Bought => 1,
+        OrderState::Paid => 2,
+        OrderState::Sent => 3,
+        OrderState::Received => 4,
+        OrderState::Lost => 5,
+        OrderState::Cancelled => 6,
+    }
 }
 
 /// The lists that are worth a request now. `read_at` says when a list was last read to its end, `polled_at` when any
@@ -137,6 +171,30 @@ mod tests {
                 prop_assert_eq!(net.net, wants);
             }
         }
+    }
+
+    #[test]
+    fn an_order_is_what_its_lines_add_up_to() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().ok();
+        let part = |state, minor, placed: &str, paid: &str| Order {
+            total: Money { minor, currency: Currency::NZD },
+            placed_at: at(placed),
+            paid_at: at(paid),
+            ..order(state, &[1])
+        };
+        let sent = part(OrderState::Sent, 1_200, "2026-11-22T12:00:01Z", "2026-11-22T13:00:00Z");
+        let paid = part(OrderState::Paid, 500, "2026-11-22T12:00:00Z", "2026-11-23T13:00:00Z");
+        let mut unpaid = part(OrderState::Bought, 100, "", "");
+        unpaid.tracking_number = Some("RR1".to_owned());
+
+        let both = sum([sent.clone(), paid.clone()]).unwrap();
+        assert_eq!((both.state, both.total.minor, both.lines.len()), (OrderState::Paid, 1_700, 2));
+        assert_eq!((both.placed_at, both.paid_at), (paid.placed_at, paid.paid_at));
+        let all = sum([sent.clone(), unpaid, paid.clone()]).unwrap();
+        assert_eq!((all.state, all.total.minor, all.paid_at), (OrderState::Bought, 1_800, None));
+        assert_eq!((all.placed_at, all.tracking_number), (paid.placed_at, Some("RR1".to_owned())));
+        assert_eq!(sum([sent.clone()]), Some(sent));
+        assert_eq!(sum([]), None);
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl Observation {
         } else if let Some(total) = self.total.filter(|total| *total != seen) {
             format!("{seen} of {total} listings were shown")
         } else if seen == 0 && known >= BELIEVE_EMPTY_BELOW && !empty_before {
+            // Whatever lies in carts: an answer that shows nothing for sale is the one to doubt.
             format!(
                 "the stock is suddenly empty, {known} listings were known; it is believed when seen again"
             )
@@ -197,9 +198,12 @@ mod tests {
         assert!(matches!(empty.completeness(8_431, false), Completeness::Incomplete(_)));
         assert_eq!(empty.completeness(8_431, true), Completeness::Complete);
         assert_eq!(empty.completeness(0, false), Completeness::Complete);
-        let in_carts = StockPage { part: StockPart::InCarts, ..page(&[1], None) };
-        let sold_out = read(&[page(&[], Some(0)), in_carts]);
-        assert!(matches!(sold_out.completeness(8_431, false), Completeness::Incomplete(_)), "carts or not");
+        let carts = StockPage { part: StockPart::InCarts, ..page(&[7], None) };
+        let empty = read(&[page(&[], Some(0)), carts]);
+        assert!(
+            matches!(empty.completeness(8_431, false), Completeness::Incomplete(_)),
+            "carts prove nothing"
+        );
     }
 
     proptest! {

@@ -1,5 +1,8 @@
 //! The control port: how a test or the command line makes things happen in a running shop. It is unsigned,
 //! so it listens to callers from this machine only.
+//!
+//! What concerns one shop names it in its body, as `{"shop": "trademe"}`; without, Cardmarket is meant. Faults
+//! without a name are for both.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,6 +23,8 @@ use super::cardmarket::{ActError, OrderAction, Purchase};
 use super::fault::Fault;
 use super::house::House;
 use super::line::Caller;
+use super::trademe;
+use super::venue::Venue;
 
 /// The routes below `/sandbox`.
 pub fn router() -> Router<Arc<House>> {
@@ -49,6 +54,7 @@ async fn only_from_here(ConnectInfo(caller): ConnectInfo<Caller>, request: Reque
 async fn state(State(house): State<Arc<House>>) -> Response {
     let now = house.now();
     let mut summary = house.shop().summary(now);
+    summary["trademe"] = house.trademe().summary(now);
     summary["schema"] = json!("sellerd.sandbox.state/1");
     summary["pretend"] = json!(true);
     summary["now"] = json!(now);
@@ -58,7 +64,8 @@ async fn state(State(house): State<Arc<House>>) -> Response {
 
 async fn requests(State(house): State<Arc<House>>) -> Response {
     let seen: Vec<_> = house.shop().ledger().seen().cloned().collect();
-    answer(&json!({ "requests": seen }))
+    let theirs: Vec<_> = house.trademe().ledger().seen().cloned().collect();
+    answer(&json!({ "requests": seen, "trademe": { "requests": theirs } }))
 }
 
 async fn fault(State(house): State<Arc<House>>, body: Bytes) -> Response {
@@ -66,45 +73,82 @@ async fn fault(State(house): State<Arc<House>>, body: Bytes) -> Response {
         Ok(fault) => fault,
         Err(reason) => return refusal(StatusCode::BAD_REQUEST, &reason),
     };
-    let now = house.now();
-    let mut shop = house.shop();
+    if let Err(reason) = fault.check() {
+        return refusal(StatusCode::BAD_REQUEST, &reason);
+    }
     tracing::info!(target: "sandbox", fault = fault.kind.name(), "a fault is asked for");
-    shop.fault(fault, now);
-    answer(&json!({ "faults": shop.faults(now) }))
+    house.fault(&fault);
+    answer(&json!({ "faults": house.faults() }))
 }
 
 async fn clear_faults(State(house): State<Arc<House>>) -> Response {
-    house.shop().clear_faults();
+    house.clear_faults();
     tracing::info!(target: "sandbox", "all faults are cleared");
     answer(&json!({ "faults": [] }))
 }
 
 async fn buy(State(house): State<Arc<House>>, body: Bytes) -> Response {
-    let purchase: Purchase = match read(if body.is_empty() { b"{}" } else { &body }) {
-        Ok(purchase) => purchase,
-        Err(reason) => return refusal(StatusCode::BAD_REQUEST, &reason),
-    };
     let now = house.now();
-    match house.shop().buy(&purchase, now) {
-        Ok(orders) => answer(&json!({ "orders": orders })),
-        Err(reason) => refusal(StatusCode::CONFLICT, &reason),
+    let bought = match addressed(&body) {
+        Ok((Venue::Cardmarket, purchase)) => fit::<Purchase>(purchase)
+            .map(|purchase| house.shop().buy(&purchase, now).map(|orders| json!({ "orders": orders }))),
+        Ok((Venue::Trademe, purchase)) => fit::<trademe::Purchase>(purchase)
+            .map(|purchase| house.trademe().buy(&purchase, now).map(|sales| json!({ "purchases": sales }))),
+        Err(reason) => Err(reason),
+    };
+    match bought {
+        Ok(Ok(done)) => answer(&done),
+        Ok(Err(reason)) => refusal(StatusCode::CONFLICT, &reason),
+        Err(reason) => refusal(StatusCode::BAD_REQUEST, &reason),
     }
 }
 
-async fn act(State(house): State<Arc<House>>, Path((id, action)): Path<(String, String)>) -> Response {
-    let Ok(id) = id.parse() else {
-        return refusal(StatusCode::NOT_FOUND, &format!("'{id}' is no number of an order"));
+async fn act(
+    State(house): State<Arc<House>>,
+    Path((id, action)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    let venue = match addressed(&body) {
+        Ok((venue, _)) => venue,
+        Err(reason) => return refusal(StatusCode::BAD_REQUEST, &reason),
     };
-    let action = match OrderAction::parse(&action) {
-        Ok(action) => action,
-        Err(reason) => return refusal(StatusCode::NOT_FOUND, &reason),
+    let done = match venue {
+        Venue::Cardmarket => act_at_cardmarket(&house, &id, &action),
+        Venue::Trademe => act_at_trademe(&house, &id, &action),
     };
+    match done {
+        Ok(done) => answer(&done),
+        Err((status, reason)) => refusal(status, &reason),
+    }
+}
+
+fn act_at_cardmarket(house: &House, id: &str, action: &str) -> Result<Value, (StatusCode, String)> {
+    let id = id.parse().map_err(|_| (StatusCode::NOT_FOUND, format!("'{id}' is no number of an order")))?;
+    let action = OrderAction::parse(action).map_err(|reason| (StatusCode::NOT_FOUND, reason))?;
     let now = house.now();
     match house.shop().act(id, action, now) {
-        Ok(state) => answer(&json!({ "order_id": id, "state": state.word() })),
-        Err(error @ ActError::NoSuchOrder(_)) => refusal(StatusCode::NOT_FOUND, &error.to_string()),
-        Err(error @ ActError::Refused(_)) => refusal(StatusCode::CONFLICT, &error.to_string()),
+        Ok(state) => Ok(json!({ "order_id": id, "state": state.word() })),
+        Err(error @ ActError::NoSuchOrder(_)) => Err((StatusCode::NOT_FOUND, error.to_string())),
+        Err(error @ ActError::Refused(_)) => Err((StatusCode::CONFLICT, error.to_string())),
     }
+}
+
+fn act_at_trademe(house: &House, id: &str, action: &str) -> Result<Value, (StatusCode, String)> {
+    let id = id.parse().map_err(|_| (StatusCode::NOT_FOUND, format!("'{id}' is no number of a purchase")))?;
+    let action = trademe::Action::parse(action).map_err(|reason| (StatusCode::NOT_FOUND, reason))?;
+    let now = house.now();
+    match house.trademe().act(id, action, now) {
+        Ok(standing) => Ok(json!(standing)),
+        Err(error @ trademe::ActError::NoSuchPurchase(_)) => Err((StatusCode::NOT_FOUND, error.to_string())),
+        Err(error @ trademe::ActError::Refused(_)) => Err((StatusCode::CONFLICT, error.to_string())),
+    }
+}
+
+/// The shop that a body names, and the rest of the body.
+fn addressed(body: &[u8]) -> Result<(Venue, Value), String> {
+    let mut rest: Value = read(if body.is_empty() { b"{}" } else { body })?;
+    let shop = rest.as_object_mut().and_then(|fields| fields.remove("shop"));
+    Ok((shop.map(fit).transpose()?.unwrap_or_default(), rest))
 }
 
 #[derive(Deserialize)]
@@ -130,6 +174,10 @@ async fn set_clock(State(house): State<Arc<House>>, body: Bytes) -> Response {
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| format!("the body does not fit: {error}"))
+}
+
+fn fit<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| format!("the body does not fit: {error}"))
 }
 
 fn answer(value: &Value) -> Response {

@@ -2,12 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::venue::Venue;
+
 /// A fault and how long it lasts: until cleared, unless one of the limits says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
     /// What goes wrong.
     #[serde(flatten)]
     pub kind: FaultKind,
+    /// Only at this marketplace; otherwise at all that know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shop: Option<Venue>,
     /// Only for resources whose path (after version and form) begins like this, for example `/stock`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -26,7 +31,7 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// 403, as after a withdrawn access; on a path only, a resource closed to this kind of app.
+    /// 403 (at Trade Me 401), as after a withdrawn access; on a path only, a resource closed to this kind of app.
     Revoke {
         /// Without an error body, as a block at the edge looks.
         #[serde(default)]
@@ -44,7 +49,7 @@ pub enum FaultKind {
     /// One of 500, 502, 503 and 504 with an HTML body.
     #[serde(rename = "5xx")]
     ServerError,
-    /// 400 "Service currently not available".
+    /// 400 "Service currently not available"; at Trade Me 503.
     Unavailable,
     /// 200 with a page of HTML.
     Html,
@@ -97,12 +102,12 @@ pub enum FaultKind {
         /// `Retry-After` in seconds.
         retry_after: u32,
     },
-    /// The allowance of the day is lowered to what was used: 429 until Berlin's midnight.
+    /// The allowance is lowered to what was used: 429 until Berlin's midnight, at Trade Me until the hour ends.
     #[serde(rename = "429-daily")]
     Exhaust,
-    /// Another allowance a day; none is an app without a limit.
+    /// Another allowance a day (at Trade Me, an hour); none is an app without a limit.
     Limit {
-        /// Requests a day.
+        /// Requests a day or an hour.
         max: Option<u32>,
     },
     /// The stock answers 204 as if everything were gone.
@@ -115,11 +120,22 @@ pub enum FaultKind {
     },
     /// 200 with a body that never ends.
     Huge,
+    /// 503 for a while; listings that would end meanwhile end so much later. Trade Me only.
+    Maintenance {
+        /// How long, in seconds of the shop's time.
+        seconds: u32,
+    },
+    /// Members that no documentation knows yet, in objects and lists. Trade Me only.
+    UnknownField,
+    /// Numbers of enumerations that no documentation knows yet. Trade Me only.
+    NewEnum,
+    /// All buyers are masked: number 0 and a name of stars. Trade Me only.
+    Masked,
 }
 
 impl From<FaultKind> for Fault {
     fn from(kind: FaultKind) -> Self {
-        Self { kind, path: None, next: None, rate: None, for_seconds: None }
+        Self { kind, shop: None, path: None, next: None, rate: None, for_seconds: None }
     }
 }
 
@@ -128,6 +144,28 @@ impl Fault {
     pub fn on(mut self, path: &str) -> Self {
         self.path = Some(format!("/{}", path.trim_start_matches('/')));
         self
+    }
+
+    /// Only at this marketplace.
+    pub fn at(mut self, shop: Venue) -> Self {
+        self.shop = Some(shop);
+        self
+    }
+
+    /// The marketplaces that it is for.
+    pub fn shops(&self) -> impl Iterator<Item = Venue> {
+        let (only, kind) = (self.shop, self.kind.clone());
+        Venue::ALL
+            .into_iter()
+            .filter(move |venue| kind.is_known_at(*venue) && only.is_none_or(|only| only == *venue))
+    }
+
+    /// Whether the fault can meet anything at all.
+    pub fn check(&self) -> Result<(), String> {
+        match (self.shops().next(), self.shop) {
+            (None, Some(shop)) => Err(format!("{} is nothing that happens at {shop}", self.kind.name())),
+            _ => Ok(()),
+        }
     }
 
     /// Only for the next so many requests.
@@ -150,6 +188,13 @@ impl Fault {
 }
 
 impl FaultKind {
+    /// Whether such a thing happens at this marketplace.
+    pub fn is_known_at(&self, venue: Venue) -> bool {
+        let is_trademes =
+            matches!(self, Self::Maintenance { .. } | Self::UnknownField | Self::NewEnum | Self::Masked);
+        venue == Venue::Trademe || !is_trademes
+    }
+
     /// The name by which the ledger and people know it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -179,6 +224,10 @@ impl FaultKind {
             Self::EmptyStock => "empty-stock",
             Self::ErrorIn200 { .. } => "error-in-200",
             Self::Huge => "huge",
+            Self::Maintenance { .. } => "maintenance",
+            Self::UnknownField => "unknown-field",
+            Self::NewEnum => "new-enum",
+            Self::Masked => "masked",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Faults as people type them: `revoke`, `slow 30s --path /stock --next 3`, `5xx --rate 0.1 --for 5m`.
+//! Faults as people type them: `revoke --shop trademe`, `slow 30s --path /stock --next 3`, `5xx --rate 0.1 --for 5m`.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::fault::{Fault, FaultKind};
 use crate::domain::nearest;
 
 /// Every name that [`Fault::parse`] knows, with what may follow it.
-const FORMS: [(&str, &str); 29] = [
+const FORMS: [(&str, &str); 33] = [
     ("revoke", "[--empty-body]"),
     ("reject-token", ""),
     ("restore", ""),
@@ -37,6 +37,10 @@ const FORMS: [(&str, &str); 29] = [
     ("empty-stock", ""),
     ("error-in-200", "[short|long]"),
     ("huge", ""),
+    ("maintenance", "[SPAN]"),
+    ("unknown-field", ""),
+    ("new-enum", ""),
+    ("masked", ""),
 ];
 
 impl Fault {
@@ -55,6 +59,7 @@ impl Fault {
                 attached.or_else(|| words.next()).ok_or_else(|| format!("{option} needs a value after it"))
             };
             match option {
+                "--shop" => fault.shop = Some(value()?.parse()?),
                 "--path" => fault = fault.on(value()?),
                 "--next" => fault.next = Some(read(option, value()?, "a number of requests")?),
                 "--rate" => {
@@ -67,7 +72,7 @@ impl Fault {
                 "--for" => fault.for_seconds = Some(span(value()?)?.as_secs()),
                 "--empty-body" => empty_body = true,
                 _ if option.starts_with("--") => {
-                    let known = ["--path", "--next", "--rate", "--for", "--empty-body"];
+                    let known = ["--shop", "--path", "--next", "--rate", "--for", "--empty-body"];
                     let hint = nearest(option, known).map(|near| format!("; did you mean {near}?"));
                     return Err(format!(
                         "unknown option {option}{}\nknown: {}",
@@ -88,6 +93,7 @@ impl Fault {
         if empty_body && !matches!(fault.kind, FaultKind::Revoke { .. }) {
             return Err(format!("--empty-body belongs to revoke, not to {name}"));
         }
+        fault.check()?;
         Ok(fault)
     }
 }
@@ -149,6 +155,13 @@ fn kind(name: &str, value: Option<&str>, empty_body: bool) -> Result<FaultKind, 
         ("error-in-200", None | Some("short")) => FaultKind::ErrorIn200 { long: false },
         ("error-in-200", Some("long")) => FaultKind::ErrorIn200 { long: true },
         ("huge", _) => FaultKind::Huge,
+        ("maintenance", value) => FaultKind::Maintenance {
+            seconds: u32::try_from(span(value.unwrap_or("4h"))?.as_secs())
+                .map_err(|_| unknown(value.unwrap_or_default()))?,
+        },
+        ("unknown-field", _) => FaultKind::UnknownField,
+        ("new-enum", _) => FaultKind::NewEnum,
+        ("masked", _) => FaultKind::Masked,
         (_, value) => return Err(unknown(value.unwrap_or_default())),
     })
 }
@@ -169,6 +182,7 @@ fn span(text: &str) -> Result<Duration, String> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::venue::Venue;
     use super::*;
 
     fn parse(line: &str) -> Result<Fault, String> {
@@ -183,6 +197,8 @@ mod tests {
         assert_eq!(parse("clock-skew -10m"), kinds(FaultKind::ClockSkew { seconds: -600 }));
         assert_eq!(parse("slow 30s"), kinds(FaultKind::Slow { millis: 30_000 }));
         assert_eq!(parse("limit none"), kinds(FaultKind::Limit { max: None }));
+        assert_eq!(parse("maintenance"), kinds(FaultKind::Maintenance { seconds: 14_400 }));
+        assert_eq!(parse("html --shop trademe"), Ok(Fault::from(FaultKind::Html).at(Venue::Trademe)));
         assert_eq!(parse("page-shift insert"), kinds(FaultKind::PageShift { insert: true }));
         assert_eq!(
             parse("5xx --rate 0.1 --path stock --next=3 --for 5m"),
@@ -218,6 +234,8 @@ mod tests {
             "limit few",
             "html --rate 2",
             "html --nxt 2",
+            "html --shop ebay",
+            "masked --shop cardmarket",
             "html --next",
             "html --empty-body",
             "page-shift sideways",

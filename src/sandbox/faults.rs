@@ -49,6 +49,12 @@ pub struct Effects {
     pub bad_rows: usize,
     /// There is nothing in stock.
     pub empty_stock: bool,
+    /// Members that no documentation knows.
+    pub unknown_field: bool,
+    /// Numbers of enumerations that no documentation knows.
+    pub new_enum: bool,
+    /// All buyers are masked.
+    pub masked: bool,
     /// The names of the faults that met this request.
     pub names: Vec<&'static str>,
 }
@@ -68,9 +74,11 @@ impl Faults {
         self.active.clear();
     }
 
-    /// Gives the login back.
-    pub fn restore(&mut self) {
+    /// Gives the login back; `false` if it was not lost.
+    pub fn restore(&mut self) -> bool {
+        let before = self.active.len();
         self.active.retain(|active| !is_about_login(&active.fault.kind));
+        self.active.len() < before
     }
 
     /// The faults that are on at `now`.
@@ -117,7 +125,10 @@ impl Faults {
                 | FaultKind::PageShift { .. }
                 | FaultKind::DuplicateRow
                 | FaultKind::BadRows { .. }
-                | FaultKind::EmptyStock => false,
+                | FaultKind::EmptyStock
+                | FaultKind::UnknownField
+                | FaultKind::NewEnum
+                | FaultKind::Masked => false,
                 _ => effects.instead.is_some(),
             };
             if taken || !active.meets(aim, rng) {
@@ -132,6 +143,9 @@ impl Faults {
                 FaultKind::DuplicateRow => effects.duplicate_row = true,
                 FaultKind::BadRows { rows } => effects.bad_rows = effects.bad_rows.saturating_add(rows),
                 FaultKind::EmptyStock => effects.empty_stock = true,
+                FaultKind::UnknownField => effects.unknown_field = true,
+                FaultKind::NewEnum => effects.new_enum = true,
+                FaultKind::Masked => effects.masked = true,
                 FaultKind::TruncateBody | FaultKind::TruncateJson | FaultKind::DropAfter => {
                     effects.afterwards = Some(kind);
                 }
@@ -216,7 +230,7 @@ mod tests {
         let mut faults = Faults::default();
         faults.add(FaultKind::Revoke { empty_body: false }.into(), DateTime::UNIX_EPOCH);
         faults.add(FaultKind::Html.into(), DateTime::UNIX_EPOCH);
-        faults.restore();
+        assert!(faults.restore() && !faults.restore());
         let mut rng = fastrand::Rng::with_seed(1);
         assert_eq!(faults.login(ACCOUNT, DateTime::UNIX_EPOCH, &mut rng), None);
         assert_eq!(names(&mut faults, ACCOUNT), ["html"]);

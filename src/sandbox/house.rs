@@ -1,4 +1,4 @@
-//! What all handlers share: the shop behind its lock, the shop's time, and the sign that it closes.
+//! What all handlers share: the shops behind their locks, their time, and the sign that they close.
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,12 +7,16 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::cardmarket::{Purchase, Shop};
+use super::cardmarket::{self, Shop};
+use super::fault::Fault;
+use super::trademe;
+use super::venue::Venue;
 use crate::clock::SharedClock;
 
-/// The running shop.
+/// The running shops.
 pub struct House {
     shop: Mutex<Shop>,
+    trademe: Mutex<trademe::Shop>,
     clock: SharedClock,
     offset_ms: AtomicI64,
     in_flight: AtomicUsize,
@@ -21,9 +25,10 @@ pub struct House {
 
 impl House {
     /// Opens.
-    pub fn new(shop: Shop, clock: SharedClock) -> Arc<Self> {
+    pub fn new(shop: Shop, trademe: trademe::Shop, clock: SharedClock) -> Arc<Self> {
         Arc::new(Self {
             shop: Mutex::new(shop),
+            trademe: Mutex::new(trademe),
             clock,
             offset_ms: AtomicI64::new(0),
             in_flight: AtomicUsize::new(0),
@@ -31,13 +36,45 @@ impl House {
         })
     }
 
-    /// The shop, for a moment.
+    /// The shop at Cardmarket, for a moment.
     pub fn shop(&self) -> MutexGuard<'_, Shop> {
         // A test that panicked while it looked does not make the shop unusable.
         self.shop.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The shop's time.
+    /// The shop at Trade Me, for a moment.
+    pub fn trademe(&self) -> MutexGuard<'_, trademe::Shop> {
+        self.trademe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Turns a fault on at every marketplace that it is for.
+    pub fn fault(&self, fault: &Fault) {
+        let now = self.now();
+        for venue in fault.shops() {
+            match venue {
+                Venue::Cardmarket => self.shop().fault(fault.clone(), now),
+                Venue::Trademe => self.trademe().fault(fault.clone(), now),
+            }
+        }
+    }
+
+    /// Turns all faults off and gives the allowances back.
+    pub fn clear_faults(&self) {
+        self.shop().clear_faults();
+        self.trademe().clear_faults();
+    }
+
+    /// The faults that are on, each with the marketplace that it is on at.
+    pub fn faults(&self) -> Vec<Fault> {
+        let now = self.now();
+        let mut faults = self.shop().faults(now);
+        faults.iter_mut().for_each(|fault| fault.shop = Some(Venue::Cardmarket));
+        let theirs = self.trademe().faults(now);
+        faults.extend(theirs.into_iter().map(|fault| fault.at(Venue::Trademe)));
+        faults
+    }
+
+    /// The shops' time.
     pub fn now(&self) -> DateTime<Utc> {
         let now = self.clock.now();
         now.checked_add_signed(self.offset()).unwrap_or(now)
@@ -83,15 +120,22 @@ impl House {
     }
 
     /// Buyers come by themselves until the shop closes.
-    pub async fn let_buyers_come(self: Arc<Self>, mean: Duration) {
+    pub async fn let_buyers_come(self: Arc<Self>, venue: Venue, mean: Duration) {
         loop {
-            let wait = self.shop().next_buyer(mean);
+            let wait = match venue {
+                Venue::Cardmarket => self.shop().next_buyer(mean),
+                Venue::Trademe => self.trademe().next_buyer(mean),
+            };
             if !self.wait(wait).await {
                 return;
             }
             let now = self.now();
-            if let Err(reason) = self.shop().buy(&Purchase::default(), now) {
-                tracing::debug!(target: "sandbox", reason, "a buyer went away");
+            let came_to_nothing = match venue {
+                Venue::Cardmarket => self.shop().buy(&cardmarket::Purchase::default(), now).err(),
+                Venue::Trademe => self.trademe().buy(&trademe::Purchase::default(), now).err(),
+            };
+            if let Some(reason) = came_to_nothing {
+                tracing::debug!(target: "sandbox", shop = %venue, reason, "a buyer went away");
             }
         }
     }

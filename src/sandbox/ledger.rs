@@ -1,4 +1,5 @@
-//! What the shop saw, from its own side: the last requests one by one, and all of them by day.
+//! What the shop saw, from its own side: the last requests one by one, and all of them
+//! by day or hour.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -40,24 +41,31 @@ pub enum Verdict {
     Faulted(Vec<&'static str>),
 }
 
-/// The book of requests.
-#[derive(Debug, Default)]
-pub struct Ledger {
+/// The book of requests. `Window` names the spans that the marketplace's allowance is for: days, or hours by
+/// their beginning.
+#[derive(Debug)]
+pub struct Ledger<Window = NaiveDate> {
     seen: VecDeque<Seen>,
     total: u64,
     writes: u64,
-    by_day: BTreeMap<NaiveDate, u64>,
+    by_window: BTreeMap<Window, u64>,
 }
 
-impl Ledger {
-    /// Writes a request down. `day` is the marketplace's, for requests that were counted against a limit.
-    pub fn record(&mut self, seen: Seen, day: Option<NaiveDate>) {
+impl<Window> Default for Ledger<Window> {
+    fn default() -> Self {
+        Self { seen: VecDeque::new(), total: 0, writes: 0, by_window: BTreeMap::new() }
+    }
+}
+
+impl<Window: Ord> Ledger<Window> {
+    /// Writes a request down. `window` is given for requests that were counted against a limit.
+    pub fn record(&mut self, seen: Seen, window: Option<Window>) {
         self.total += 1;
         if !matches!(seen.method.as_str(), "GET" | "HEAD" | "OPTIONS") {
             self.writes += 1;
         }
-        if let Some(day) = day {
-            *self.by_day.entry(day).or_default() += 1;
+        if let Some(window) = window {
+            *self.by_window.entry(window).or_default() += 1;
         }
         if self.seen.len() == KEPT {
             self.seen.pop_front();
@@ -80,8 +88,15 @@ impl Ledger {
         self.writes
     }
 
+    /// Requests counted against a limit, by the spans that it is for.
+    pub fn by_window(&self) -> &BTreeMap<Window, u64> {
+        &self.by_window
+    }
+}
+
+impl Ledger {
     /// Requests counted against a limit, by the marketplace's day.
     pub fn by_day(&self) -> &BTreeMap<NaiveDate, u64> {
-        &self.by_day
+        self.by_window()
     }
 }

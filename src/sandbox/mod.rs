@@ -1,4 +1,4 @@
-//! A pretend marketplace for the tour and for tests: real HTTP, real signature checks, invented goods.
+//! Pretend marketplaces for the tour and for tests: real HTTP, real signature checks, invented goods.
 //!
 //! It shares no code with the client, so that a misreading of the documentation on one side meets the other
 //! side's reading of it. [`Sandbox::start`] opens it; a control port and the methods of [`Sandbox`] make
@@ -10,13 +10,21 @@ mod control;
 mod fault;
 mod fault_words;
 mod faults;
+mod goods;
 mod house;
+mod in_process;
+mod keys;
 mod ledger;
 mod line;
 mod options;
+mod percent;
+mod request;
 mod server;
+mod spoiled;
 #[cfg(test)]
 mod tests;
+pub mod trademe;
+mod venue;
 #[cfg(test)]
 mod visitor;
 
@@ -29,22 +37,28 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use answer::{Answer, Delivery};
 pub use cardmarket::{
-    ActError, Article, Bought, Buyer, Comment, Flags, Keys, Limit, Order, OrderAction, OrderState, Purchase,
-    Shop, Stock, berlin_day,
+    ActError, Article, Bought, Buyer, Comment, Flags, Limit, Order, OrderAction, OrderState, Purchase, Shop,
+    Stock, berlin_day,
 };
 pub use fault::{Fault, FaultKind};
+pub use goods::Goods;
+pub use in_process::ask;
+pub use keys::Keys;
 pub use ledger::{Ledger, Seen, Verdict};
 pub use options::{Options, Typing, Unpaginated};
+pub use venue::Venue;
 
 use house::House;
 use line::{Caller, Lines};
 
-/// A running pretend shop. Dropping it closes it.
+/// The running pretend shops of one seller, one at each marketplace. Dropping it closes them.
 pub struct Sandbox {
     house: Arc<House>,
     address: SocketAddr,
     keys: Keys,
+    trademe_keys: Keys,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -69,13 +83,16 @@ impl Sandbox {
         let listen_error = |source| SandboxError::Listen { address: options.listen, source };
         let tcp = TcpListener::bind(options.listen).await.map_err(listen_error)?;
         let address = tcp.local_addr().map_err(listen_error)?;
-        let shop = Shop::new(&options, options.clock.now());
-        let keys = shop.keys().clone();
-        let house = House::new(shop, Arc::clone(&options.clock));
+        let now = options.clock.now();
+        let shop = Shop::new(&options, now);
+        let goods: Vec<Goods> = shop.goods().collect();
+        let trademe = trademe::Shop::new(&options.trademe, options.seed, &goods, now);
+        let (keys, trademe_keys) = (shop.keys().clone(), trademe.keys().clone());
+        let house = House::new(shop, trademe, Arc::clone(&options.clock));
         tracing::info!(
             target: "sandbox",
-            %address, articles = options.articles, orders = options.orders, seed = options.seed,
-            "a pretend shop is open: nothing in it is real"
+            %address, articles = options.articles, orders = options.orders, listings = options.trademe.listings,
+            seed = options.seed, "a pretend shop is open: nothing in it is real"
         );
         let service = server::router(Arc::clone(&house)).into_make_service_with_connect_info::<Caller>();
         let mut tasks = vec![tokio::spawn(async move {
@@ -83,14 +100,20 @@ impl Sandbox {
             let _ = axum::serve(Lines::new(tcp), service).await;
         })];
         if let Some(mean) = options.buyers {
-            tasks.push(tokio::spawn(Arc::clone(&house).let_buyers_come(mean)));
+            let come = |venue| tokio::spawn(Arc::clone(&house).let_buyers_come(venue, mean));
+            tasks.extend(Venue::ALL.map(come));
         }
-        Ok(Self { house, address, keys, tasks })
+        Ok(Self { house, address, keys, trademe_keys, tasks })
     }
 
-    /// The marketplace's base URL, for a client's configuration.
+    /// Cardmarket's base URL, for a client's configuration.
     pub fn base_url(&self) -> String {
         format!("http://{}/ws/v2.0", self.address)
+    }
+
+    /// Trade Me's base URL, for a client's configuration.
+    pub fn trademe_base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
     }
 
     /// Where the control port is.
@@ -98,9 +121,14 @@ impl Sandbox {
         format!("http://{}/sandbox", self.address)
     }
 
-    /// The strings that open the shop.
+    /// The strings that open the shop at Cardmarket.
     pub fn credentials(&self) -> &Keys {
         &self.keys
+    }
+
+    /// The strings that open the shop at Trade Me.
+    pub fn trademe_credentials(&self) -> &Keys {
+        &self.trademe_keys
     }
 
     /// What `sellerd sandbox serve` prints when the shop is open, as one line of JSON.
@@ -110,43 +138,79 @@ impl Sandbox {
             "pretend": true,
             "control_url": self.control_url(),
             "cardmarket": { "base_url": self.base_url(), "credentials": self.keys },
+            "trademe": {
+                "base_url": self.trademe_base_url(),
+                "oauth_url": format!("http://{}/Oauth", self.address),
+                "authorize_url": format!("http://{}/Oauth/Authorize", self.address),
+                "credentials": self.trademe_keys,
+            },
         })
     }
 
-    /// Turns a fault on.
+    /// Turns a fault on, at every marketplace that it is for. Each counts its own requests.
     pub fn fault(&self, fault: impl Into<Fault>) {
-        let now = self.now();
-        self.house.shop().fault(fault.into(), now);
+        self.house.fault(&fault.into());
     }
 
-    /// Turns all faults off and gives the daily allowance back.
+    /// Turns all faults off and gives the allowances back.
     pub fn clear_faults(&self) {
-        self.house.shop().clear_faults();
+        self.house.clear_faults();
     }
 
-    /// Lets somebody buy.
+    /// Lets somebody buy at Cardmarket.
     pub fn buy(&self, purchase: &Purchase) -> Result<Vec<Bought>, String> {
         let now = self.now();
         self.house.shop().buy(purchase, now)
     }
 
-    /// Moves an order on, as buyer, seller and post would.
+    /// Moves an order at Cardmarket on, as buyer, seller and post would.
     pub fn act(&self, order: u64, action: OrderAction) -> Result<OrderState, ActError> {
         let now = self.now();
         self.house.shop().act(order, action, now)
     }
 
-    /// The last requests as the shop saw them, oldest first.
+    /// Lets somebody buy or bid at Trade Me.
+    pub fn buy_at_trademe(&self, purchase: &trademe::Purchase) -> Result<Vec<trademe::Bought>, String> {
+        let now = self.now();
+        self.house.trademe().buy(purchase, now)
+    }
+
+    /// Moves a purchase at Trade Me on, as buyer and seller would.
+    pub fn act_at_trademe(
+        &self,
+        purchase: i64,
+        action: trademe::Action,
+    ) -> Result<trademe::Standing, trademe::ActError> {
+        let now = self.now();
+        self.house.trademe().act(purchase, action, now)
+    }
+
+    /// The last requests as Cardmarket saw them, oldest first.
     pub fn requests(&self) -> Vec<Seen> {
         self.house.shop().ledger().seen().cloned().collect()
     }
 
-    /// Requests counted against the limits, by the marketplace's day.
+    /// Requests counted against Cardmarket's limits, by its day.
     pub fn requests_by_day(&self) -> BTreeMap<NaiveDate, u64> {
         self.house.shop().ledger().by_day().clone()
     }
 
-    /// Looks into the shop. It answers nobody until `look` returns.
+    /// The last requests as Trade Me saw them, oldest first.
+    pub fn trademe_requests(&self) -> Vec<Seen> {
+        self.house.trademe().ledger().seen().cloned().collect()
+    }
+
+    /// Requests counted against Trade Me's limit, by the beginning of the hour.
+    pub fn trademe_requests_by_hour(&self) -> BTreeMap<DateTime<Utc>, u64> {
+        self.house.trademe().ledger().by_window().clone()
+    }
+
+    /// Looks into the shop at Trade Me. It answers nobody until `look` returns.
+    pub fn with_trademe<T>(&self, look: impl FnOnce(&mut trademe::Shop) -> T) -> T {
+        look(&mut self.house.trademe())
+    }
+
+    /// Looks into the shop at Cardmarket. It answers nobody until `look` returns.
     pub fn with_shop<T>(&self, look: impl FnOnce(&mut Shop) -> T) -> T {
         look(&mut self.house.shop())
     }

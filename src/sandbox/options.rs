@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::trademe;
 use crate::clock::SharedClock;
 
 /// What [`super::Sandbox::start`] is told. Change the fields that a test is about.
@@ -28,12 +29,15 @@ pub struct Options {
     pub concurrency: Option<usize>,
     /// Whether timestamps must be fresh, nonces new and the realm exact.
     pub strict: bool,
-    /// How often, on average, somebody buys without being told to.
+    /// How often, on average, somebody buys without being told to, at each marketplace.
     pub buyers: Option<Duration>,
     /// How the JSON of the answers deviates from its best form.
     pub typing: Typing,
     /// What a list answers that is asked for without a start and has more than one page.
     pub unpaginated: Unpaginated,
+    /// The same seller's shop at Trade Me; everything above but the seed, the clock and the buyers is about
+    /// Cardmarket.
+    pub trademe: trademe::Options,
 }
 
 impl Options {
@@ -53,6 +57,7 @@ impl Options {
             buyers: None,
             typing: Typing::default(),
             unpaginated: Unpaginated::Gone,
+            trademe: trademe::Options::default(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP side: turns requests into values for the shop and answers into bytes, late, cut or never where a
+//! The HTTP side: turns requests into values for the shops and answers into bytes, late, cut or never where a
 //! fault says so.
 
 use std::io;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
@@ -17,12 +17,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio_util::io::ReaderStream;
 
 use super::answer::{Answer, Delivery};
-use super::cardmarket;
 use super::control;
 use super::house::House;
 use super::line::Caller;
+use super::request::Request as Asked;
+use super::venue::Venue;
 
-/// All that is served: a page that says what this is, the control port, and the marketplace.
+/// No request of a client is longer.
+const LONGEST: usize = 1 << 20;
+
+/// All that is served: a page that says what this is, the control port, and the marketplaces.
 pub fn router(house: Arc<House>) -> Router {
     Router::new()
         .route("/", get(front_page))
@@ -39,8 +43,8 @@ pub fn router(house: Arc<House>) -> Router {
 async fn front_page() -> Html<&'static str> {
     Html(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Pretend shop</title></head>\
-         <body><h1>This is a pretend shop</h1><p>It is the sandbox of sellerd. It speaks like Cardmarket, but \
-         nothing here is real: no articles, no buyers, no money.</p><p>Its state: <a href=\"/sandbox\">/sandbox\
+         <body><h1>This is a pretend shop</h1><p>It is the sandbox of sellerd. It speaks like Cardmarket and \
+         Trade Me, but nothing here is real: no articles, no buyers, no money.</p><p>Its state: <a href=\"/sandbox\">/sandbox\
          </a></p></body></html>\n",
     )
 }
@@ -50,21 +54,33 @@ async fn marketplace(
     ConnectInfo(caller): ConnectInfo<Caller>,
     request: Request,
 ) -> Response {
-    let place = house.enter();
+    let venue = Venue::of_path(request.uri().path());
+    // Cardmarket decides before it has seen a body, and counts who is there at the same time.
+    let place = (venue == Venue::Cardmarket).then(|| house.enter());
+    let (head, body) = request.into_parts();
+    let body = match venue {
+        Venue::Cardmarket => Default::default(),
+        // A body that breaks off or never ends is none.
+        Venue::Trademe => to_bytes(body, LONGEST).await.unwrap_or_default(),
+    };
     let answer = {
-        let headers = request.headers();
+        let headers = &head.headers;
         let origin = format!("http://{}", text(headers, &header::HOST).unwrap_or_default());
-        let asked = cardmarket::Request {
-            method: request.method().as_str(),
+        let asked = Asked {
+            method: head.method.as_str(),
             origin: &origin,
-            path: request.uri().path(),
-            query: request.uri().query(),
+            path: head.uri.path(),
+            query: head.uri.query(),
             authorization: text(headers, &header::AUTHORIZATION),
             expects: headers.contains_key(header::EXPECT),
             body_type: has_body(headers).then(|| text(headers, &header::CONTENT_TYPE).unwrap_or_default()),
+            body: &body,
         };
         let now = house.now();
-        house.shop().answer(&asked, now, place.in_flight)
+        match &place {
+            Some(place) => house.shop().answer(&asked, now, place.in_flight),
+            None => house.trademe().answer(&asked, now),
+        }
     };
     deliver(answer, &house, &caller).await
 }

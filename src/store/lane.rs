@@ -86,7 +86,12 @@ impl Runner {
         f: impl FnOnce(&mut Slot) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         match self {
-            Self::Inline(slot) => caught(&mut slot.lock().unwrap_or_else(PoisonError::into_inner), f),
+            Self::Inline(slot) => {
+                let done = caught(&mut slot.lock().unwrap_or_else(PoisonError::into_inner), f);
+                // With a thread the others get their turn here, and the process can die here.
+                tokio::task::yield_now().await;
+                done
+            }
             Self::Thread(queue) => {
                 let (answer, answered) = oneshot::channel();
                 // Nobody listens when the caller was dropped; what was asked for is done all the same.

@@ -25,7 +25,8 @@ macro_rules! migrations {
     };
 }
 
-const ALL: &[Migration] = migrations!["0001_runs", "0002_accounts", "0003_stock", "0004_orders",];
+const ALL: &[Migration] =
+    migrations!["0001_runs", "0002_accounts", "0003_stock", "0004_orders", "0005_order_parts",];
 
 const BOOK: &str = "create table schema_migrations (
     version         integer primary key,
@@ -163,7 +164,7 @@ mod tests {
     use crate::store::{Lane, Store, connection};
 
     /// A row or more for each table a migration makes, put in before the next one is applied.
-    const ROWS: [&str; 4] = [
+    const ROWS: [&str; 5] = [
         "insert into session values (1, '0.1.0', 1, 2, null);
          insert into flags values ('halted', 5);
          insert into jobs_state values ('pull', 7);
@@ -181,6 +182,7 @@ mod tests {
          insert into order_lines values ('cm', 1, 1, 's', 1, 't', 1, 5);
          insert into stock_movements values (1, 'cm', 1, 1, 0, 's', -1, 'sale', 1, 1);
          insert into poll_cursors values ('cm', 'paid', 1);",
+        "insert into order_parts values ('cm', 1, 1, 'paid', 1, 2, 'EUR', 5, null);",
     ];
 
     fn contents(conn: &Connection) -> Vec<(String, i64)> {
@@ -209,7 +211,7 @@ mod tests {
         let conn = connection::existing(&path).unwrap();
         expect_current(&conn, &path).unwrap();
         let counts = contents(&conn);
-        assert!(counts.len() >= 16 && counts.iter().all(|(_, rows)| *rows == 1), "{counts:?}");
+        assert!(counts.len() >= 17 && counts.iter().all(|(_, rows)| *rows == 1), "{counts:?}");
     }
 
     #[test]
@@ -252,13 +254,13 @@ mod tests {
 
     #[test]
     fn a_newer_database_is_refused_with_the_version_that_wrote_it() {
-        let (dir, path) = tampered("insert into schema_migrations values (5, '0005_x', 'x', 1, '9.8.7')");
+        let (dir, path) = tampered("insert into schema_migrations values (6, '0006_x', 'x', 1, '9.8.7')");
         std::fs::create_dir_all(dir.path().join("backups")).unwrap();
-        let copy = dir.path().join("backups/before-0005-20270101T000000Z.db");
+        let copy = dir.path().join("backups/before-0006-20270101T000000Z.db");
         std::fs::write(&copy, b"").unwrap();
         for opened in [Store::open(&path, Lane::Inline, now()), Store::open_beside(&path)] {
             let error = opened.err().unwrap();
-            assert!(matches!(&error, StoreError::Newer { found: 5, known: 4, .. }), "{error}");
+            assert!(matches!(&error, StoreError::Newer { found: 6, known: 5, .. }), "{error}");
             let words = error.to_string();
             assert!(words.contains("9.8.7") && words.contains(copy.to_str().unwrap()), "{words}");
         }
@@ -280,7 +282,7 @@ mod tests {
         let path = dir.path().join("sellerd.db");
         run_up_to(&mut connection::create(&path).unwrap(), Some(&path), now(), 3).unwrap();
         let error = Store::open_beside(&path).err().unwrap();
-        assert!(matches!(error, StoreError::Older { found: 3, known: 4, .. }), "{error}");
+        assert!(matches!(error, StoreError::Older { found: 3, known: 5, .. }), "{error}");
         Store::open(&path, Lane::Inline, now()).unwrap();
         assert!(Store::open_beside(&path).is_ok());
     }

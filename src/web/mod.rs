@@ -13,34 +13,36 @@ use axum::{Json, Router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::status::Status;
+use crate::agent::watch::{Front, Watch};
 
-/// What the pages are made of.
-#[async_trait]
-pub trait Source: Send + Sync + 'static {
-    /// The status, or why there is none.
-    async fn status(&self) -> Result<Status, String>;
-
-    /// Why the agent is not ready, if it is not.
-    fn not_ready(&self) -> Option<String>;
+/// The page of an agent, where the configuration wants it.
+pub struct Page {
+    /// Where it listens; `None` for no page.
+    pub listen: Option<SocketAddr>,
 }
 
-/// Binds the address, so that a port in use is known before anything else starts.
-pub async fn bind(listen: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(listen).await.map_err(|error| {
-        format!(
-            "{listen} cannot be listened on ({error}); choose another address for `listen` in [http] of \
-             sellerd.toml, or \"off\""
-        )
-    })
+#[async_trait]
+impl Front for Page {
+    async fn open(&self, watch: Arc<Watch>, stop: CancellationToken) -> Result<Option<SocketAddr>, String> {
+        let Some(listen) = self.listen else { return Ok(None) };
+        let listener = TcpListener::bind(listen).await.map_err(|error| {
+            format!(
+                "{listen} cannot be listened on ({error}); choose another address for `listen` in [http] of \
+                 sellerd.toml, or \"off\""
+            )
+        })?;
+        let address = listener.local_addr().ok();
+        tokio::spawn(async move {
+            if let Err(error) = serve(listener, watch, stop).await {
+                tracing::error!("the page broke off: {error}");
+            }
+        });
+        Ok(address)
+    }
 }
 
 /// Answers until `stop` is cancelled.
-pub async fn serve(
-    listener: TcpListener,
-    source: Arc<dyn Source>,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
+async fn serve(listener: TcpListener, watch: Arc<Watch>, stop: CancellationToken) -> std::io::Result<()> {
     let loopback = listener.local_addr()?.ip().is_loopback();
     let router = Router::new()
         .route("/", get(root))
@@ -48,7 +50,7 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/status.json", get(status))
         .layer(middleware::from_fn(move |request, next| guard(loopback, request, next)))
-        .with_state(source);
+        .with_state(watch);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
@@ -56,15 +58,15 @@ async fn root() -> &'static str {
     "sellerd\n\n/healthz      the process answers\n/readyz       it works\n/status.json  what is going on\n"
 }
 
-async fn readyz(State(source): State<Arc<dyn Source>>) -> Response {
-    match source.not_ready() {
+async fn readyz(State(watch): State<Arc<Watch>>) -> Response {
+    match watch.not_ready() {
         None => "ready\n".into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
     }
 }
 
-async fn status(State(source): State<Arc<dyn Source>>) -> Response {
-    match source.status().await {
+async fn status(State(watch): State<Arc<Watch>>) -> Response {
+    match watch.status().await {
         Ok(status) => Json(status).into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }

@@ -1,1 +1,17 @@
+//! The product through its front door: the real program as a child process, a pretend shop in this process, HTTP
+//! between them. One crate, so that it is linked once; a file a story.
 
+mod access;
+mod architecture;
+mod bad_input;
+mod conformance;
+mod daemon;
+mod faults;
+mod init;
+mod jobs;
+mod leaks;
+mod quota;
+mod readme;
+mod samples;
+mod support;
+mod tour;

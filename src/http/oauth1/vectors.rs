@@ -34,7 +34,10 @@ fn signer(profile: Profile, [key, secret, token, token_secret]: Login) -> Signer
 
 fn base_of(signer: &Signer, request: &Unsigned) -> String {
     let timestamp = request.timestamp.to_string();
-    base_string(request, &signer.oauth_parameters(request, &timestamp), signer.profile.repeated)
+    let parameters = signer.parameters(request, &timestamp);
+    let mut base = String::new();
+    push_base_string(&mut base, request, &parameters, signer.profile.repeated);
+    base
 }
 
 fn target(url: &str) -> Target {
@@ -277,23 +280,23 @@ mod trademe {
 
     #[test]
     fn requests_have_their_signatures() {
-        let check =
-            |login, method, target: &Target, timestamp, nonce, extra: &[(&str, &str)], expected: &str| {
-                let request = Unsigned { extra, ..Unsigned::new(method, target, nonce, timestamp) };
-                assert_eq!(signer(RFC, login).signature(&request), expected, "{}", target.as_str());
-            };
-        let member = |method, url, timestamp, nonce, expected| {
-            check(MEMBER, method, &target(url), timestamp, nonce, &[], expected);
+        let check = |login, request: Unsigned, expected: &str| {
+            assert_eq!(signer(RFC, login).signature(&request), expected, "{}", request.target.as_str());
         };
-        let tm1 = [("oauth_callback", CALLBACK)];
-        let tm2 = [("oauth_callback", "oob")];
-        let (start, nonce) = (1700000000, "a1b2c3d4e5f60718");
-        check(APPLICATION, "POST", &request_token(), start, nonce, &tm1, "k1Lqt0iufGESes+JNtydWjYwqO4=");
-        check(APPLICATION, "POST", &request_token(), start, nonce, &tm2, "mNdsQFFu8kTcN7iuOVEbv0mfgnA=");
+        let member = |method, url, timestamp, nonce, expected| {
+            check(MEMBER, Unsigned::new(method, &target(url), nonce, timestamp), expected);
+        };
+        let tm1 = request_token();
+        for (callback, expected) in
+            [(CALLBACK, "k1Lqt0iufGESes+JNtydWjYwqO4="), ("oob", "mNdsQFFu8kTcN7iuOVEbv0mfgnA=")]
+        {
+            let request = Unsigned::new("POST", &tm1, "a1b2c3d4e5f60718", 1700000000);
+            check(APPLICATION, Unsigned { callback: Some(callback), ..request }, expected);
+        }
         let tm3 = target("https://api.tmsandbox.co.nz/Oauth/AccessToken");
-        let verifier = [("oauth_verifier", "A1B2C3D")];
-        let expected = "fet1twuFeP9K9C0TN11VQ+j8Q38=";
-        check(REQUEST_TOKEN, "POST", &tm3, 1700000060, "b1b2c3d4e5f60718", &verifier, expected);
+        let request = Unsigned::new("POST", &tm3, "b1b2c3d4e5f60718", 1700000060);
+        let request = Unsigned { verifier: Some("A1B2C3D"), ..request };
+        check(REQUEST_TOKEN, request, "fet1twuFeP9K9C0TN11VQ+j8Q38=");
         let tm4 = "https://api.tmsandbox.co.nz/v1/MyTradeMe/SellingItems/All.json?page=1&rows=500";
         member("GET", tm4, 1700000120, "c1b2c3d4e5f60718", "+JturQql7j+6WLZM1Xy6LU3YAKE=");
         let tm5 = "https://api.tmsandbox.co.nz/v1/Selling.json";
@@ -307,8 +310,8 @@ mod trademe {
             "https://api.trademe.co.nz/v1/Ping/Transactions.json?date_from=2025-01-01T00%3A00%3A00Z&rows=50";
         member("GET", tm8, 1700000360, "01b2c3d4e5f60718", "jhGKJt4g6pKHZ5f++PypWhnruJs=");
         let tm9 = target("https://api.trademe.co.nz/v1/Listings/123456.json?increment_view_count=false");
-        let expected = "1zeL/o6xSTJRf09FVmXAjR2fRJs=";
-        check(APPLICATION, "GET", &tm9, 1700000420, "11b2c3d4e5f60718", &[], expected);
+        let request = Unsigned::new("GET", &tm9, "11b2c3d4e5f60718", 1700000420);
+        check(APPLICATION, request, "1zeL/o6xSTJRf09FVmXAjR2fRJs=");
         let tm10 = "https://api.trademe.co.nz/v1/Shipping/Templates/15.json";
         member("PUT", tm10, 1700000480, "21b2c3d4e5f60718", "3HvuhFB8ABAVOiCegaRXf7Gdm0o=");
     }
@@ -316,9 +319,8 @@ mod trademe {
     #[test]
     fn base_strings_double_encode_comma_and_colon() {
         let tm1 = request_token();
-        let callback = [("oauth_callback", CALLBACK)];
-        let request =
-            Unsigned { extra: &callback, ..Unsigned::new("POST", &tm1, "a1b2c3d4e5f60718", 1700000000) };
+        let callback = Some(CALLBACK);
+        let request = Unsigned { callback, ..Unsigned::new("POST", &tm1, "a1b2c3d4e5f60718", 1700000000) };
         assert_eq!(
             base_of(&signer(RFC, APPLICATION), &request),
             "POST&https%3A%2F%2Fapi.tmsandbox.co.nz%2FOauth%2FRequestToken&\
@@ -353,10 +355,9 @@ mod trademe {
 
     #[test]
     fn the_published_plaintext_header_is_ours_but_for_quotation_marks() {
-        let callback = [("oauth_callback", CALLBACK)];
+        let callback = Some(CALLBACK);
         let request_token = request_token();
-        let request =
-            Unsigned { extra: &callback, ..Unsigned::new("POST", &request_token, "unused", 1700000000) };
+        let request = Unsigned { callback, ..Unsigned::new("POST", &request_token, "unused", 1700000000) };
         let header = signer(PLAINTEXT, APPLICATION).header(&request);
         assert_eq!(
             header.replace('"', ""),
@@ -420,9 +421,9 @@ mod published {
     #[test]
     fn the_walk_through_of_the_rfc_verifies() {
         let initiate = target("https://photos.example.net/initiate");
-        let callback = [("oauth_callback", "http://printer.example.com/ready")];
+        let callback = Some("http://printer.example.com/ready");
         let g2 = |nonce| {
-            let request = Unsigned { extra: &callback, ..Unsigned::new("POST", &initiate, nonce, 137131200) };
+            let request = Unsigned { callback, ..Unsigned::new("POST", &initiate, nonce, 137131200) };
             signature(UNVERSIONED, [PHOTOS[0], PHOTOS[1], "", ""], &request)
         };
         assert_eq!(g2("wIjqoS"), "74KNZJeDHnMBp0EMJ9ZHt/XKycU=");
@@ -430,8 +431,8 @@ mod published {
         assert_eq!(g2("wIjqoxSZ"), "/UvthHqLWsq3QBhDNNbCXRUcFvI=");
 
         let token = target("https://photos.example.net/token");
-        let verifier = [("oauth_verifier", "hfdp7dh39dks9884")];
-        let g3 = Unsigned { extra: &verifier, ..Unsigned::new("POST", &token, "walatlh", 137131201) };
+        let verifier = Some("hfdp7dh39dks9884");
+        let g3 = Unsigned { verifier, ..Unsigned::new("POST", &token, "walatlh", 137131201) };
         let login = [PHOTOS[0], PHOTOS[1], "hh5s93j4hdidpola", "hdhd0244k9j7ao03"];
         assert_eq!(signature(UNVERSIONED, login, &g3), "gKgrFCywp7rO0OXSjdot/IHF7IU=");
 
@@ -470,6 +471,21 @@ mod published {
         ];
         assert_eq!(signature(RFC, login, &request), "hCtSmYh+iHYCEqBWrE7C7hYmtUk=");
     }
+}
+
+#[test]
+fn oauth_parameters_are_signed_by_name() {
+    let target = target("https://api.example.test/");
+    let all = Unsigned {
+        callback: Some("oob"),
+        verifier: Some("1234"),
+        ..Unsigned::new("GET", &target, "nonce", 1700000000)
+    };
+    let signer = signer(CARDMARKET, ["key", "", "token", ""]);
+    let parameters = signer.parameters(&all, "1700000000");
+    assert_eq!(parameters.as_sent().count(), 8);
+    assert_eq!(parameters.sorted().count(), 8);
+    assert!(parameters.sorted().is_sorted());
 }
 
 #[test]

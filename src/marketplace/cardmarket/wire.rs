@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::domain::{
-    Complaint, Currency, LineId, Listing, ListingId, Order, OrderId, OrderLine, OrderRead, OrderState, Sku,
+    Complaint, Currency, Extent, LineId, Listing, ListingId, Order, OrderId, OrderLine, OrderRead,
+    OrderState, Sku,
 };
 use crate::marketplace::Identity;
 use crate::marketplace::json::{self, Raw};
@@ -324,7 +325,7 @@ pub(super) fn order(row: &RawValue, currency: Currency) -> Result<OrderRead, Str
         tracking_number: json::words(body.tracking_number),
         lines,
     };
-    Ok(OrderRead { order, complaints })
+    Ok(OrderRead { order, complaints, extent: Extent::Whole })
 }
 
 /// Our word for the entity's own state (cardmarket.md 9.7): `evaluated` is received with a verdict.

@@ -20,35 +20,22 @@ mod words;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 
 pub use buying::{Bought, Purchase};
 pub use limits::{Limit, berlin_day};
 pub use orders::{Buyer, Order, OrderAction, OrderState};
-pub use pipeline::Request;
 #[cfg(test)]
 pub use signature::{Claim, sign};
 pub use stock::{Article, Comment, Flags, Stock};
 
 use super::fault::{Fault, FaultKind};
 use super::faults::Faults;
+use super::goods::Goods;
+use super::keys::Keys;
 use super::ledger::Ledger;
 use super::options::{Options, Typing, Unpaginated};
 use catalogue::Catalogue;
 use limits::Limits;
-
-/// The four strings of a dedicated app. They open nothing but this shop, so they may be printed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Keys {
-    /// Names the app; 16 letters and digits, the others have 32.
-    pub consumer_key: String,
-    /// Signs for the app.
-    pub consumer_secret: String,
-    /// Names the account.
-    pub token: String,
-    /// Signs for the account.
-    pub token_secret: String,
-}
 
 /// Everything that the pretend marketplace knows.
 #[derive(Debug)]
@@ -93,6 +80,15 @@ impl Shop {
         &self.carts
     }
 
+    /// What is for sale under a key of the seller's own, in the order of the list.
+    pub fn goods(&self) -> impl Iterator<Item = Goods> {
+        self.stock.rows().iter().filter_map(|row| {
+            let sku = row.comment.sku()?;
+            let title = self.catalogue.at(row.product).name.trim().to_owned();
+            Some(Goods { sku, title, cents: row.cents, count: row.count })
+        })
+    }
+
     /// All orders, oldest first.
     pub fn orders(&self) -> &[Order] {
         &self.orders
@@ -111,7 +107,9 @@ impl Shop {
     /// Turns a fault on; `restore`, `limit` and `429-daily` do their work at once.
     pub fn fault(&mut self, fault: Fault, now: DateTime<Utc>) {
         match fault.kind {
-            FaultKind::Restore => self.faults.restore(),
+            FaultKind::Restore => {
+                let _ = self.faults.restore();
+            }
             FaultKind::Limit { max } => self.limits.max = max,
             FaultKind::Exhaust => self.limits.exhaust(now),
             _ => self.faults.add(fault, now),

@@ -119,6 +119,8 @@ pub enum OrderAction {
     Cancel,
     /// It is reported lost.
     Lose,
+    /// The last step is taken back: a payment that was booked wrongly, a cancellation that was a mistake.
+    Undo,
 }
 
 impl OrderAction {
@@ -131,9 +133,10 @@ impl OrderAction {
             "evaluate" => Self::Evaluate,
             "cancel" => Self::Cancel,
             "lose" => Self::Lose,
+            "undo" => Self::Undo,
             _ => {
                 return Err(format!(
-                    "no action '{word}'; there are pay, send, receive, evaluate, cancel and lose"
+                    "no action '{word}'; there are pay, send, receive, evaluate, cancel, lose and undo"
                 ));
             }
         })
@@ -152,6 +155,11 @@ impl Order {
             (A::Evaluate, S::Received) => S::Evaluated,
             (A::Lose, S::Sent) => S::Lost,
             (A::Cancel, S::Bought | S::Paid) => S::Cancelled,
+            (A::Undo, S::Paid) => S::Bought,
+            (A::Undo, S::Sent) => S::Paid,
+            (A::Undo, S::Received | S::Lost) => S::Sent,
+            (A::Undo, S::Cancelled) if self.paid.is_some() => S::Paid,
+            (A::Undo, S::Cancelled) => S::Bought,
             (action, state) => {
                 let action = format!("{action:?}").to_lowercase();
                 return Err(format!("order {} is {}: it cannot {action} from there", self.id, state.word()));
@@ -163,11 +171,26 @@ impl Order {
             A::Receive => self.received = Some(now),
             A::Cancel => self.cancelled = Some(now),
             A::Evaluate | A::Lose => {}
+            A::Undo => self.forget_what_is_not_yet(),
         }
         if action != A::Evaluate {
             self.pays_at = None;
         }
         Ok(())
+    }
+
+    /// Dates of steps that were taken back are gone.
+    fn forget_what_is_not_yet(&mut self) {
+        self.cancelled = None;
+        if self.state <= OrderState::Sent {
+            self.received = None;
+        }
+        if self.state <= OrderState::Paid {
+            self.sent = None;
+        }
+        if self.state == OrderState::Bought {
+            self.paid = None;
+        }
     }
 
     /// Copies in all lines.
@@ -224,6 +247,21 @@ mod tests {
         let refused = order.act(OrderAction::Send, DateTime::UNIX_EPOCH);
         assert_eq!(refused, Err("order 1 is bought: it cannot send from there".to_owned()));
         assert_eq!((order.state, order.sent), (OrderState::Bought, None));
+    }
+
+    #[test]
+    fn a_step_that_is_taken_back_leaves_no_trace() {
+        let mut order = order();
+        let now = DateTime::UNIX_EPOCH;
+        let before = format!("{order:?}");
+        order.act(OrderAction::Pay, now).expect("bought");
+        let paid = format!("{order:?}");
+        order.act(OrderAction::Cancel, now).expect("paid");
+        order.act(OrderAction::Undo, now).expect("cancelled");
+        assert_eq!(format!("{order:?}"), paid);
+        order.act(OrderAction::Undo, now).expect("paid");
+        assert_eq!(format!("{order:?}"), before);
+        assert!(order.act(OrderAction::Undo, now).is_err());
     }
 
     #[test]

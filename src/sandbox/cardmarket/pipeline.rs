@@ -3,37 +3,20 @@
 
 use chrono::{DateTime, Utc};
 
+use super::Shop;
 use super::limits::{Limit, berlin_day};
 use super::route::{Resource, Route};
 use super::signature::{Claim, realm_names};
-use super::{Shop, wire};
 use crate::sandbox::answer::{Answer, Delivery};
 use crate::sandbox::fault::FaultKind;
-use crate::sandbox::faults::{Aim, Effects};
+use crate::sandbox::faults::Aim;
 use crate::sandbox::ledger::{Seen, Verdict};
+use crate::sandbox::request::Request;
+use crate::sandbox::spoiled::{self, JSON_TYPE};
 
 /// How far a timestamp may be off, in seconds.
 const FRESH: i64 = 300;
 const METHODS: &str = "GET, OPTIONS";
-
-/// A request as it arrived.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// The HTTP method.
-    pub method: &'a str,
-    /// Scheme, host and port by which the caller came.
-    pub origin: &'a str,
-    /// The path, still encoded.
-    pub path: &'a str,
-    /// The query, still encoded.
-    pub query: Option<&'a str>,
-    /// The `Authorization` header.
-    pub authorization: Option<&'a str>,
-    /// Whether there is an `Expect` header.
-    pub expects: bool,
-    /// The type of the body, if there is a body.
-    pub body_type: Option<&'a str>,
-}
 
 /// What was found out about a request on its way.
 struct Trail {
@@ -129,7 +112,7 @@ impl Shop {
             Some(kind) => self.answer_instead(kind, request, route),
             None => self.read(request, route, resource, &effects, now),
         };
-        spoil(&mut answer, &effects);
+        spoiled::spoil(&mut answer, &effects);
         answer
     }
 
@@ -214,18 +197,11 @@ impl Shop {
     }
 
     fn answer_instead(&mut self, kind: &FaultKind, request: &Request<'_>, route: Route<'_>) -> Answer {
-        let undelivered = |delivery| Answer { delivery, ..Answer::empty(200) };
+        if let Some(answer) = spoiled::instead(kind, &mut self.rng) {
+            return answer;
+        }
         match kind {
-            FaultKind::Status { status } => html(*status),
-            FaultKind::ServerError => {
-                let status = [500, 502, 503, 504][self.rng.usize(0..4)];
-                html(status)
-            }
             FaultKind::Unavailable => self.error(route, 400, "Service currently not available"),
-            FaultKind::Html => html(200),
-            FaultKind::Garbage => Answer::new(200, wire::JSON_TYPE, "\u{1}\u{2}not json: }{[\n"),
-            FaultKind::DropBefore => undelivered(Delivery::HangUp),
-            FaultKind::Never => undelivered(Delivery::Never),
             FaultKind::Redirect => {
                 Answer::empty(307).with("location", format!("{}{}", request.origin, request.path))
             }
@@ -236,13 +212,13 @@ impl Shop {
             }
             FaultKind::TooMany { retry_after } => self.too_many(route, Some(*retry_after)),
             FaultKind::ErrorIn200 { long: false } => {
-                Answer::new(200, wire::JSON_TYPE, "{\"error\":\"Something went wrong\"}")
+                Answer::new(200, JSON_TYPE, "{\"error\":\"Something went wrong\"}")
             }
             FaultKind::ErrorIn200 { long: true } => {
                 Answer { status: 200, ..self.error(route, 400, "Service currently not available") }
             }
             FaultKind::Huge => {
-                Answer { delivery: Delivery::Endless, ..Answer::new(200, wire::JSON_TYPE, "{\"article\":[") }
+                Answer { delivery: Delivery::Endless, ..Answer::new(200, JSON_TYPE, "{\"article\":[") }
             }
             // The others change how the shop answers; they never stand in its place.
             _ => self.error(route, 500, "This fault answers nothing."),
@@ -275,24 +251,4 @@ fn aim<'a>(route: Route<'a>, resource: Resource<'_>) -> Aim<'a> {
     let later_page = matches!(resource, Resource::Stock(Some(Ok(start))) if start > 1);
     let list = stock || matches!(resource, Resource::Carts | Resource::Orders(..));
     Aim { path: route.path, stock, later_page, list }
-}
-
-/// What becomes of the shop's answer on its way.
-fn spoil(answer: &mut Answer, effects: &Effects) {
-    answer.delay = effects.delay;
-    match effects.afterwards {
-        Some(FaultKind::TruncateBody) if answer.body.is_empty() => answer.delivery = Delivery::HangUp,
-        Some(FaultKind::TruncateBody) => answer.delivery = Delivery::Half,
-        Some(FaultKind::TruncateJson) => answer.body.truncate(answer.body.len() / 2),
-        Some(FaultKind::DropAfter) => answer.delivery = Delivery::HangUp,
-        _ => {}
-    }
-}
-
-fn html(status: u16) -> Answer {
-    let body = format!(
-        "<!DOCTYPE html>\n<html><head><title>{status}</title></head><body><h1>Be right back</h1>\
-         <p>We are doing some maintenance.</p></body></html>\n"
-    );
-    Answer::new(status, "text/html; charset=utf-8", body)
 }

@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use super::json::Json;
-use super::pipeline::Request;
 use super::route::{Actor, Format, Resource, Route, Start};
-use super::wire::{self, JSON_TYPE, View};
+use super::wire::{self, View};
 use super::{Article, Order, OrderState, Shop, Unpaginated};
 use crate::sandbox::answer::Answer;
 use crate::sandbox::faults::Effects;
+use crate::sandbox::request::Request;
+use crate::sandbox::spoiled::JSON_TYPE;
 
 const PAGE: usize = 100;
 

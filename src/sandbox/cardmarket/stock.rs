@@ -86,13 +86,25 @@ impl Comment {
             text.push(' ');
         }
         if let Self::Sku(key) | Self::ShelfAndSku(_, key) = self {
-            let _ = write!(text, "[sku:MC-{key:06}]");
+            let _ = write!(text, "[sku:{}]", written(key));
         }
         if let Self::Phrase(which) = self {
             text.push_str(PHRASES[usize::from(which) % PHRASES.len()]);
         }
         text
     }
+
+    /// The seller's key in it, without the tag.
+    pub fn sku(self) -> Option<String> {
+        match self {
+            Self::Sku(key) | Self::ShelfAndSku(_, key) => Some(written(key)),
+            _ => None,
+        }
+    }
+}
+
+fn written(key: u32) -> String {
+    format!("MC-{key:06}")
 }
 
 /// What is for sale, in the order of the list: by number, rising.

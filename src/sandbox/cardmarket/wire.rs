@@ -9,6 +9,7 @@ use super::route::Format;
 use super::stock::{CONDITIONS, LANGUAGES};
 use super::{Article, Buyer, Order, OrderState, Shop, Typing};
 use crate::sandbox::answer::Answer;
+use crate::sandbox::spoiled::JSON_TYPE;
 
 const SELLER_ID: i64 = 9_999;
 
@@ -309,8 +310,6 @@ pub fn error(typing: Typing, format: Format, status: u16, description: &str) -> 
     }
 }
 
-/// The type of JSON answers.
-pub const JSON_TYPE: &str = "application/json; charset=utf-8";
 const RFC: &str = "http://www.w3.org/Protocols/rfc2616/rfc2616-sec10.html";
 
 fn reason(status: u16) -> &'static str {

@@ -1,0 +1,77 @@
+//! Trade Me (New Zealand), API v1: the read side.
+
+mod answer;
+mod api;
+mod members;
+mod sale;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::time::Duration;
+
+use crate::domain::{Cadence, Currency, OrderFeed};
+use crate::http::LimitHeaders;
+use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
+use crate::marketplace::{Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options};
+use crate::policy::quota::WindowKind;
+
+/// What an account of it looks like in `sellerd.toml`.
+pub const DESCRIPTOR: Descriptor = Descriptor {
+    name: "trademe",
+    title: "Trade Me",
+    base_url: "https://api.trademe.co.nz/v1",
+    currency: Currency::NZD,
+    limit_key: "hourly_limit",
+    default_limit: 1_000,
+    options: &[
+        OptionKey { key: "oauth_url", values: &[], default: "https://api.trademe.co.nz/Oauth" },
+        OptionKey { key: "authorize_url", values: &[], default: "https://trademe.co.nz/Oauth/Authorize" },
+        OptionKey { key: SIGNATURE, values: &["hmac-sha1", PLAINTEXT], default: "hmac-sha1" },
+    ],
+    first_account: "nz-shop",
+    credential_names: ["consumer key", "consumer secret", "access token", "access token secret"],
+    // A call counts against the clock hour in which it is made, and no header says how many are left (trademe.md 6).
+    limit_headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour },
+    profile,
+    connect,
+};
+
+const SIGNATURE: &str = "signature";
+const PLAINTEXT: &str = "plaintext";
+
+const CAPABILITIES: Capabilities = Capabilities { order_feeds: &FEEDS, pages_shift: true };
+
+/// Spans of time that overlap (trademe.md 10.4 and 21.4): a sale shows up within the hour, what buyers and sellers
+/// change later in the longer spans, and those also close the gap of an outage. A purchase that is in none of them
+/// is hidden or old, never undone.
+const FEEDS: [OrderFeed; 4] = [
+    OrderFeed { name: "LastHour", cadence: Cadence::EveryPoll, holds: None },
+    OrderFeed { name: "Last24Hours", cadence: Cadence::Every(HOUR), holds: None },
+    OrderFeed { name: "Last7Days", cadence: Cadence::Every(HOUR.saturating_mul(6)), holds: None },
+    OrderFeed { name: "Last45Days", cadence: Cadence::Every(HOUR.saturating_mul(24)), holds: None },
+];
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// How requests are signed (trademe.md 2.1), as RFC 5849 has it. PLAINTEXT goes without stamp and version, as in Trade
+/// Me's own example.
+fn profile(options: &Options) -> Profile {
+    let plaintext = options.get(SIGNATURE).is_some_and(|method| method == PLAINTEXT);
+    Profile {
+        method: if plaintext {
+            SignatureMethod::Plaintext { stamped: false }
+        } else {
+            SignatureMethod::HmacSha1
+        },
+        realm: false,
+        values: HeaderValues::Encoded,
+        empty_token: EmptyToken::Omit,
+        repeated: Repeated::Bytewise,
+        version: !plaintext,
+    }
+}
+
+fn connect(connection: Connection) -> Box<dyn Marketplace> {
+    Box::new(api::TradeMe::new(connection))
+}

@@ -1,0 +1,97 @@
+//! How the pretend Trade Me is set up: what the documentation leaves open can be chosen here.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// What the shop at Trade Me is told. Change the fields that a test is about.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Listings that are live at the start.
+    pub listings: usize,
+    /// Purchases of the past weeks at the start.
+    pub sales: usize,
+    /// Listings that closed unsold in the past weeks.
+    pub unsold: usize,
+    /// Listings whose key is that of an article in the other shop, in percent, as far as there are such.
+    pub shared_percent: u8,
+    /// How far ahead the last live listing ends; the others are spread before it.
+    pub lasting: TimeDelta,
+    /// Calls an hour for each member of each app; `None` is no limit.
+    pub hourly_limit: Option<u32>,
+    /// Rows a page at most, whatever the caller asks for.
+    pub max_rows: usize,
+    /// How long after a sale it stands in the list of sold items.
+    pub sold_lag: TimeDelta,
+    /// How long a listing that has ended is closing: still among the live ones, its sales not yet shown.
+    pub closing: TimeDelta,
+    /// How far a timestamp may be off; `None` is any distance.
+    pub freshness: Option<TimeDelta>,
+    /// Whether a nonce that was used before is refused.
+    pub refuse_replays: bool,
+    /// Whether calls that fail to log in count against the hour of the app that they name.
+    pub count_refused: bool,
+    /// What the member granted to the app.
+    pub scopes: Scopes,
+    /// When the member takes the grant back.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// What a 401 looks like.
+    pub unauthorized: Unauthorized,
+    /// What a 429 looks like.
+    pub too_many: TooMany,
+    /// Whether members with the value that their type has anyway are left out, as in life.
+    pub omit_defaults: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listings: 312,
+            sales: 23,
+            unsold: 9,
+            shared_percent: 50,
+            lasting: TimeDelta::days(7),
+            hourly_limit: Some(1_000),
+            max_rows: 500,
+            sold_lag: TimeDelta::seconds(75),
+            closing: TimeDelta::seconds(30),
+            freshness: Some(TimeDelta::minutes(5)),
+            refuse_replays: true,
+            count_refused: true,
+            scopes: Scopes { read: true, write: true },
+            revoked_at: None,
+            unauthorized: Unauthorized::ErrorResult,
+            too_many: TooMany::ErrorResult,
+            omit_defaults: true,
+        }
+    }
+}
+
+/// What a member granted to an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scopes {
+    /// `MyTradeMeRead`.
+    pub read: bool,
+    /// `MyTradeMeWrite`.
+    pub write: bool,
+}
+
+/// The forms that a 401 may have: none is documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unauthorized {
+    /// The usual error object.
+    ErrorResult,
+    /// No body.
+    Empty,
+    /// A page.
+    Html,
+    /// `oauth_problem=...` as text, and in `WWW-Authenticate`.
+    OauthProblem,
+}
+
+/// The forms that a 429 may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TooMany {
+    /// The usual error object.
+    ErrorResult,
+    /// No body.
+    Empty,
+}

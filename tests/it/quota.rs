@@ -1,0 +1,103 @@
+//! The marketplace's limits are kept, whoever restarts.
+
+use chrono::{DateTime, Days, TimeZone, Utc};
+use sellerd::clock::{Clock, SystemClock};
+use sellerd::sandbox::Verdict;
+use serde_json::Value;
+
+use crate::support::{Place, status_of};
+
+fn quota(place: &Place) -> Value {
+    let status = place.status();
+    status_of(&status, "cm")["quotas"][0].clone()
+}
+
+/// The next midnight in Berlin.
+fn midnight() -> DateTime<Utc> {
+    let tomorrow =
+        SystemClock::default().now().with_timezone(&chrono_tz::Europe::Berlin).date_naive() + Days::new(1);
+    let midnight = tomorrow.and_hms_opt(0, 0, 0).expect("Berlin has a midnight");
+    chrono_tz::Europe::Berlin.from_local_datetime(&midnight).unwrap().to_utc()
+}
+
+#[test]
+fn the_limit_is_learnt_from_the_first_answer_and_never_passed() {
+    let place = Place::with(|options| (options.articles, options.daily_limit) = (1_000, Some(5)));
+    assert_eq!(quota(&place)["limit"], 5_000, "what the configuration says, before anything was asked");
+    let ran = place.run("-o json job run stock-pull").exits(5);
+    let run = ran.document("sellerd.run/1");
+    assert_eq!(
+        (run["outcome"].as_str(), run["error_type"].as_str()),
+        (Some("blocked"), Some("quota_exhausted"))
+    );
+    assert!(run["message"].as_str().unwrap().contains("5 of 5 requests are used"), "{run}");
+    assert_eq!((run["requests"].as_i64(), place.asked()), (Some(5), 5));
+
+    let quota = quota(&place);
+    assert_eq!((quota["window"].as_str(), quota["used"].as_i64()), (Some("day"), Some(5)));
+    assert_eq!(quota["limit"], 5);
+    let resets_at: DateTime<Utc> = quota["resets_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(resets_at, midnight());
+
+    // Each of these is a process of its own.
+    for job in ["probe", "order-poll", "stock-pull"] {
+        let run = place.job(job, 5);
+        assert_eq!((run["outcome"].as_str(), run["requests"].as_i64()), (Some("blocked"), Some(0)), "{run}");
+    }
+    assert_eq!(place.asked(), 5);
+    assert!(place.seen().iter().all(|seen| seen.verdict == Verdict::Served), "no request was one too many");
+    assert_eq!(place.sandbox.requests_by_day().values().sum::<u64>(), 5);
+    assert_eq!(place.list("stock list", "listings").len(), 500, "what was read is kept");
+    place.run("status").exits(0);
+}
+
+#[test]
+fn a_429_with_a_short_retry_after_is_waited_for() {
+    let place = Place::of(0);
+    place.fault("429 1 --next 1");
+    let clock = SystemClock::default();
+    let run = place.job("probe", 0);
+    assert_eq!(run["requests"], 2);
+    assert!(clock.elapsed().as_secs_f64() >= 1.0, "not before its time");
+    assert_eq!(quota(&place)["used"], 2, "a refused request counts like any other");
+}
+
+#[test]
+fn a_429_that_asks_for_a_long_wait_is_left_to_the_next_run() {
+    let place = Place::of(0);
+    place.fault("429 120 --next 1");
+    let run = place.job("probe", 5);
+    assert_eq!(
+        (run["outcome"].as_str(), run["error_type"].as_str()),
+        (Some("blocked"), Some("rate_limited"))
+    );
+    assert_eq!(run["requests"], 1);
+    place.job("probe", 0);
+}
+
+#[test]
+fn a_429_of_the_day_ends_the_day() {
+    let place = Place::of(0);
+    place.job("probe", 0);
+    place.fault("429-daily");
+    let run = place.job("probe", 5);
+    assert_eq!(
+        (run["outcome"].as_str(), run["error_type"].as_str()),
+        (Some("blocked"), Some("rate_limited"))
+    );
+    let asked = place.asked();
+    let run = place.job("order-poll", 5);
+    assert_eq!((run["error_type"].as_str(), run["requests"].as_i64()), (Some("quota_exhausted"), Some(0)));
+    assert_eq!(place.asked(), asked, "nothing more is sent today");
+    let resets_at: DateTime<Utc> = quota(&place)["resets_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(resets_at, midnight());
+}
+
+#[test]
+fn an_app_without_a_limit_is_asked_without_one() {
+    let place = Place::with(|options| options.daily_limit = None);
+    place.edit("sellerd.toml", "max_per_second = 50", "max_per_second = 50\ndaily_limit = \"none\"");
+    place.job("stock-pull", 0);
+    let quota = quota(&place);
+    assert!(quota["limit"].is_null() && quota["used"].as_i64() == Some(3), "{quota}");
+}
