@@ -19,6 +19,7 @@ use super::state::{Machine, State, StateError};
 use super::trigger::{self, SharedBoard, Trigger, TriggerError};
 use super::watch::{Front, Watch};
 use super::{control, systemd};
+use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::JobName;
 use crate::policy::due::{Board, Claimed, Plan};
@@ -241,6 +242,7 @@ impl Daemon {
             () = self.runner.drained() => Stopped::Drained,
             () = asked_again(commands) => Stopped::AtOnce,
             () = self.watch.shared.clock.sleep(DRAIN_LIMIT) => Stopped::AtOnce,
+            () = keep_fed(&self.watch.shared.clock) => Stopped::AtOnce,
         };
         self.servers_stop.cancel();
         self.servers.close();
@@ -303,16 +305,18 @@ impl Daemon {
     }
 }
 
-/// A plan for each job, from where it was left.
+/// A plan for each job, from where it was left. This configuration is good, so a complaint about an earlier one is over.
 async fn plans(config: &Config, store: &Store, now: DateTime<Utc>) -> Result<Vec<Plan>, StoreError> {
-    let names: Vec<JobName> = config.jobs.keys().cloned().collect();
+    let jobs: Vec<(JobName, bool)> =
+        config.jobs.values().map(|job| (job.name.clone(), job.enabled)).collect();
     let from = store
         .write(move |tx| {
-            let mut from = Vec::with_capacity(names.len());
-            for name in &names {
-                let known = job_state::planned_from(tx, name)?;
+            problems::close(tx, reload::FAILED, "config", now)?;
+            let mut from = Vec::with_capacity(jobs.len());
+            for (name, enabled) in &jobs {
+                let known = job_state::planned_from(tx, name)?.filter(|_| *enabled);
                 if known.is_none() {
-                    // A new job has missed nothing; from here on it can.
+                    // A new job has missed nothing; from here on it can. Nor has one that is switched off.
                     job_state::set_planned_from(tx, name, now)?;
                 }
                 from.push(known.unwrap_or(now));
@@ -335,6 +339,17 @@ async fn plans(config: &Config, store: &Store, now: DateTime<Utc>) -> Result<Vec
         .collect())
 }
 
+/// Feeds the watchdog for as long as the drain may take: it has a limit of its own. Never returns.
+async fn keep_fed(clock: &SharedClock) {
+    match systemd::feeding_interval() {
+        None => std::future::pending().await,
+        Some(every) => loop {
+            systemd::feed();
+            clock.sleep(every).await;
+        },
+    }
+}
+
 async fn asked_again(commands: &mut mpsc::Receiver<Command>) {
     loop {
         match commands.recv().await {
@@ -343,5 +358,46 @@ async fn asked_again(commands: &mut mpsc::Receiver<Command>) {
             // Nobody is left to ask.
             None => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::init;
+    use crate::store::Lane;
+
+    #[tokio::test]
+    async fn a_job_that_was_switched_off_owes_nothing_for_that_time_and_a_good_start_ends_the_old_complaint()
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let answers = init::Answers {
+            marketplace: &crate::marketplace::ALL[0],
+            account: "cm".into(),
+            timezone: chrono_tz::Europe::Berlin,
+            base_url: None,
+            state_dir: None,
+            credentials: Some(["one", "two", "three", "four"].map(str::to_owned)),
+        };
+        init::write(dir.path(), &init::files(&answers)).unwrap();
+        let start = |day: u32| -> DateTime<Utc> { format!("2026-11-{day:02}T10:00:00Z").parse().unwrap() };
+        let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, start(1)).unwrap();
+        let problem = problems::Problem {
+            code: RELOAD_FAILED.to_owned(),
+            subject: "config".to_owned(),
+            severity: problems::Severity::Warning,
+            title: String::new(),
+            since: start(1),
+            fix: String::new(),
+        };
+        store.write(move |tx| problems::open(tx, &problem)).await.unwrap();
+        let mut config = config::load(dir.path()).config.unwrap();
+        for (day, enabled, owed_from) in [(1, true, 1), (2, true, 1), (9, false, 9), (20, true, 9)] {
+            config.jobs.values_mut().for_each(|job| job.enabled = enabled);
+            let plans = plans(&config, &store, start(day)).await.unwrap();
+            assert_eq!(plans.len(), config.jobs.len());
+            assert!(plans.iter().all(|plan| plan.planned_from == start(owed_from)), "day {day}: {plans:?}");
+        }
+        assert_eq!(store.read(problems::list).await.unwrap(), []);
     }
 }

@@ -84,8 +84,8 @@ impl Runner {
             let mut next = Some(due);
             while let Some(due) = next.take() {
                 let name = due.job.name.clone();
-                if !runner.reserve(&due) {
-                    runner.pass_over(due).await;
+                if let Err(left_out) = runner.reserve(&due) {
+                    runner.pass_over(due, left_out).await;
                     return;
                 }
                 if let Err(error) = runner.run(&due).await {
@@ -98,7 +98,7 @@ impl Runner {
 
     /// One run now, waited for. `None` when the job is running already.
     pub async fn run_now(&self, due: Due) -> Result<Option<runs::RunRow>, StoreError> {
-        if !self.reserve(&Due { job: without_queue(&due.job), ..due.clone() }) {
+        if self.reserve(&Due { job: without_queue(&due.job), ..due.clone() }).is_err() {
             return Ok(None);
         }
         let runner = self.clone();
@@ -123,15 +123,17 @@ impl Runner {
         self.0.tracker.wait().await;
     }
 
-    fn reserve(&self, due: &Due) -> bool {
+    /// Takes the job, or its place in the queue. What is left out for that is the error: `due` itself, or what waited
+    /// before it. The newest slot waits, so that after a crash it is the one that is still owed.
+    fn reserve(&self, due: &Due) -> Result<(), Option<Due>> {
         let mut running = lock(&self.0.running);
         if running.now.insert(due.job.name.clone()) {
-            return true;
+            return Ok(());
         }
-        if due.job.overlap == Overlap::Queue {
-            running.queued.entry(due.job.name.clone()).or_insert_with(|| due.clone());
+        match due.job.overlap {
+            Overlap::Skip => Err(Some(due.clone())),
+            Overlap::Queue => Err(running.queued.insert(due.job.name.clone(), due.clone())),
         }
-        false
     }
 
     fn release(&self, name: &JobName) -> Option<Due> {
@@ -140,13 +142,10 @@ impl Runner {
         running.queued.remove(name).filter(|_| !self.0.stop.is_cancelled())
     }
 
-    /// A slot that fell into a run of the same job. Where it is not queued it is recorded as skipped.
-    async fn pass_over(&self, due: Due) {
+    /// A slot that fell into a run of the same job. What is left out for it is recorded as skipped.
+    async fn pass_over(&self, due: Due, left_out: Option<Due>) {
         tracing::warn!(event = "job.overlapped", job = due.job.name.as_str(), due = %due.at, "the job is still running");
-        let waits = lock(&self.0.running).queued.get(&due.job.name).is_some_and(|queued| queued.at == due.at);
-        if waits {
-            return;
-        }
+        let Some(due) = left_out else { return };
         let now = self.0.shared.clock.now();
         let new = new_run(&due, now);
         let recorded = self.0.shared.store.write(move |tx| {
@@ -333,4 +332,55 @@ fn log_finished(row: &runs::RunRow, duration_ms: u64) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::accounts::Network;
+    use crate::clock::{ManualClock, SharedClock};
+    use crate::config::{self, init};
+    use crate::http::Random;
+    use crate::store::{Lane, Store};
+
+    #[tokio::test]
+    async fn of_what_is_due_during_a_run_the_newest_waits_and_what_waited_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let answers = init::Answers {
+            marketplace: &crate::marketplace::ALL[0],
+            account: "cm".into(),
+            timezone: chrono_tz::Europe::Berlin,
+            base_url: None,
+            state_dir: None,
+            credentials: Some(["one", "two", "three", "four"].map(str::to_owned)),
+        };
+        init::write(dir.path(), &init::files(&answers)).unwrap();
+        let config = config::load(dir.path()).config.unwrap();
+        let clock: SharedClock = ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap());
+        let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, clock.now()).unwrap();
+        let shared = Shared {
+            store,
+            clock: clock.clone(),
+            random: Arc::new(Random::seeded(1)),
+            wires: Arc::new(Network),
+        };
+        let stop = CancellationToken::new();
+        let runner = Runner::new(shared, dir.path().to_owned(), Accounts::default(), stop.clone());
+        let job = Job { overlap: Overlap::Queue, ..config.jobs[&"housekeeping".into()].clone() };
+        let name = job.name.clone();
+        let queues = Due { job: Arc::new(job), at: clock.now(), trigger: Trigger::Schedule };
+        let at = |due: Option<Due>| due.map(|due| (due.at - clock.now()).num_minutes());
+        let due = |minutes| Due { at: clock.now() + chrono::TimeDelta::minutes(minutes), ..queues.clone() };
+
+        assert!(runner.reserve(&due(0)).is_ok());
+        assert_eq!(runner.reserve(&due(5)).map_err(at), Err(None));
+        assert_eq!(runner.reserve(&due(10)).map_err(at), Err(Some(5)));
+        let by_hand = Due { job: without_queue(&queues.job), ..due(11) };
+        assert_eq!(runner.reserve(&by_hand).map_err(at), Err(Some(11)));
+        assert_eq!(at(runner.release(&name)), Some(10));
+        assert!(runner.reserve(&due(10)).is_ok());
+        assert_eq!(runner.reserve(&due(15)).map_err(at), Err(None));
+        stop.cancel();
+        assert_eq!(at(runner.release(&name)), None, "what waits at a stop is owed at the next start");
+    }
 }

@@ -1,6 +1,6 @@
 //! A first configuration directory, written from a few answers.
 //!
-//! What is written is decided by [`files`], which is pure; [`write`] only puts it there, and never over anything.
+//! What is written is decided by [`files`], which is pure; [`write()`] only puts it there, and never over anything.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

@@ -83,6 +83,8 @@ impl CallError {
             Self::RateLimited { .. } => ErrorType::RateLimited,
             Self::Unavailable { error_type, .. } | Self::Store(_, error_type) => *error_type,
             Self::BadAnswer { .. } => ErrorType::BadResponse,
+            // An error that came with a status of success.
+            Self::Rejected { status: ..400, .. } => ErrorType::BadResponse,
             Self::NotFound { .. } | Self::Rejected { .. } => ErrorType::Http4xx,
             Self::Stopped => ErrorType::Internal,
         }

@@ -107,22 +107,38 @@ pub fn current(usage: Option<Usage>, kind: WindowKind, now: DateTime<Utc>) -> Us
     let start = kind.start(now);
     match usage {
         Some(usage) if start <= usage.window_start => usage,
-        Some(usage) => Usage { window_start: start, used: 1, limit: usage.limit },
+        Some(usage) => {
+            // A limit that was reached may only be what was used when the window was closed. The first answer of the
+            // new window tells the real one.
+            Usage { window_start: start, used: 1, limit: usage.limit.filter(|limit| usage.used < *limit) }
+        }
         None => Usage { window_start: start, used: 0, limit: None },
     }
 }
 
-/// What an answer taught: the marketplace's own count and limit win, the count only upwards.
-pub fn learn(usage: Usage, count: Option<i64>, limit: Option<i64>) -> Usage {
-    Usage { used: usage.used.max(count.unwrap_or(0)), limit: limit.or(usage.limit), ..usage }
+/// A request sent this early in a window may have been counted in the one before: the two clocks agree to seconds only.
+const EDGE: TimeDelta = TimeDelta::seconds(5);
+
+/// What the answer to a request taught that was sent at `sent_at`, the marketplace's time: its own count and limit win, the count only upwards. At
+/// the edge of a window its count is not believed, since yesterday's would use up the whole of today.
+pub fn learn(usage: Usage, count: Option<i64>, limit: Option<i64>, sent_at: DateTime<Utc>) -> Usage {
+    let count = count.filter(|_| !at_edge(&usage, sent_at)).unwrap_or(0);
+    Usage { used: usage.used.max(count), limit: limit.or(usage.limit), ..usage }
 }
 
 /// The answer was "no more in this window": count it as full. Where no limit was known, it is what was used.
-pub fn exhaust(usage: Usage, configured_limit: Option<i64>) -> Usage {
+pub fn exhaust(usage: Usage, configured_limit: Option<i64>, sent_at: DateTime<Utc>) -> Usage {
+    if at_edge(&usage, sent_at) {
+        return usage;
+    }
     match usage.limit.or(configured_limit) {
         Some(limit) => Usage { used: usage.used.max(limit), ..usage },
         None => Usage { limit: Some(usage.used), ..usage },
     }
+}
+
+fn at_edge(usage: &Usage, sent_at: DateTime<Utc>) -> bool {
+    sent_at < usage.window_start + EDGE
 }
 
 /// How far a class may fill a window. Two requests are kept back from everyone, for what was counted by the
@@ -180,8 +196,9 @@ mod tests {
     #[test]
     fn the_marketplaces_own_limit_wins_and_its_count_only_upwards() {
         let usage = Usage { window_start: at("2026-01-14T23:00:00Z"), used: 10, limit: Some(5_000) };
-        assert_eq!(learn(usage, Some(7), Some(100_000)), Usage { limit: Some(100_000), ..usage });
-        assert_eq!(learn(usage, Some(70), None).used, 70);
+        let noon = at("2026-01-15T12:00:00Z");
+        assert_eq!(learn(usage, Some(7), Some(100_000), noon), Usage { limit: Some(100_000), ..usage });
+        assert_eq!(learn(usage, Some(70), None, noon).used, 70);
     }
 
     #[test]
@@ -193,8 +210,24 @@ mod tests {
         assert!(goes(used(10, None), Some(11)), "a configuration that was changed takes effect");
         assert!(goes(used(10, None), None));
         assert!(goes(used(10, Some(20)), Some(5)));
-        let full = exhaust(used(10, None).unwrap(), None);
+        let full = exhaust(used(10, None).unwrap(), None, now);
         assert!(!goes(Some(full), None), "a window that was closed stays closed without a known limit");
+        let tomorrow = now + TimeDelta::days(1);
+        let next = (0..50).try_fold(Some(full), |usage, _| {
+            take(usage, BERLIN, None, RequestClass::Orders, tomorrow).map(Some)
+        });
+        assert!(next.is_ok(), "and binds no other window");
+    }
+
+    #[test]
+    fn what_is_said_of_yesterday_just_after_midnight_does_not_use_up_today() {
+        let usage = Usage { window_start: at("2026-01-14T23:00:00Z"), used: 1, limit: Some(5_000) };
+        let just_after = at("2026-01-14T23:00:01Z");
+        assert_eq!(learn(usage, Some(4_999), None, just_after), usage);
+        assert_eq!(exhaust(usage, None, just_after), usage);
+        let later = at("2026-01-14T23:00:05Z");
+        assert_eq!(learn(usage, Some(4_999), None, later).used, 4_999);
+        assert_eq!(exhaust(usage, None, later).used, 5_000);
     }
 
     proptest! {

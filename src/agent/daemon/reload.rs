@@ -9,7 +9,7 @@ use crate::config::{self, Severity};
 use crate::store::problems;
 
 /// The problem of a configuration that was not taken over.
-const RELOAD_FAILED: &str = "E460";
+pub(super) const FAILED: &str = "E460";
 
 impl Daemon {
     /// All or nothing: a mistake keeps the old configuration and becomes a problem that people see.
@@ -18,7 +18,7 @@ impl Daemon {
         let result = self.try_reload().await;
         if let Err(why) = &result {
             let problem = problems::Problem {
-                code: RELOAD_FAILED.to_owned(),
+                code: FAILED.to_owned(),
                 subject: "config".to_owned(),
                 severity: problems::Severity::Warning,
                 title: format!("the agent goes on with its older configuration: {why}"),
@@ -59,9 +59,6 @@ impl Daemon {
             .map_err(|error| error.to_string())?;
         let now = self.watch.shared.clock.now();
         let plans = plans(&new, &self.watch.shared.store, now).await.map_err(|error| error.to_string())?;
-        let store = &self.watch.shared.store;
-        let closed = store.write(move |tx| problems::close(tx, RELOAD_FAILED, "config", now)).await;
-        closed.map_err(|error| error.to_string())?;
         *self.watch.config.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(new);
         self.runner.replace_accounts(accounts);
         trigger::lock(&self.watch.board).replace(plans, now);

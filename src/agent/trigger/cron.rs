@@ -91,8 +91,10 @@ impl Trigger for CronTrigger {
         if let Some(mut running) = self.running.take() {
             // The crate may tick once more after its shutdown; by then there is nobody to send to.
             running.post.close();
-            if let Err(error) = running.scheduler.shutdown().await {
-                tracing::debug!(%error, "the scheduler did not shut down in order");
+            match timeout(ANSWER, running.scheduler.shutdown()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "the scheduler did not shut down in order"),
+                Err(_) => tracing::debug!("the scheduler does not answer; it is left behind"),
             }
         }
     }

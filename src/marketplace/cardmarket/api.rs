@@ -238,5 +238,7 @@ mod tests {
                 .contains("Service currently")
         );
         assert!(what(r#"{"error":"no"}"#).contains("no"));
+        let error_in_200 = page(200, None, r#"{"error":"no"}"#, 1).unwrap_err();
+        assert_eq!(error_in_200.error_type(), crate::domain::ErrorType::BadResponse);
     }
 }
