@@ -7,10 +7,11 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::domain::RunId;
+use crate::sandbox::Venue;
 
 const EXAMPLES: &str = "\
 Examples:
-  sellerd try                     a tour of a pretend shop; nothing is left behind
+  sellerd try                     a tour of pretend shops; nothing is left behind
   sellerd init my-shop            a configuration of your own, which only looks at first
   sellerd -c my-shop status       what is going on";
 
@@ -73,7 +74,7 @@ impl Format {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// A tour: a pretend shop, the agent at work on it, and everything gone at the end.
+    /// A tour: pretend shops, the agent at work on them, and everything gone at the end.
     Try(TryOptions),
     /// Writes a configuration directory.
     Init(InitOptions),
@@ -101,7 +102,7 @@ pub enum Command {
     /// The accounts' logins.
     #[command(subcommand)]
     Auth(AuthCommand),
-    /// A pretend marketplace, for trying things out.
+    /// Pretend marketplaces, for trying things out.
     #[command(subcommand)]
     Sandbox(SandboxCommand),
 }
@@ -114,7 +115,7 @@ pub struct TryOptions {
     /// Leave configuration and database in this directory.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
-    /// Articles in the pretend shop.
+    /// Articles in the pretend shop at Cardmarket; some of them are for sale at Trade Me, too.
     #[arg(long, default_value_t = 8_431, value_name = "N")]
     pub articles: usize,
     /// The same seed makes the same shop.
@@ -229,7 +230,7 @@ pub enum AuthCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// Serves a pretend marketplace until it is stopped. Prints one line of JSON when it is ready.
+    /// Serves the pretend marketplaces until it is stopped. Prints one line of JSON when they are ready.
     Serve(ServeOptions),
     /// Breaks something in a running sandbox, or mends it with `restore`.
     Fault {
@@ -248,7 +249,10 @@ pub enum SandboxCommand {
         /// How many orders.
         #[arg(long, default_value_t = 1)]
         count: u32,
-        /// The article to buy; any if left out.
+        /// The marketplace where the buyer buys.
+        #[arg(long, value_name = "NAME", default_value_t)]
+        shop: Venue,
+        /// The article or listing to buy; any if left out.
         #[arg(long, value_name = "ID")]
         article: Option<i64>,
         /// How many copies of it.

@@ -1,4 +1,4 @@
-//! `sellerd sandbox`: a pretend marketplace to try things out on, and the handles that break it.
+//! `sellerd sandbox`: pretend marketplaces to try things out on, and the handles that break them.
 
 use serde_json::{Value, json};
 
@@ -23,8 +23,8 @@ pub async fn run(command: SandboxCommand, home: &Home) -> Result<Exit, Failure> 
             let body = json!(fault);
             say(&local::post_json(&format!("{control}/fault"), &body).await.map_err(unreachable(&control))?)
         }
-        SandboxCommand::Buy { control, count, article, quantity, unpaid } => {
-            let mut body = json!({ "count": count, "pay": !unpaid });
+        SandboxCommand::Buy { control, count, shop, article, quantity, unpaid } => {
+            let mut body = json!({ "shop": shop, "count": count, "pay": !unpaid });
             if let Some(article) = article {
                 body["article_id"] = json!(article);
                 body["quantity"] = json!(quantity);

@@ -1,5 +1,7 @@
-//! `sellerd try`: a pretend shop, the agent at work on it with real signatures over real HTTP, and everything gone at
-//! the end. It is the agent of `sellerd run`; only the words are its own.
+//! `sellerd try`: pretend shops of one seller side by side, the agent at work on them with real signatures over real
+//! HTTP, and everything gone at the end. It is the agent of `sellerd run`; only the words are its own.
+
+mod shops;
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,27 +21,18 @@ use crate::agent::lifecycle;
 use crate::agent::state::Machine;
 use crate::agent::trigger::CronTrigger;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{self, Config, init};
-use crate::domain::{Currency, JobName, Money, OrderId, Outcome};
-use crate::marketplace;
-use crate::sandbox::{Options, Sandbox};
+use crate::domain::{AccountName, Money, OrderId, Outcome};
+use crate::sandbox::{Options, Sandbox, trademe};
 use crate::store::orders;
 use crate::store::runs::RunRow;
 use crate::web::Page;
+use shops::Shop;
 
-/// Buyers of the tour come this often on average.
+/// Buyers of the tour come this often on average, to each shop.
 const BUYERS: Duration = Duration::from_secs(6);
 
 /// How often the teller looks whether there is something to tell.
 const LOOK: Duration = Duration::from_millis(500);
-
-/// The tour's own schedules: a day's work in a minute.
-const SCHEDULES: [(&str, &str); 4] = [
-    ("order-poll", "*/3 * * * * *"),
-    ("stock-pull", "0 * * * * *"),
-    ("probe", "30 * * * * *"),
-    ("housekeeping", "45 * * * * *"),
-];
 
 /// Runs the tour until Ctrl-C or for the time that was given.
 pub async fn run(options: TryOptions, home: &Home) -> Result<Exit, Failure> {
@@ -48,8 +41,10 @@ pub async fn run(options: TryOptions, home: &Home) -> Result<Exit, Failure> {
     let mut signals = lifecycle::listen(clock.clone(), options.stop_after)
         .map_err(|error| Failure::internal(format!("no signals: {error}")))?;
     let place = Place::of(&options)?;
-    let sandbox = open_shop(&options, &clock).await?;
-    let config = write_config(place.path(), &sandbox)?;
+    let sandbox = open_shops(&options, &clock).await?;
+    let shops = shops::announced(&sandbox.announcement())?;
+    introduce(&shops, &options)?;
+    let config = shops::write_config(place.path(), &shops)?;
 
     let trigger = Box::new(CronTrigger::new(clock.clone()));
     let machine = Machine::in_service(clock.clone());
@@ -61,7 +56,7 @@ pub async fn run(options: TryOptions, home: &Home) -> Result<Exit, Failure> {
     let agent = tokio::spawn(async move { daemon.serve(&mut told).await });
 
     let told = tokio::select! {
-        result = guide(&desk, page, place.path(), &clock) => result,
+        result = guide(&desk, &shops, page, place.path()) => result,
         _ = signals.recv() => Ok(()),
     };
     // The agent may have ended already; then nobody need be told.
@@ -80,106 +75,49 @@ pub async fn run(options: TryOptions, home: &Home) -> Result<Exit, Failure> {
     told.map(|()| Exit::Success)
 }
 
-async fn open_shop(options: &TryOptions, clock: &SharedClock) -> Result<Sandbox, Failure> {
+async fn open_shops(options: &TryOptions, clock: &SharedClock) -> Result<Sandbox, Failure> {
+    let trademe = trademe::Options {
+        // The same things in both shops, and some that only one of them sells.
+        shared_percent: 80,
+        hourly_limit: Some(100_000),
+        // In life it takes longer until a sale is shown; the tour does not have the time.
+        sold_lag: chrono::TimeDelta::seconds(2),
+        ..trademe::Options::default()
+    };
     let shop = Options {
         seed: options.seed,
         articles: options.articles,
         buyers: Some(BUYERS),
         daily_limit: Some(100_000),
+        trademe,
         ..Options::new(clock.clone())
     };
-    let orders = shop.orders;
-    let sandbox = Sandbox::start(shop)
-        .await
-        .map_err(|error| Failure::new("E482", Exit::Failed, error.to_string(), ""))?;
+    Sandbox::start(shop).await.map_err(|error| Failure::new("E482", Exit::Failed, error.to_string(), ""))
+}
+
+/// Says what is there before anything is asked of it.
+fn introduce(shops: &[Shop], options: &TryOptions) -> Result<(), Failure> {
     text(&format!(
-        "A pretend marketplace is open at {} ({} articles, {orders} orders, seed {})\n",
-        sandbox.base_url(),
-        thousands(options.articles as i64),
-        options.seed,
+        "One seller's pretend shops are open, the same things in each (seed {}): nothing in them is real.\n",
+        options.seed
     ))?;
-    Ok(sandbox)
-}
-
-/// What `sellerd init` writes, for the pretend shop, with the tour's schedules.
-fn write_config(dir: &Path, sandbox: &Sandbox) -> Result<Config, Failure> {
-    let marketplace = marketplace::descriptor("cardmarket")
-        .ok_or_else(|| Failure::internal("this version knows no Cardmarket"))?;
-    let keys = sandbox.credentials();
-    let answers = init::Answers {
-        marketplace,
-        account: "demo-shop".into(),
-        timezone: chrono_tz::Europe::Berlin,
-        base_url: Some(sandbox.base_url()),
-        state_dir: None,
-        credentials: Some([
-            keys.consumer_key.clone(),
-            keys.consumer_secret.clone(),
-            keys.token.clone(),
-            keys.token_secret.clone(),
-        ]),
-    };
-    let mut files = init::files(&answers);
-    for (path, text, _) in &mut files {
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        if let Some((_, schedule)) = SCHEDULES.iter().find(|(job, _)| *job == stem) {
-            *text = with_line(text, "schedule", &format!("{schedule:?}"));
-            *text = with_line(text, "jitter", "\"0s\"");
-        }
-        if stem == "sellerd" {
-            *text = with_line(text, "listen", "\"127.0.0.1:0\"");
-            *text = with_line(text, "daily_limit", "100000");
-            *text = with_line(text, "max_per_second", "50");
-        }
+    for shop in shops {
+        text(&format!("  {:<12} {:<10} {}\n", shop.title, shop.account.as_str(), shop.base_url))?;
     }
-    init::write(dir, &files).map_err(|error| Failure::new("E210", Exit::Usage, error.to_string(), ""))?;
-    let checked = config::load(dir);
-    checked.config.clone().ok_or_else(|| Failure::internal(checked.draw(false)))
+    Ok(())
 }
 
-/// The text with the value of its first `key = ...` line replaced, commented out or not.
-fn with_line(text: &str, key: &str, value: &str) -> String {
-    let mut done = false;
-    let lines = text.lines().map(|line| {
-        let is_key = line.split('=').next().is_some_and(|name| name.trim_start_matches("# ").trim() == key);
-        if done || !is_key {
-            return line.to_owned();
-        }
-        done = true;
-        format!("{key} = {value}")
-    });
-    lines.map(|line| line + "\n").collect()
-}
-
-/// Shows around: the first run of each job, then what happens.
+/// Shows around: the first run of each job in each shop, then what happens.
 async fn guide(
     desk: &Arc<Desk>,
+    shops: &[Shop],
     page: Option<std::net::SocketAddr>,
     dir: &Path,
-    clock: &SharedClock,
 ) -> Result<(), Failure> {
-    text("Logging in with OAuth 1.0a ...  ")?;
-    let probe = first(desk, "probe").await?;
-    text(&format!("ok, {}\n", probe.message.unwrap_or_default()))?;
-
-    text("Reading stock ...  ")?;
-    let pull = first(desk, "stock-pull").await?;
-    let articles = thousands(pull.counts.get("articles").copied().unwrap_or_default());
-    text(&format!(
-        "{articles} articles in {}, {}\n",
-        super::runs::duration(&pull),
-        counted(pull.requests, "request")
-    ))?;
-
-    text("Reading orders ...  ")?;
-    let poll = first(desk, "order-poll").await?;
-    let found = thousands(states(desk).await?.len() as i64);
-    text(&format!(
-        "{found} orders in {}, {}\n\n",
-        super::runs::duration(&poll),
-        counted(poll.requests, "request")
-    ))?;
-
+    for shop in shops {
+        show(desk, shop).await?;
+    }
+    text("\n")?;
     if let Some(page) = page {
         text(&format!("Look at it:     http://{page}/status.json\n"))?;
     }
@@ -190,12 +128,35 @@ async fn guide(
          Ctrl-C ends the tour{}.\n\n",
         if dir.to_string().contains(PREFIX) { " and removes everything" } else { "" },
     ))?;
-    tell_orders(desk, clock).await
+    tell_orders(desk, shops).await
+}
+
+/// Logs in to one shop, and reads its stock and its orders.
+async fn show(desk: &Arc<Desk>, shop: &Shop) -> Result<(), Failure> {
+    text(&format!("\n{}\n  Logging in with OAuth 1.0a ...  ", shop.title))?;
+    let probe = first(desk, shop, "probe").await?;
+    text(&format!("ok, {}\n", probe.message.unwrap_or_default()))?;
+
+    text("  Reading stock ...  ")?;
+    let pull = first(desk, shop, "stock-pull").await?;
+    let articles = thousands(pull.counts.get("articles").copied().unwrap_or_default());
+    text(&format!("{articles} articles{}\n", effort(&pull)))?;
+
+    text("  Reading orders ...  ")?;
+    let poll = first(desk, shop, "order-poll").await?;
+    let known = states(desk).await?;
+    let found = known.keys().filter(|(account, _)| *account == shop.account).count();
+    text(&format!("{} orders{}\n", thousands(found as i64), effort(&poll)))
+}
+
+/// What a run took.
+fn effort(run: &RunRow) -> String {
+    format!(" in {}, {}", super::runs::duration(run), counted(run.requests, "request"))
 }
 
 /// The first run of a job. One that its schedule has begun already is waited for.
-async fn first(desk: &Arc<Desk>, job: &str) -> Result<RunRow, Failure> {
-    let name = JobName::from(job);
+async fn first(desk: &Arc<Desk>, shop: &Shop, kind: &str) -> Result<RunRow, Failure> {
+    let name = shop.job(kind);
     let row = loop {
         match desk.run_job(&name).await {
             Ok(row) => break row,
@@ -209,27 +170,28 @@ async fn first(desk: &Arc<Desk>, job: &str) -> Result<RunRow, Failure> {
         Some(Outcome::Success | Outcome::Partial) => Ok(row),
         outcome => {
             let message = row.message.clone().unwrap_or_default();
-            Err(Failure::new("E491", Exit::of_run(outcome, row.error_type), format!("{job}: {message}"), ""))
+            Err(Failure::new("E491", Exit::of_run(outcome, row.error_type), format!("{name}: {message}"), ""))
         }
     }
 }
 
 /// Says what the agent has recorded, as it records it.
-async fn tell_orders(desk: &Arc<Desk>, clock: &SharedClock) -> Result<(), Failure> {
+async fn tell_orders(desk: &Arc<Desk>, shops: &[Shop]) -> Result<(), Failure> {
     let mut known = states(desk).await?;
     loop {
-        clock.sleep(LOOK).await;
+        desk.shared.clock.sleep(LOOK).await;
         let now = states(desk).await?;
-        for (id, seen) in &now {
-            match known.get(id) {
+        for (order @ (account, id), seen) in &now {
+            let at = shops.iter().find(|shop| shop.account == *account).map_or("", |shop| shop.title);
+            match known.get(order) {
                 None => text(&format!(
-                    "An order has just come in: #{id}, {}, {} ({})\n",
+                    "{at}: an order has just come in: #{id}, {}, {} ({})\n",
                     counted(seen.copies, "article"),
                     seen.total,
                     seen.state,
                 ))?,
                 Some(before) if before.state != seen.state => {
-                    text(&format!("Order #{id} is {} now, it was {}\n", seen.state, before.state))?;
+                    text(&format!("{at}: order #{id} is {} now, it was {}\n", seen.state, before.state))?;
                 }
                 Some(_) => {}
             }
@@ -241,17 +203,16 @@ async fn tell_orders(desk: &Arc<Desk>, clock: &SharedClock) -> Result<(), Failur
 struct Seen {
     state: String,
     copies: i64,
-    total: String,
+    total: Money,
 }
 
-async fn states(desk: &Arc<Desk>) -> Result<HashMap<OrderId, Seen>, Failure> {
+async fn states(desk: &Arc<Desk>) -> Result<HashMap<(AccountName, OrderId), Seen>, Failure> {
     let read = desk.shared.store.read(|tx| {
         let mut all = HashMap::new();
         orders::each(tx, None, |row| {
-            let money = |minor, currency: Currency| Money { minor, currency }.to_string();
             let copies = row.lines.iter().map(|line| line.quantity).sum();
-            let total = money(row.total_minor, row.currency);
-            all.insert(row.order_id, Seen { state: row.state, copies, total });
+            let total = Money { minor: row.total_minor, currency: row.currency };
+            all.insert((row.account, row.order_id), Seen { state: row.state, copies, total });
             Ok(())
         })?;
         Ok(all)

@@ -42,7 +42,7 @@ pub fn account_name(text: &str) -> Result<AccountName, String> {
 }
 
 /// The file that says everything but the jobs.
-const SETTINGS: &str = "sellerd.toml";
+pub const SETTINGS: &str = "sellerd.toml";
 
 /// The files of a directory: path inside it, text, mode.
 pub fn files(answers: &Answers) -> Vec<(PathBuf, String, u32)> {

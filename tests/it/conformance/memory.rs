@@ -55,8 +55,8 @@ impl Shop for InMemory {
         counts(&self.0.shop().stock)
     }
 
-    fn in_carts(&self) -> BTreeMap<i64, i64> {
-        counts(&self.0.shop().carts)
+    fn in_carts(&self) -> Option<BTreeMap<i64, i64>> {
+        Some(counts(&self.0.shop().carts))
     }
 
     fn sell(&self, paid: bool) -> OrderId {
@@ -87,7 +87,8 @@ impl Shop for InMemory {
         self.set_state(order, OrderState::Sent);
     }
 
-    fn cancel(&self, order: OrderId) {
+    fn cancel(&self, order: OrderId) -> bool {
         self.set_state(order, OrderState::Cancelled);
+        true
     }
 }
