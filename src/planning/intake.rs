@@ -41,7 +41,8 @@ pub fn feeds_due(
     polled_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Vec<&OrderFeed> {
-    let older = |at: DateTime<Utc>, than: Duration| (now - at).to_std().is_ok_and(|age| age >= than);
+    // Read in what is now the future, the clock was wrong then, and for how long nobody knows.
+    let older = |at: DateTime<Utc>, than: Duration| (now - at).to_std().map_or(true, |age| age >= than);
     feeds
         .iter()
         .filter(|feed| match feed.cadence {
@@ -157,5 +158,7 @@ mod tests {
         check(Some(5), Some(5), &["paid"]);
         check(Some(61), Some(5), &["paid", "sent"]);
         check(Some(3_000), Some(3_000), &["paid", "sent", "received"]);
+        check(Some(-5), Some(5), &["paid", "sent"]);
+        check(Some(-5), Some(-5), &["paid", "sent", "received"]);
     }
 }
