@@ -58,6 +58,7 @@ struct Life<'a> {
     dies: Option<(u32, DateTime<Utc>, TimeDelta)>,
     calm_since: Option<DateTime<Utc>>,
     planned_from: Option<DateTime<Utc>>,
+    read_only: bool,
 }
 
 /// Once it is calm, this long is enough for everything to be as it should: two nights, for allowances that are used up.
@@ -111,6 +112,7 @@ fn tell_in(story: &Story, root: &Path, logs: bool) -> Told {
         dies: None,
         calm_since: None,
         planned_from: None,
+        read_only: false,
     };
     loop {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
@@ -148,6 +150,8 @@ fn scratch() -> tempfile::TempDir {
 impl Life<'_> {
     async fn incarnation(&mut self) -> End {
         self.who += 1;
+        self.read_only = false;
+        self.trouble(false);
         self.wake_up();
         let state_dir = self.state_dir();
         let (world, seed, removed) = (self.world.clone(), self.story.seed, self.story.removed);
@@ -194,6 +198,10 @@ impl Life<'_> {
         loop {
             if self.world.now() >= end && self.calm_since.is_none() {
                 self.calm_down(&agent).await;
+                if self.read_only {
+                    // A disk that is writable again is noticed when the agent is started anew.
+                    return self.die(agent);
+                }
             }
             if self.calm_since.is_some() {
                 return self.look_at_promises(agent).await;
@@ -310,14 +318,16 @@ impl Life<'_> {
                 agent.hand.tick().await;
             }
             Blow::DiskFull => {
-                self.world.look().tally.disk += 1;
+                self.trouble(true);
                 let _ = store.write(|tx| room::set_most_pages(tx, 1)).await;
             }
             Blow::DiskRoom => {
                 let _ = store.write(|tx| room::set_most_pages(tx, 1_000_000)).await;
+                self.trouble(self.read_only);
             }
             Blow::ReadOnly => {
-                self.world.look().tally.disk += 1;
+                self.trouble(true);
+                self.read_only = true;
                 let _ = store.write(room::refuse_writes).await;
             }
             Blow::Second => self.start_a_second(agent).await,
@@ -326,6 +336,15 @@ impl Life<'_> {
                 tokio::spawn(async move { desk.run_job(&job.into()).await.map(drop) });
             }
         }
+    }
+
+    fn trouble(&self, trouble: bool) {
+        let mut inner = self.world.look();
+        if trouble && !inner.disk_trouble {
+            inner.tally.disk += 1;
+            inner.absences += 1;
+        }
+        inner.disk_trouble = trouble;
     }
 
     fn set_clock(&self, to: impl FnOnce(DateTime<Utc>) -> DateTime<Utc>) {

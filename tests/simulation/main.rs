@@ -39,7 +39,7 @@ fn main() {
     for seed in from..from+seeds {
         let told = life::tell(&Story::of(seed), false);
         all.add(&told.tally);
-        if let Some(first) = told.violations.first() { println!("seed {seed}: {} {first}", told.violations.len()); }
+        eprint!("{seed} "); if let Some(first) = told.violations.first() { println!("seed {seed}: {} {first}", told.violations.len()); }
     }
     println!("{all:#?} {:?}", begun.elapsed());
 }

@@ -16,6 +16,7 @@ use crate::world::World;
 /// Ticks the agent's board and says when the next tick is worth while.
 #[derive(Clone)]
 pub struct Hand {
+    world: Arc<World>,
     trigger: HandTrigger,
     clock: SharedClock,
     board: Arc<Mutex<Option<SharedBoard>>>,
@@ -32,7 +33,7 @@ pub struct Tap {
 impl Tap {
     /// A trigger for an agent of this configuration, and the hand that ticks it.
     pub fn new(clock: SharedClock, world: Arc<World>, config: Config, removed: Option<Removed>) -> (Self, Hand) {
-        let hand = Hand { trigger: HandTrigger::new(clock.clone()), clock, board: Arc::default() };
+        let hand = Hand { world: world.clone(), trigger: HandTrigger::new(clock.clone()), clock, board: Arc::default() };
         (Self { hand: hand.clone(), world, config, removed }, hand)
     }
 }
@@ -40,7 +41,19 @@ impl Tap {
 impl Hand {
     /// Looks at the board.
     pub async fn tick(&self) -> bool {
+        self.note_where_it_stands();
         self.trigger.tick().await
+    }
+
+    fn note_where_it_stands(&self) {
+        let Some(board) = self.board.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return };
+        let (board, now) = (lock(&board), self.clock.now());
+        let mut world = self.world.look();
+        for job in board.jobs() {
+            // Where the clock went back, everything is planned anew from there.
+            let from = board.planned_from(job).map_or(now, |from| from.min(now));
+            world.planned_from.insert(job.to_string(), from);
+        }
     }
 
     /// When the next job starts, by the agent's clock.

@@ -47,10 +47,12 @@ pub struct Inner {
     pub limit_lowered: Vec<NaiveDate>,
     /// Whether orders may go where only the long lists show them: once the agent has read everything once.
     pub orders_may_arrive: bool,
-    /// What the trigger handed out: for each job the slot, and how many slots it stands for beside its own.
-    pub fires: BTreeMap<(String, DateTime<Utc>), u32>,
-    /// What was handed out as skipped: job, first and last slot.
-    pub skips: Vec<(String, DateTime<Utc>, DateTime<Utc>)>,
+    /// What the trigger handed out.
+    pub handed_out: Vec<HandedOut>,
+    /// Up to where each job's slots were dealt with when the board was last looked at.
+    pub planned_from: BTreeMap<String, DateTime<Utc>>,
+    /// Nothing can be written at present.
+    pub disk_trouble: bool,
     /// Times at which slots may have been missed: the agent was away, frozen, or its clock was set.
     pub absences: u32,
     /// The agent that last took the account over, and when (true time).
@@ -68,6 +70,19 @@ pub struct Inner {
     serial: u64,
     digest: u64,
     log: Option<Vec<String>>,
+}
+
+/// Slots of a job that the trigger handed out together: those after `from`, up to `until`.
+#[derive(Debug, Clone)]
+pub struct HandedOut {
+    /// The job.
+    pub job: String,
+    /// Everything before was dealt with.
+    pub from: DateTime<Utc>,
+    /// The last of them.
+    pub until: DateTime<Utc>,
+    /// The slot of the run that stands for them; none where they were skipped, or nothing could be written down.
+    pub run: Option<DateTime<Utc>>,
 }
 
 /// A request on its way.
@@ -153,8 +168,9 @@ impl World {
                 login_gone: false,
                 limit_lowered: Vec::new(),
                 orders_may_arrive: false,
-                fires: BTreeMap::new(),
-                skips: Vec::new(),
+                handed_out: Vec::new(),
+                planned_from: BTreeMap::new(),
+                disk_trouble: false,
                 absences: 0,
                 must_be_silent: false,
                 old_orders,
@@ -316,11 +332,12 @@ impl World {
         for fire in &claimed.fires {
             let line = format!("fire {} {} {} {}", fire.job, fire.due_at, fire.trigger, fire.missed);
             inner.note(&line);
-            let stands_for = inner.fires.entry((fire.job.to_string(), fire.due_at)).or_default();
-            *stands_for = (*stands_for).max(fire.missed);
+            let run = Some(fire.due_at).filter(|_| !inner.disk_trouble);
+            inner.hand_out(fire.job.as_str(), fire.due_at, run);
         }
         for missed in &claimed.skipped {
-            inner.skips.push((missed.job.to_string(), missed.due_first, missed.due_last));
+            inner.note(&format!("skip {} {} to {}", missed.job, missed.due_first, missed.due_last));
+            inner.hand_out(missed.job.as_str(), missed.due_last, None);
         }
     }
 
@@ -332,6 +349,11 @@ impl World {
 }
 
 impl Inner {
+    fn hand_out(&mut self, job: &str, until: DateTime<Utc>, run: Option<DateTime<Utc>>) {
+        let from = self.planned_from.get(job).copied().unwrap_or(until);
+        self.handed_out.push(HandedOut { job: job.to_owned(), from, until, run });
+    }
+
     /// A promise was broken.
     pub fn broken(&mut self, what: String) {
         self.note(&format!("BROKEN {what}"));
