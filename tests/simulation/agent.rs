@@ -1,0 +1,139 @@
+//! The agent under test: the real daemon on its state, with the world's wire, clock and trigger given to it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sellerd::agent::accounts::Shared;
+use sellerd::agent::ask::Desk;
+use sellerd::agent::daemon::{Command, Daemon, StartError};
+use sellerd::agent::state::Machine;
+use sellerd::clock::{Clock, SharedClock};
+use sellerd::config::{self, Config};
+use sellerd::http::Random;
+use sellerd::sandbox::Keys;
+use sellerd::store::Lane;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::story::Settings;
+use crate::tap::{Hand, Tap};
+use crate::watch::Removed;
+use crate::wire::Wired;
+use crate::world::World;
+
+/// The one account.
+pub const ACCOUNT: &str = "cm";
+
+/// A running agent.
+pub struct Agent {
+    /// Where people ask things of it.
+    pub desk: Arc<Desk>,
+    /// What ticks its schedule.
+    pub hand: Hand,
+    /// What it is made of, for whoever wants to start a second one.
+    pub config: Config,
+    /// Its machine.
+    pub machine: Machine,
+    tell: mpsc::Sender<Command>,
+    serving: JoinHandle<()>,
+}
+
+/// What the agent's machine shows. It can be held back, for the control that must not notice that time passed.
+struct Shown(Arc<World>);
+
+impl Clock for Shown {
+    fn now(&self) -> DateTime<Utc> {
+        let world = self.0.look();
+        world.held.map_or_else(|| world.mine.now(), |held| held.0)
+    }
+
+    fn elapsed(&self) -> Duration {
+        let world = self.0.look();
+        world.held.map_or_else(|| world.mine.elapsed(), |held| held.1)
+    }
+}
+
+impl Agent {
+    /// Starts the agent number `who` on this state.
+    pub async fn start(
+        config: &Config,
+        state_dir: &Path,
+        world: &Arc<World>,
+        who: u32,
+        seed: u64,
+        removed: Option<Removed>,
+    ) -> Result<Self, StartError> {
+        let config = Config { state_dir: state_dir.to_owned(), ..config.clone() };
+        let clock: SharedClock = Arc::new(Shown(world.clone()));
+        let machine = Machine { clock: clock.clone(), lane: Lane::Inline };
+        let (trigger, hand) = Tap::new(clock.clone(), world.clone(), config.clone(), removed);
+        let wires = Arc::new(Wired { world: world.clone(), who, removed });
+        // Another process draws other numbers.
+        let random = Arc::new(Random::seeded(seed.wrapping_mul(1_000_003) ^ u64::from(who)));
+        let shared = |store| Shared { store, clock, random, wires };
+        let daemon = Daemon::start(config.clone(), shared, machine.clone(), Box::new(trigger)).await?;
+        let desk = daemon.desk();
+        let (tell, mut told) = mpsc::channel(4);
+        let serving = tokio::spawn(async move {
+            // What it ends with is what the next start finds.
+            let _ = daemon.serve(&mut told).await;
+        });
+        Ok(Self { desk, hand, config, machine, tell, serving })
+    }
+
+    /// Stops it in order.
+    pub async fn stop(self) {
+        let _ = self.tell.send(Command::Drain).await;
+        let _ = self.serving.await;
+    }
+
+    /// Tells it something.
+    pub async fn tell(&self, command: Command) {
+        let _ = self.tell.send(command).await;
+    }
+}
+
+/// Writes a configuration directory and reads it as the agent does.
+pub fn configure(dir: &Path, keys: &Keys, settings: &Settings) -> Result<Config, String> {
+    let write = |path: PathBuf, text: String| {
+        use std::os::unix::fs::PermissionsExt;
+        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        made.and_then(|()| std::fs::write(&path, text))
+            .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)))
+            .map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let limit = settings.limit.map_or_else(|| "\"none\"".to_owned(), |limit| limit.to_string());
+    write(
+        dir.join("sellerd.toml"),
+        format!(
+            "config_version = 1\ntimezone = {zone:?}\nstate_dir = \"state\"\n[http]\nlisten = \"off\"\n\
+             [accounts.{ACCOUNT}]\nmarketplace = \"cardmarket\"\nbase_url = \"http://127.0.0.1:9/ws/v2.0\"\n\
+             daily_limit = {limit}\nmax_per_second = {pace}\nrequest_timeout = \"{timeout}s\"\n",
+            zone = settings.zone.name(),
+            pace = settings.per_second,
+            timeout = settings.request_timeout_s,
+        ),
+    )?;
+    write(
+        dir.join(format!("secrets/{ACCOUNT}.toml")),
+        format!(
+            "consumer_key = {:?}\nconsumer_secret = {:?}\ntoken = {:?}\ntoken_secret = {:?}\n",
+            keys.consumer_key, keys.consumer_secret, keys.token, keys.token_secret
+        ),
+    )?;
+    for job in &settings.jobs {
+        let account = if job.kind == "housekeeping" { String::new() } else { format!("account = \"{ACCOUNT}\"\n") };
+        write(
+            dir.join(format!("jobs/{}.toml", job.kind)),
+            format!(
+                "kind = \"{}\"\n{account}schedule = {:?}\nmode = \"observe\"\ntimeout = \"{}s\"\njitter = \"{}s\"\n\
+                 overlap = \"{}\"\non_missed = \"{}\"\n{}",
+                job.kind, job.schedule, job.timeout_s, job.jitter_s, job.overlap, job.on_missed, job.more()
+            ),
+        )?;
+    }
+    let checked = config::load(dir);
+    checked.config.clone().ok_or_else(|| checked.draw(false))
+}

@@ -1,0 +1,194 @@
+//! Looks at what was promised, by the shop's own books and by the database.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sellerd::clock::Clock;
+use sellerd::config::Job;
+use sellerd::domain::{Outcome, Trigger};
+use sellerd::sandbox::OrderState;
+use sellerd::store::{listings, movements, orders, runs, snapshots};
+
+use crate::agent::{ACCOUNT, Agent};
+use crate::world::World;
+
+/// What the shop says of one line: order, article and copies.
+type Lines = BTreeMap<(i64, i64), i64>;
+
+/// What is not yet as it should be once it is calm: orders and movements, and the stock if it was read since.
+pub async fn unsettled(world: &World, agent: &Agent, calm: DateTime<Utc>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let store = &agent.desk.shared.store;
+    let read = store
+        .read(|tx| {
+            let (mut states, mut nets) = (HashMap::new(), Lines::new());
+            orders::each(tx, None, |row| {
+                states.insert(row.order_id.0, row.state.clone());
+                Ok(())
+            })?;
+            let mut count = 0;
+            movements::each(tx, None, |row| {
+                count += 1;
+                *nets.entry((row.order_id.0, row.movement.line_id.0)).or_default() += row.movement.delta;
+                Ok(())
+            })?;
+            Ok((states, nets, count))
+        })
+        .await;
+    let (states, mut nets, count) = match read {
+        Ok(read) => read,
+        Err(error) => return vec![format!("the database cannot be read: {error}")],
+    };
+    {
+        let mut world = world.look();
+        for order in world.shop.orders() {
+            let id = order.id as i64;
+            let old = world.old_orders.contains(&order.id);
+            let gone = order.state == OrderState::Cancelled;
+            let state = match order.state {
+                OrderState::Evaluated => "received",
+                state => state.word(),
+            };
+            match states.get(&id) {
+                None if !old && !gone => wrong.push(format!("2: order {id} ({state}) is not known")),
+                Some(known) if known != state => wrong.push(format!("2: order {id} is {state} and known as {known}")),
+                _ => {}
+            }
+            for line in &order.lines {
+                let recorded = nets.remove(&(id, line.id as i64)).unwrap_or(0);
+                let due = if gone || !states.contains_key(&id) { 0 } else { -i64::from(line.count) };
+                if recorded != due {
+                    wrong.push(format!("2: order {id} line {} moved {recorded} instead of {due}", line.id));
+                }
+            }
+        }
+        if let Some((line, net)) = nets.first_key_value() {
+            wrong.push(format!("2: movements {net} of a line that is none {line:?}"));
+        }
+        world.tally.orders = states.len() as u64;
+        world.tally.movements = count;
+    }
+    wrong.extend(stock(world, agent, calm).await);
+    wrong
+}
+
+/// The stock as last read, where it was read whole since it is calm; that it is, unless there is little to ask with.
+async fn stock(world: &World, agent: &Agent, calm: DateTime<Utc>) -> Vec<String> {
+    let (skew, scarce) = {
+        let world = world.look();
+        let scarce = agent.config.accounts.values().any(|account| account.limit.is_some_and(|limit| limit < 1_000));
+        (world.mine.now() - world.truth.now(), scarce)
+    };
+    let store = &agent.desk.shared.store;
+    let read = store
+        .read(move |tx| {
+            let mut known = BTreeMap::new();
+            listings::each(tx, None, |row| {
+                known.insert(row.listing_id.0, (row.quantity, row.in_carts));
+                Ok(())
+            })?;
+            Ok((snapshots::last(tx, &ACCOUNT.into())?, known))
+        })
+        .await;
+    let Ok((last, known)) = read else { return vec!["the stock cannot be read".to_owned()] };
+    let whole = last.is_some_and(|last| last.complete && last.started_at >= calm + skew);
+    if !whole {
+        return if scarce { Vec::new() } else { vec!["the stock was not read since it is calm".to_owned()] };
+    }
+    let world = world.look();
+    let mut shop: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    for row in world.shop.stock().rows() {
+        shop.entry(row.id as i64).or_default().0 += i64::from(row.count);
+    }
+    for row in world.shop.carts() {
+        shop.entry(row.id as i64).or_default().1 += i64::from(row.count);
+    }
+    if shop == known {
+        return Vec::new();
+    }
+    let odd = shop.iter().find(|(id, has)| known.get(id) != Some(has));
+    let gone = known.iter().find(|(id, _)| !shop.contains_key(id));
+    vec![format!("2: the stock differs: the shop has {odd:?}, we know of {gone:?}")]
+}
+
+/// The promises that hold at any time: each slot once, none dropped, each run ended, each request written down.
+pub async fn after_all(world: &World, agent: &Agent, planned_from: DateTime<Utc>) {
+    let store = &agent.desk.shared.store;
+    let rows = match store.read(|tx| runs::list(tx, None, None)).await {
+        Ok(rows) => rows,
+        Err(error) => return world.broken(format!("the runs cannot be read: {error}")),
+    };
+    let running: HashSet<String> = agent.desk.runner.running().iter().map(|job| job.to_string()).collect();
+    world.look().tally.runs = rows.len() as u64;
+    for row in rows.iter().filter(|row| row.finished_at.is_none() && !running.contains(row.job.as_str())) {
+        world.broken(format!("run {} of {} was never ended", row.run_id, row.job));
+    }
+    let absences = world.look().absences;
+    for job in agent.config.jobs.values() {
+        let of_job = rows.iter().filter(|row| row.job == job.name && row.trigger != Trigger::Manual);
+        let mut slots: Vec<_> = of_job.clone().map(|row| row.due_at).collect();
+        slots.sort_unstable();
+        run_once(world, job, &slots);
+        none_dropped(world, job, &slots, planned_from);
+        let catchups =
+            of_job.filter(|row| row.trigger == Trigger::Catchup && row.outcome != Some(Outcome::Skipped)).count();
+        if catchups as u32 > absences {
+            world.broken(format!("7: {} caught up {catchups} times for {absences} absences", job.name));
+        }
+    }
+    let (open, sent, written) = {
+        let world = world.look();
+        (world.rows_left_open(), world.tally.sent, world.rows_written())
+    };
+    if let Some(open) = open.filter(|open| *open > 0 && running.is_empty()) {
+        world.broken(format!("{open} requests were never settled, and nothing runs"));
+    }
+    if written.is_some_and(|written| written < sent) {
+        world.broken(format!("8: {sent} requests were sent and {written:?} are written down"));
+    }
+}
+
+/// No slot has two runs, whatever their keys.
+fn run_once(world: &World, job: &Job, due: &[DateTime<Utc>]) {
+    let slot_of = |at: DateTime<Utc>| {
+        let mut slot = None;
+        let mut from = at - TimeDelta::minutes(70);
+        while let Some(next) = job.schedule.next_after(from).filter(|next| *next <= at) {
+            (slot, from) = (Some(next), next);
+        }
+        slot.unwrap_or(at)
+    };
+    for pair in due.windows(2) {
+        if slot_of(pair[0]) == slot_of(pair[1]) {
+            return world.broken(format!("7: the slot {} of {} was run twice", slot_of(pair[0]), job.name));
+        }
+    }
+}
+
+/// Each slot has a run, or stands behind one that was handed out for it too, or was handed out as skipped.
+fn none_dropped(world: &World, job: &Job, due: &[DateTime<Utc>], planned_from: DateTime<Utc>) {
+    const MOST: usize = 10_000;
+    let now = world.look().mine.now() - TimeDelta::minutes(3);
+    let has_row: HashSet<DateTime<Utc>> = due.iter().copied().collect();
+    let covered: Vec<(DateTime<Utc>, DateTime<Utc>)> = {
+        let world = world.look();
+        let of_job = world.handed_out.iter().filter(|out| out.job == job.name.as_str());
+        of_job.filter(|out| out.run.is_none_or(|run| has_row.contains(&run))).map(|out| (out.from, out.until)).collect()
+    };
+    let ends = due.iter().copied().map(Some).chain([None]);
+    let mut from = planned_from;
+    for end in ends {
+        let until = end.unwrap_or(now);
+        let slot = std::iter::successors(job.schedule.next_after(from), |slot| job.schedule.next_after(*slot))
+            .take_while(|slot| *slot < until)
+            .take(MOST)
+            .find(|slot| !covered.iter().any(|(from, until)| from < slot && slot <= until));
+        if let Some(slot) = slot {
+            return world.broken(format!(
+                "7: the slot {slot} of {} was dropped: it has no run, and none stands for it",
+                job.name
+            ));
+        }
+        from = from.max(until);
+    }
+}

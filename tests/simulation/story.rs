@@ -1,0 +1,371 @@
+//! A seed's story: the shop, the settings, the weather and what befalls whom, all drawn before it begins.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use sellerd::sandbox::{Fault, FaultKind, Purchase, Typing, Unpaginated};
+
+use crate::watch::Removed;
+use crate::world::{ShopDeed, Weather};
+
+/// Everything that a seed decides beforehand.
+#[derive(Debug, Clone)]
+pub struct Story {
+    /// The seed.
+    pub seed: u64,
+    /// When it begins.
+    pub start: DateTime<Utc>,
+    /// How long things happen; after that it is calm and what was promised is looked at.
+    pub span: TimeDelta,
+    /// The shop.
+    pub shop: ShopPlan,
+    /// The agent's configuration.
+    pub settings: Settings,
+    /// The way.
+    pub weather: Weather,
+    /// How far the agent's clock is off at the start.
+    pub skew: TimeDelta,
+    /// What happens in the shop, by the time after the start.
+    pub shop_deeds: Vec<(TimeDelta, ShopDeed)>,
+    /// What befalls the agent, by the time after the start.
+    pub blows: Vec<(TimeDelta, Blow)>,
+    /// The protection that is taken away.
+    pub removed: Option<Removed>,
+}
+
+/// What the shop is like.
+#[derive(Debug, Clone, Copy)]
+pub struct ShopPlan {
+    /// Articles at the start.
+    pub articles: usize,
+    /// Orders at the start.
+    pub orders: usize,
+    /// The shop's limit a day.
+    pub limit: Option<u32>,
+    /// How its JSON is written.
+    pub typing: Typing,
+    /// How it answers to a list as a whole.
+    pub unpaginated: Unpaginated,
+}
+
+/// What the agent is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The zone of the schedules.
+    pub zone: Tz,
+    /// The limit that the configuration names.
+    pub limit: Option<i64>,
+    /// Requests a second.
+    pub per_second: u32,
+    /// How long an answer may take.
+    pub request_timeout_s: u64,
+    /// The jobs.
+    pub jobs: Vec<JobPlan>,
+}
+
+/// One job.
+#[derive(Debug, Clone)]
+pub struct JobPlan {
+    /// Its kind and name.
+    pub kind: &'static str,
+    /// When it is due.
+    pub schedule: String,
+    /// Its time limit.
+    pub timeout_s: u64,
+    /// How far its starts are put off.
+    pub jitter_s: u64,
+    /// `skip` or `queue`.
+    pub overlap: &'static str,
+    /// `run-once` or `skip`.
+    pub on_missed: &'static str,
+}
+
+impl JobPlan {
+    /// The lines that only its kind has: nothing is forgotten, so that every request can be counted at the end.
+    pub fn more(&self) -> &'static str {
+        match self.kind {
+            "housekeeping" => "keep_requests = \"3650d\"\nkeep_runs = \"3650d\"\nkeep_backups = 1\n",
+            _ => "",
+        }
+    }
+}
+
+/// What befalls the agent.
+#[derive(Debug, Clone)]
+pub enum Blow {
+    /// It dies: after so many steps, then so many turns of its tasks; and is started again later.
+    Crash {
+        /// Steps at the wire and the gate.
+        steps: u32,
+        /// Turns of the scheduler after that.
+        turns: u32,
+        /// How long it is gone.
+        away: TimeDelta,
+    },
+    /// It is stopped in order and started again later.
+    Restart {
+        /// How long it is gone.
+        away: TimeDelta,
+    },
+    /// Its process stands still, or its machine sleeps.
+    Freeze {
+        /// How long.
+        span: TimeDelta,
+        /// Whether the monotonic clock stands still too.
+        asleep: bool,
+    },
+    /// Its clock is set.
+    Jump(TimeDelta),
+    /// Its clock is set right.
+    Right,
+    /// The disk is full, until there is room again.
+    DiskFull,
+    /// There is room again.
+    DiskRoom,
+    /// The disk is read-only, until the agent is started anew.
+    ReadOnly,
+    /// Somebody starts a second agent on the same state.
+    Second,
+    /// A person runs a job by hand.
+    Manual(&'static str),
+}
+
+impl Story {
+    /// The story of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
+        let r = &mut rng;
+        let hours = *pick(r, &[4, 6, 8, 12, 26, 40]);
+        let start = *pick(r, &START) + TimeDelta::seconds(r.i64(0..86_400));
+        let limit = match r.u8(0..10) {
+            0 => None,
+            1..4 => Some(r.u32(30..160)),
+            _ => Some(5_000),
+        };
+        let shop = ShopPlan {
+            articles: *pick(r, &[0, 3, 20, 40, 60, 99, 100, 101, 130, 230]),
+            orders: *pick(r, &[0, 0, 4, 12, 23, 23, 40]),
+            limit,
+            typing: Typing {
+                numbers_as_strings: r.u8(0..4) == 0,
+                one_as_object: r.u8(0..4) == 0,
+                missing_optional: r.u8(0..4) == 0,
+            },
+            unpaginated: if r.bool() { Unpaginated::Gone } else { Unpaginated::Redirect },
+        };
+        let mut story = Self {
+            seed,
+            start,
+            span: TimeDelta::hours(hours),
+            shop,
+            settings: settings(r, hours, limit),
+            weather: weather(r),
+            skew: if r.u8(0..4) == 0 { TimeDelta::milliseconds(r.i64(-3_000..3_000)) } else { TimeDelta::zero() },
+            shop_deeds: Vec::new(),
+            blows: Vec::new(),
+            removed: None,
+        };
+        story.fill_the_shop(r);
+        story.deal_blows(r);
+        story
+    }
+
+    fn at(&self, r: &mut fastrand::Rng) -> TimeDelta {
+        TimeDelta::milliseconds(r.i64(0..self.span.num_milliseconds()))
+    }
+
+    fn fill_the_shop(&mut self, r: &mut fastrand::Rng) {
+        for _ in 0..r.usize(0..14) {
+            let purchase = Purchase { count: Some(r.u32(1..3)), ..Purchase::default() };
+            self.shop_deeds.push((self.at(r), ShopDeed::Buy(purchase)));
+        }
+        for _ in 0..r.usize(0..24) {
+            self.shop_deeds.push((self.at(r), ShopDeed::Move));
+        }
+        for _ in 0..r.usize(0..5) {
+            let fault = fault(r);
+            self.shop_deeds.push((self.at(r), ShopDeed::Fault(fault)));
+        }
+        if r.u8(0..10) == 0 {
+            let kind = match r.u8(0..3) {
+                0 => FaultKind::RejectToken,
+                1 => FaultKind::Revoke { empty_body: true },
+                _ => FaultKind::Revoke { empty_body: false },
+            };
+            self.shop_deeds.push((self.at(r), ShopDeed::Fault(kind.into())));
+        }
+        if r.u8(0..20) == 0 {
+            let max = self.shop.limit.map(|limit| (limit / 2).max(25));
+            self.shop_deeds.push((self.at(r), ShopDeed::Fault(FaultKind::Limit { max }.into())));
+        }
+        if r.u8(0..20) == 0 {
+            self.shop_deeds.push((self.at(r), ShopDeed::Fault(FaultKind::Exhaust.into())));
+        }
+    }
+
+    fn deal_blows(&mut self, r: &mut fastrand::Rng) {
+        for _ in 0..r.usize(0..4) {
+            let (steps, turns, away) = (r.u32(0..40), r.u32(0..30), away(r));
+            self.blows.push((self.at(r), Blow::Crash { steps, turns, away }));
+        }
+        if r.u8(0..4) == 0 {
+            let away = away(r);
+            self.blows.push((self.at(r), Blow::Restart { away }));
+        }
+        for _ in 0..r.usize(0..3) {
+            let span = TimeDelta::milliseconds(r.i64(2_000..7_200_000));
+            let asleep = r.bool();
+            self.blows.push((self.at(r), Blow::Freeze { span, asleep }));
+        }
+        if r.u8(0..3) == 0 {
+            self.set_clocks(r);
+        }
+        if r.u8(0..6) == 0 {
+            let at = self.at(r);
+            self.blows.push((at, Blow::DiskFull));
+            self.blows.push((at + TimeDelta::minutes(r.i64(1..180)), Blow::DiskRoom));
+        }
+        if r.u8(0..12) == 0 {
+            let at = self.at(r);
+            self.blows.push((at, Blow::ReadOnly));
+            let (steps, turns, away) = (r.u32(0..40), r.u32(0..30), away(r));
+            self.blows.push((at + TimeDelta::minutes(r.i64(1..120)), Blow::Crash { steps, turns, away }));
+        }
+        if r.u8(0..3) == 0 {
+            self.blows.push((self.at(r), Blow::Second));
+        }
+        for _ in 0..r.usize(0..2) {
+            let job = *pick(r, &["order-poll", "stock-pull", "probe", "housekeeping"]);
+            self.blows.push((self.at(r), Blow::Manual(job)));
+        }
+        self.blows.sort_by_key(|(at, _)| *at);
+    }
+
+    /// Small errors may last; large ones are noticed within the hour.
+    fn set_clocks(&mut self, r: &mut fastrand::Rng) {
+        for _ in 0..r.usize(1..4) {
+            let at = self.at(r);
+            let sign = if r.bool() { 1 } else { -1 };
+            let (by, lasts) = match r.u8(0..4) {
+                0 => (TimeDelta::seconds(sign * r.i64(1..240)), None),
+                1 => (TimeDelta::seconds(sign * r.i64(240..3 * 3_600)), None),
+                2 => (TimeDelta::hours(sign * r.i64(3..48)), Some(r.i64(1..60))),
+                _ => (TimeDelta::days(sign * r.i64(2..800)), Some(r.i64(1..60))),
+            };
+            self.blows.push((at, Blow::Jump(by)));
+            if let Some(minutes) = lasts {
+                self.blows.push((at + TimeDelta::minutes(minutes), Blow::Right));
+            }
+        }
+    }
+}
+
+/// Days to begin on: an ordinary one, and those before clocks change in Berlin, New York, Auckland and Lord Howe.
+const START: [DateTime<Utc>; 6] = [
+    day(1_773_187_200), // 2026-03-11
+    day(1_774_656_000), // 2026-03-28
+    day(1_792_800_000), // 2026-10-24
+    day(1_793_404_800), // 2026-10-31
+    day(1_775_260_800), // 2026-04-04
+    day(1_790_380_800), // 2026-09-26
+];
+
+const fn day(seconds: i64) -> DateTime<Utc> {
+    match DateTime::from_timestamp(seconds, 0) {
+        Some(at) => at,
+        None => DateTime::UNIX_EPOCH,
+    }
+}
+
+const ZONES: [Tz; 5] =
+    [Tz::Europe__Berlin, Tz::Europe__London, Tz::America__New_York, Tz::Australia__Lord_Howe, Tz::Pacific__Auckland];
+
+fn pick<'a, T>(r: &mut fastrand::Rng, from: &'a [T]) -> &'a T {
+    &from[r.usize(0..from.len())]
+}
+
+fn away(r: &mut fastrand::Rng) -> TimeDelta {
+    TimeDelta::milliseconds(match r.u8(0..10) {
+        0..5 => r.i64(0..20_000),
+        5..8 => r.i64(20_000..1_800_000),
+        8 => r.i64(1_800_000..8 * 3_600_000),
+        _ => r.i64(8 * 3_600_000..31 * 3_600_000),
+    })
+}
+
+fn settings(r: &mut fastrand::Rng, hours: i64, limit: Option<u32>) -> Settings {
+    // So many polls in all that a story is told in a moment.
+    let minutes = *pick(r, if hours <= 8 { &[5, 10, 15] } else if hours <= 12 { &[10, 15, 20] } else { &[20, 30] });
+    let night = *pick(r, &["30 2 * * *", "0 0 * * *", "15 3,14 * * *"]);
+    let schedules = [
+        ("order-poll", format!("*/{minutes} * * * *")),
+        ("stock-pull", format!("{} */{} * * *", r.u8(0..60), if hours <= 12 { 2 } else { 6 })),
+        ("probe", "7 */3 * * *".to_owned()),
+        ("housekeeping", night.to_owned()),
+    ];
+    let jobs: Vec<JobPlan> = schedules.into_iter().map(|(kind, schedule)| JobPlan {
+        kind,
+        schedule,
+        timeout_s: if kind == "housekeeping" { 600 } else { *pick(r, &[30, 120, 300, 900]) },
+        jitter_s: *pick(r, &[0, 0, 20, 50]),
+        overlap: *pick(r, &["skip", "queue"]),
+        on_missed: *pick(r, &["run-once", "run-once", "skip"]),
+    }).collect();
+    Settings {
+        zone: *pick(r, &ZONES),
+        limit: limit.map(i64::from),
+        per_second: *pick(r, &[1, 5, 5, 20, 50]),
+        request_timeout_s: *pick(r, &[2, 10, 30, 60]),
+        jobs,
+    }
+}
+
+fn weather(r: &mut fastrand::Rng) -> Weather {
+    let bad = *pick(r, &[0.0, 0.01, 0.03, 0.1]);
+    let mut chance = |most: f64| if r.u8(0..3) == 0 { 0.0 } else { bad * r.f64() * most };
+    Weather {
+        lost_before: chance(1.0),
+        lost_after: chance(1.0),
+        late: chance(1.0),
+        slow: chance(1.0),
+        edge: chance(1.0),
+        freeze_at_gate: chance(0.2),
+        buyers: chance(2.0),
+        movers: chance(4.0),
+    }
+}
+
+/// Something that goes wrong in the shop for a while.
+fn fault(r: &mut fastrand::Rng) -> Fault {
+    let kind = match r.u8(0..20) {
+        0 => FaultKind::Status { status: *pick(r, &[500, 502, 503, 504, 404, 410, 418]) },
+        1 => FaultKind::ServerError,
+        2 => FaultKind::Unavailable,
+        3 => FaultKind::Html,
+        4 => FaultKind::Garbage,
+        5 => FaultKind::TruncateBody,
+        6 => FaultKind::TruncateJson,
+        7 => FaultKind::DropBefore,
+        8 => FaultKind::DropAfter,
+        9 => FaultKind::Slow { millis: r.u64(100..100_000) },
+        10 => FaultKind::Never,
+        11 => FaultKind::PageShift { insert: r.bool() },
+        12 => FaultKind::DuplicateRow,
+        13 => FaultKind::BadRows { rows: r.usize(1..4) },
+        14 => FaultKind::ClockSkew { seconds: r.i64(-4_000..4_000) },
+        15 => FaultKind::Redirect,
+        16 => FaultKind::RedirectAway { to: None },
+        17 => FaultKind::TooMany { retry_after: *pick(r, &[0, 1, 10, 29, 31, 120]) },
+        18 => FaultKind::EmptyStock,
+        _ => FaultKind::ErrorIn200 { long: r.bool() },
+    };
+    let mut fault = Fault::from(kind);
+    match r.u8(0..3) {
+        0 => fault = fault.next(r.u32(1..8)),
+        1 => fault = fault.for_seconds(r.u64(30..3_600)).rate(0.2 + 0.8 * r.f64()),
+        _ => fault = fault.for_seconds(r.u64(30..1_800)),
+    }
+    if r.u8(0..4) == 0 {
+        fault = fault.on(*pick(r, &["stock", "orders", "order/", "account"]));
+    }
+    fault
+}

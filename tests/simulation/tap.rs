@@ -1,0 +1,114 @@
+//! A trigger with a tap: hands on what the real one claims and writes it down. The driver ticks it by hand.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sellerd::agent::trigger::{HandTrigger, SharedBoard, Trigger, TriggerError, lock};
+use sellerd::clock::SharedClock;
+use sellerd::config::Config;
+use sellerd::policy::due::{Claimed, Fire};
+use tokio::sync::mpsc;
+
+use crate::watch::Removed;
+use crate::world::World;
+
+/// Ticks the agent's board and says when the next tick is worth while.
+#[derive(Clone)]
+pub struct Hand {
+    world: Arc<World>,
+    trigger: HandTrigger,
+    clock: SharedClock,
+    board: Arc<Mutex<Option<SharedBoard>>>,
+}
+
+/// What the agent is given.
+pub struct Tap {
+    hand: Hand,
+    world: Arc<World>,
+    config: Config,
+    removed: Option<Removed>,
+}
+
+impl Tap {
+    /// A trigger for an agent of this configuration, and the hand that ticks it.
+    pub fn new(clock: SharedClock, world: Arc<World>, config: Config, removed: Option<Removed>) -> (Self, Hand) {
+        let hand = Hand { world: world.clone(), trigger: HandTrigger::new(clock.clone()), clock, board: Arc::default() };
+        (Self { hand: hand.clone(), world, config, removed }, hand)
+    }
+}
+
+impl Hand {
+    /// Looks at the board.
+    pub async fn tick(&self) -> bool {
+        self.note_where_it_stands();
+        self.trigger.tick().await
+    }
+
+    fn note_where_it_stands(&self) {
+        let Some(board) = self.board.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return };
+        let (board, now) = (lock(&board), self.clock.now());
+        let mut world = self.world.look();
+        for job in board.jobs() {
+            // Where the clock went back, everything is planned anew from there.
+            let from = board.planned_from(job).map_or(now, |from| from.min(now));
+            world.planned_from.insert(job.to_string(), from);
+        }
+    }
+
+    /// When the next job starts, by the agent's clock.
+    pub fn next(&self) -> Option<DateTime<Utc>> {
+        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let board = lock(&board);
+        board.jobs().filter_map(|job| board.next(job)).min()
+    }
+}
+
+#[async_trait]
+impl Trigger for Tap {
+    async fn start(&mut self, board: SharedBoard, out: mpsc::Sender<Claimed>) -> Result<(), TriggerError> {
+        *self.hand.board.lock().unwrap_or_else(PoisonError::into_inner) = Some(board.clone());
+        let (claims, mut claimed) = mpsc::channel::<Claimed>(1);
+        self.hand.trigger.start(board, claims).await?;
+        let (world, config, clock, removed) =
+            (self.world.clone(), self.config.clone(), self.hand.clock.clone(), self.removed);
+        tokio::spawn(async move {
+            while let Some(mut claimed) = claimed.recv().await {
+                match removed {
+                    Some(Removed::UniqueRun) => claimed.fires.iter_mut().for_each(|fire| fire.due_at = clock.now()),
+                    Some(Removed::Coalescing) => {
+                        claimed.fires = claimed.fires.iter().flat_map(|fire| each_slot(fire, &config)).collect();
+                    }
+                    _ => {}
+                }
+                world.claimed(&claimed);
+                if out.send(claimed).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    async fn replace(&mut self) -> Result<(), TriggerError> {
+        self.hand.trigger.clone().replace().await
+    }
+
+    async fn stop(&mut self) {
+        self.hand.trigger.stop().await;
+    }
+}
+
+/// A fire for each slot that this one stands for, up to fifty.
+fn each_slot(fire: &Fire, config: &Config) -> Vec<Fire> {
+    let Some(job) = config.jobs.get(&fire.job) else { return vec![fire.clone()] };
+    let mut slots = Vec::new();
+    let mut from = fire.due_at - chrono::TimeDelta::hours(4);
+    while let Some(slot) = job.schedule.next_after(from).filter(|slot| *slot <= fire.due_at) {
+        slots.push(slot);
+        from = slot;
+    }
+    let many = (fire.missed as usize).clamp(1, 50);
+    let start = slots.len().saturating_sub(many);
+    slots[start..].iter().map(|slot| Fire { due_at: *slot, missed: 0, ..fire.clone() }).collect()
+}

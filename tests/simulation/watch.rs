@@ -1,0 +1,162 @@
+//! Stands beside the gate: judges what passes it, stops the process between its commit and the send, and takes a
+//! protection away where the harness has to show that it would notice.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sellerd::clock::Clock;
+use sellerd::http::{Attempt, Gate, Outgoing, Pass, Refusal};
+use sellerd::policy::access::AccessEvent;
+
+use crate::world::World;
+
+/// A protection that is taken away from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// Who lost the account sends all the same.
+    Epoch,
+    /// The client does not notice that it stood still between the gate and the send.
+    LastLook,
+    /// The window follows our own clock and count; what the marketplace says of either is not listened to.
+    ServerQuota,
+    /// What is sent is written down when its answer is there.
+    IntentFirst,
+    /// A run's key is the moment of its fire instead of its slot.
+    UniqueRun,
+    /// Each missed slot is run by itself.
+    Coalescing,
+}
+
+/// The gate with somebody beside it.
+pub struct Watch {
+    gate: Arc<dyn Gate>,
+    world: Arc<World>,
+    who: u32,
+    removed: Option<Removed>,
+    /// For [`Removed::IntentFirst`]: what left and is not written down.
+    unwritten: Mutex<VecDeque<Outgoing>>,
+    /// For [`Removed::ServerQuota`]: the offset that requests are signed with, which the gate is not told.
+    offset_ms: Mutex<i64>,
+}
+
+impl Watch {
+    /// Watches `gate`.
+    pub fn over(gate: Arc<dyn Gate>, world: Arc<World>, who: u32, removed: Option<Removed>) -> Self {
+        {
+            // The account was taken over a moment ago.
+            let mut world = world.look();
+            world.owner = (who, world.truth.now());
+        }
+        Self { gate, world, who, removed, unwritten: Mutex::default(), offset_ms: Mutex::default() }
+    }
+
+    async fn ask(&self, outgoing: &Outgoing) -> Result<Pass, Refusal> {
+        match self.removed {
+            Some(Removed::IntentFirst) => {
+                lock(&self.unwritten).push_back(outgoing.clone());
+                Ok(Pass { request_id: 0, clock_offset_ms: *lock(&self.offset_ms) })
+            }
+            Some(Removed::Epoch) => match self.gate.enter(outgoing).await {
+                Err(Refusal::LostOwnership) => Ok(Pass { request_id: 0, clock_offset_ms: 0 }),
+                other => other,
+            },
+            Some(Removed::ServerQuota) => {
+                let pass = self.gate.enter(outgoing).await?;
+                Ok(Pass { clock_offset_ms: *lock(&self.offset_ms), ..pass })
+            }
+            _ => self.gate.enter(outgoing).await,
+        }
+    }
+
+    /// The process stands still with a pass in its hand: stopped, or asleep with the whole machine. Then the
+    /// monotonic clock stands still too.
+    async fn perhaps_freeze(&self) {
+        let (span, asleep) = {
+            let mut world = self.world.look();
+            let chance = world.weather.freeze_at_gate;
+            if world.rng.f64() >= chance {
+                return;
+            }
+            world.tally.freezes += 1;
+            world.absences += 1;
+            if self.removed == Some(Removed::LastLook) {
+                world.held = Some((world.mine.now(), world.mine.elapsed()));
+            }
+            (Duration::from_millis(world.rng.u64(6_000..1_200_000)), world.rng.bool())
+        };
+        self.world.note(&format!("freeze at the gate {span:?} asleep {asleep}"));
+        self.world.pass(span, asleep).await;
+    }
+
+    /// A refusal of the login must be one that the shop meant.
+    fn judge(&self, attempt: &Attempt) {
+        let mut world = self.world.look();
+        let refused = matches!(attempt.access, Some(AccessEvent::Unauthorized(_) | AccessEvent::Forbidden(_)));
+        if refused && !world.login_gone {
+            let status = attempt.status.unwrap_or_default();
+            world.broken(format!("6: a {status} was taken for a withdrawn login, and none was withdrawn"));
+        }
+    }
+}
+
+#[async_trait]
+impl Gate for Watch {
+    async fn enter(&self, outgoing: &Outgoing) -> Result<Pass, Refusal> {
+        self.world.touch();
+        let entered = self.ask(outgoing).await;
+        self.world.touch();
+        match &entered {
+            Ok(_) => {
+                if outgoing.insist {
+                    // A person asks: that may go out.
+                    self.world.look().must_be_silent = false;
+                }
+                self.perhaps_freeze().await;
+            }
+            Err(refusal) => self.world.note(&format!("agent {} refused {}: {refusal}", self.who, outgoing.at())),
+        }
+        entered
+    }
+
+    async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<(), Refusal> {
+        self.world.touch();
+        self.judge(attempt);
+        let settled = match self.removed {
+            Some(Removed::IntentFirst) => {
+                *lock(&self.offset_ms) = attempt.clock_offset_ms.unwrap_or(*lock(&self.offset_ms));
+                let outgoing = lock(&self.unwritten).pop_front();
+                match outgoing {
+                    Some(outgoing) => {
+                        let pass = self.gate.enter(&outgoing).await?;
+                        self.gate.settle(pass, attempt).await
+                    }
+                    None => self.gate.settle(pass, attempt).await,
+                }
+            }
+            Some(Removed::ServerQuota) => {
+                *lock(&self.offset_ms) = attempt.clock_offset_ms.unwrap_or(*lock(&self.offset_ms));
+                let deaf =
+                    Attempt { clock_offset_ms: None, quota_count: None, quota_limit: None, ..attempt.clone() };
+                self.gate.settle(pass, &deaf).await
+            }
+            _ => self.gate.settle(pass, attempt).await,
+        };
+        let refused = matches!(attempt.access, Some(AccessEvent::Unauthorized(_) | AccessEvent::Forbidden(_)));
+        {
+            let mut world = self.world.look();
+            let (status, failed) = (attempt.status, attempt.error_type);
+            world.note(&format!("settled {status:?} {failed:?} {}", settled.is_ok()));
+            if settled.is_ok() && refused {
+                world.must_be_silent = true;
+            }
+        }
+        self.world.touch();
+        settled
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,123 @@
+//! The agent's wire: carries requests to the shop in process, in virtual time, and does to them what the weather says.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use sellerd::agent::accounts::Wires;
+use sellerd::clock::Clock;
+use sellerd::config::Account;
+use sellerd::domain::ErrorType;
+use sellerd::http::{Gate, Transport, WireError, WireRequest, WireResponse};
+use sellerd::sandbox::{Answer, Delivery};
+
+use crate::watch::{Removed, Watch};
+use crate::world::{Fate, Journey, World};
+
+/// Opens wires into the world, and stands beside the gate.
+pub struct Wired {
+    /// The world.
+    pub world: Arc<World>,
+    /// Which agent this is, counted from 1.
+    pub who: u32,
+    /// The protection that is taken away, if any.
+    pub removed: Option<Removed>,
+}
+
+impl Wires for Wired {
+    fn open(&self, _: &Account) -> Result<Arc<dyn Transport>, WireError> {
+        Ok(Arc::new(Wire { world: self.world.clone(), who: self.who }))
+    }
+
+    fn guard(&self, _: &Account, gate: Arc<dyn Gate>) -> Arc<dyn Gate> {
+        Arc::new(Watch::over(gate, self.world.clone(), self.who, self.removed))
+    }
+}
+
+struct Wire {
+    world: Arc<World>,
+    who: u32,
+}
+
+#[async_trait]
+impl Transport for Wire {
+    async fn send(&self, request: WireRequest<'_>) -> Result<WireResponse, WireError> {
+        self.world.touch();
+        self.judge_the_sender();
+        let journey = self.world.journey();
+        let travelled = tokio::time::timeout(request.timeout, self.travel(&request, journey)).await;
+        self.world.touch();
+        travelled.unwrap_or_else(|_| Err(error(ErrorType::Timeout, "no answer in time")))
+    }
+}
+
+impl Wire {
+    /// Only who owns the account sends, and only as long as nobody has refused the login.
+    fn judge_the_sender(&self) {
+        let mut world = self.world.look();
+        world.tally.sent += 1;
+        world.held = None;
+        let (sent, written) = (world.tally.sent, world.rows_written());
+        if written.is_some_and(|written| written < sent) {
+            world.broken(format!("8: request {sent} left, and {written:?} are written down"));
+        }
+        if world.must_be_silent {
+            world.broken("6: a request was sent after the refusal was written down".to_owned());
+        }
+        let (owner, _) = world.owner;
+        if owner != self.who {
+            let who = self.who;
+            world.broken(format!("4: agent {who} sent a request, and the account is agent {owner}'s"));
+        }
+    }
+
+    async fn travel(&self, request: &WireRequest<'_>, journey: Journey) -> Result<WireResponse, WireError> {
+        let clock = self.world.truth();
+        match journey.fate {
+            Fate::NoConnection => {
+                clock.sleep(journey.there).await;
+                return Err(error(ErrorType::Connect, "no connection (simulated)"));
+            }
+            Fate::Edge(status) => {
+                clock.sleep(journey.there + journey.back).await;
+                let body = format!("<html><body>{status}: not from the shop</body></html>");
+                return Ok(WireResponse { status, headers: HeaderMap::new(), body: body.into_bytes() });
+            }
+            Fate::Fine | Fate::AnswerLost => {}
+        }
+        let serial = self.world.depart(request.url, request.authorization, journey.there);
+        clock.sleep(journey.there).await;
+        self.world.touch();
+        let Some(answer) = self.world.arrive(serial) else {
+            // Virtual time counts in milliseconds and the request stands at the end of one.
+            return Err(error(ErrorType::Connect, "the connection broke (simulated)"));
+        };
+        clock.sleep(answer.delay + journey.back).await;
+        if journey.fate == Fate::AnswerLost {
+            return Err(error(ErrorType::Connect, "the connection broke (simulated)"));
+        }
+        deliver(answer).await
+    }
+}
+
+async fn deliver(answer: Answer) -> Result<WireResponse, WireError> {
+    match answer.delivery {
+        Delivery::Whole => {}
+        Delivery::Half | Delivery::HangUp => {
+            return Err(error(ErrorType::Connect, "the connection broke (simulated)"));
+        }
+        Delivery::Never => std::future::pending().await,
+        Delivery::Endless => return Err(error(ErrorType::BadResponse, "the answer is too large (simulated)")),
+    }
+    let mut headers = HeaderMap::new();
+    for (name, value) in &answer.headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    Ok(WireResponse { status: answer.status, headers, body: answer.body })
+}
+
+fn error(error_type: ErrorType, what: &str) -> WireError {
+    WireError { error_type, what: what.to_owned() }
+}

@@ -1,0 +1,483 @@
+//! Everything around the agent: the shop with its true time, the way there, who does what in it, and what was seen.
+//!
+//! The shop is a value that is asked in process. Requests on their way stand here and not in the agent's tasks, so
+//! that they arrive even if the agent gives up on them or dies. One generator draws everything, and all of a seed
+//! happens on one thread: the same seed is the same story, to the byte.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use sellerd::clock::{Clock, ManualClock};
+use sellerd::policy::due::Claimed;
+use sellerd::sandbox::{Answer, Fault, FaultKind, OrderAction, OrderState, Purchase, Shop, Verdict, ask, berlin_day};
+use tokio::sync::Notify;
+
+use crate::tally::Tally;
+
+/// The world, as the agent's wire and gate, the driver and the judge share it.
+pub struct World {
+    inner: Mutex<Inner>,
+    /// Rung when the moment has come at which the agent is to die.
+    pub alarm: Notify,
+}
+
+/// What the world is made of.
+pub struct Inner {
+    /// The marketplace.
+    pub shop: Shop,
+    /// The true time.
+    pub truth: Arc<ManualClock>,
+    /// The time that the agent's machine shows.
+    pub mine: Arc<ManualClock>,
+    /// What the agent's clock goes on showing, where it is to notice nothing: the control without a last look.
+    pub held: Option<(DateTime<Utc>, Duration)>,
+    /// Draws what happens on the way and in the shop.
+    pub rng: fastrand::Rng,
+    /// What the way is like.
+    pub weather: Weather,
+    /// What is counted.
+    pub tally: Tally,
+    /// Promises that were broken.
+    pub violations: Vec<String>,
+    /// Whether a person took the login away, so that refusals are real.
+    pub login_gone: bool,
+    /// Days on which somebody lowered the limit under the agent's feet.
+    pub limit_lowered: Vec<NaiveDate>,
+    /// Whether orders may go where only the long lists show them: once the agent has read everything once.
+    pub orders_may_arrive: bool,
+    /// What the trigger handed out.
+    pub handed_out: Vec<HandedOut>,
+    /// Up to where each job's slots were dealt with when the board was last looked at.
+    pub planned_from: BTreeMap<String, DateTime<Utc>>,
+    /// Nothing can be written at present.
+    pub disk_trouble: bool,
+    /// Times at which slots may have been missed: the agent was away, frozen, or its clock was set.
+    pub absences: u32,
+    /// The agent that last took the account over, and when (true time).
+    pub owner: (u32, DateTime<Utc>),
+    /// Set once the marketplace's refusal was written down: from then on nothing may be sent.
+    pub must_be_silent: bool,
+    /// The orders that the agent need not know: they had gone through before it came.
+    pub old_orders: Vec<u64>,
+    /// A connection of our own to the agent's database.
+    pub side: Option<rusqlite::Connection>,
+    script: BTreeMap<(DateTime<Utc>, u64), ShopDeed>,
+    on_the_way: BTreeMap<(DateTime<Utc>, u64), Parcel>,
+    arrived: BTreeMap<u64, Answer>,
+    crash_in: Option<u32>,
+    serial: u64,
+    digest: u64,
+    log: Option<Vec<String>>,
+}
+
+/// Slots of a job that the trigger handed out together: those after `from`, up to `until`.
+#[derive(Debug, Clone)]
+pub struct HandedOut {
+    /// The job.
+    pub job: String,
+    /// Everything before was dealt with.
+    pub from: DateTime<Utc>,
+    /// The last of them.
+    pub until: DateTime<Utc>,
+    /// The slot of the run that stands for them; none where they were skipped, or nothing could be written down.
+    pub run: Option<DateTime<Utc>>,
+}
+
+/// A request on its way.
+struct Parcel {
+    url: String,
+    authorization: Option<String>,
+}
+
+/// What happens in the shop at a time of its own.
+#[derive(Debug, Clone)]
+pub enum ShopDeed {
+    /// Somebody buys.
+    Buy(Purchase),
+    /// Some order moves on, or back.
+    Move,
+    /// Something goes wrong.
+    Fault(Fault),
+    /// Everything is right again, but for a login that was taken away.
+    Clear,
+}
+
+/// What the way to the shop is like: chances by request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Weather {
+    /// There is no connection, or it breaks before the shop has seen anything.
+    pub lost_before: f64,
+    /// The shop has done its work and the answer is lost.
+    pub lost_after: f64,
+    /// The request arrives late, perhaps after the agent has given up.
+    pub late: f64,
+    /// The answer takes its time, perhaps too long.
+    pub slow: f64,
+    /// Somebody between us and the shop answers: 502, 503, 504, or a page of HTML.
+    pub edge: f64,
+    /// Somebody buys just before the request arrives.
+    pub buyers: f64,
+    /// An order moves just before the request arrives.
+    pub movers: f64,
+    /// The process stands still between the gate's commit and the send.
+    pub freeze_at_gate: f64,
+}
+
+/// What becomes of a request on its way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fate {
+    /// It goes there and back.
+    Fine,
+    /// Nobody is reached.
+    NoConnection,
+    /// It is reached, and the connection breaks before the answer.
+    AnswerLost,
+    /// An answer from somebody in between.
+    Edge(u16),
+}
+
+/// How a request travels.
+#[derive(Debug, Clone, Copy)]
+pub struct Journey {
+    /// What becomes of it.
+    pub fate: Fate,
+    /// The way there.
+    pub there: Duration,
+    /// The way back.
+    pub back: Duration,
+}
+
+impl World {
+    /// A world with this shop, at the time that the shop was made for.
+    pub fn new(shop: Shop, seed: u64, truth: Arc<ManualClock>, logs: bool) -> Arc<Self> {
+        let old = |state| matches!(state, OrderState::Received | OrderState::Evaluated | OrderState::Lost);
+        let old_orders = shop.orders().iter().filter(|order| old(order.state)).map(|order| order.id).collect();
+        Arc::new(Self {
+            inner: Mutex::new(Inner {
+                shop,
+                owner: (0, truth.now()),
+                mine: truth.clone(),
+                truth,
+                held: None,
+                rng: fastrand::Rng::with_seed(seed ^ 0x0057_4f52_4c44),
+                weather: Weather::default(),
+                tally: Tally::default(),
+                violations: Vec::new(),
+                login_gone: false,
+                limit_lowered: Vec::new(),
+                orders_may_arrive: false,
+                handed_out: Vec::new(),
+                planned_from: BTreeMap::new(),
+                disk_trouble: false,
+                absences: 0,
+                must_be_silent: false,
+                old_orders,
+                side: None,
+                script: BTreeMap::new(),
+                on_the_way: BTreeMap::new(),
+                arrived: BTreeMap::new(),
+                crash_in: None,
+                serial: 0,
+                digest: 0xcbf2_9ce4_8422_2325,
+                log: logs.then(Vec::new),
+            }),
+            alarm: Notify::new(),
+        })
+    }
+
+    /// The world, for a moment.
+    pub fn look(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The true time.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.look().truth.now()
+    }
+
+    /// The clock that true time is told by.
+    pub fn truth(&self) -> Arc<ManualClock> {
+        self.look().truth.clone()
+    }
+
+    /// Time passes and the agent does nothing: its process is stopped, or its machine asleep, and then no timer
+    /// and no monotonic clock moves either.
+    pub async fn pass(&self, span: Duration, asleep: bool) {
+        if !asleep {
+            tokio::time::advance(span).await;
+            return;
+        }
+        let by = TimeDelta::from_std(span).unwrap_or_default();
+        let inner = self.look();
+        inner.truth.jump(by);
+        // Before the first agent both are one clock.
+        if !Arc::ptr_eq(&inner.truth, &inner.mine) {
+            inner.mine.jump(by);
+        }
+    }
+
+    /// One step of the agent that a crash may fall on.
+    pub fn touch(&self) {
+        let mut inner = self.look();
+        match inner.crash_in {
+            Some(0) => {
+                inner.crash_in = None;
+                self.alarm.notify_one();
+            }
+            Some(steps) => inner.crash_in = Some(steps - 1),
+            None => {}
+        }
+    }
+
+    /// The agent dies at its step after so many.
+    pub fn crash_after(&self, steps: Option<u32>) {
+        self.look().crash_in = steps;
+    }
+
+    /// A promise was broken.
+    pub fn broken(&self, what: String) {
+        self.look().broken(what);
+    }
+
+    /// What happened, for the digest and for who reads along.
+    pub fn note(&self, what: &str) {
+        self.look().note(what);
+    }
+
+    /// Decides how a request will travel.
+    pub fn journey(&self) -> Journey {
+        let mut inner = self.look();
+        let Weather { lost_before, lost_after, late, slow, edge, .. } = inner.weather;
+        let rng = &mut inner.rng;
+        let mut there = Duration::from_millis(rng.u64(3..90));
+        let mut back = Duration::from_millis(rng.u64(3..160));
+        let roll = rng.f64();
+        let fate = if roll < lost_before {
+            Fate::NoConnection
+        } else if roll < lost_before + lost_after {
+            Fate::AnswerLost
+        } else if roll < lost_before + lost_after + edge {
+            Fate::Edge([502, 503, 504, 500, 200][rng.usize(0..5)])
+        } else {
+            Fate::Fine
+        };
+        if rng.f64() < late {
+            there = Duration::from_millis(rng.u64(500..90_000));
+        }
+        if rng.f64() < slow {
+            back = Duration::from_millis(rng.u64(500..90_000));
+        }
+        match fate {
+            Fate::Fine => {}
+            Fate::NoConnection => inner.tally.fault("no connection"),
+            Fate::AnswerLost => inner.tally.fault("answer lost after effect"),
+            Fate::Edge(_) => inner.tally.fault("answered by somebody in between"),
+        }
+        if there > Duration::from_millis(400) {
+            inner.tally.fault("request late");
+        }
+        if back > Duration::from_millis(400) {
+            inner.tally.fault("answer slow");
+        }
+        Journey { fate, there, back }
+    }
+
+    /// Puts a request on its way. It arrives after `span` whatever becomes of who sent it.
+    pub fn depart(&self, url: &str, authorization: Option<&str>, span: Duration) -> u64 {
+        let mut inner = self.look();
+        inner.serial += 1;
+        let serial = inner.serial;
+        let at = inner.truth.now() + TimeDelta::from_std(span).unwrap_or_default();
+        let parcel = Parcel { url: url.to_owned(), authorization: authorization.map(str::to_owned) };
+        inner.on_the_way.insert((at, serial), parcel);
+        serial
+    }
+
+    /// The answer to the request of that number, whose time to arrive has come.
+    pub fn arrive(&self, serial: u64) -> Option<Answer> {
+        let mut inner = self.look();
+        inner.go_on();
+        inner.arrived.remove(&serial)
+    }
+
+    /// Lets happen what was to happen until now.
+    pub fn go_on(&self) {
+        self.look().go_on();
+    }
+
+    /// Has something happen in the shop later.
+    pub fn plan(&self, at: DateTime<Utc>, deed: ShopDeed) {
+        let mut inner = self.look();
+        inner.serial += 1;
+        let serial = inner.serial;
+        inner.script.insert((at, serial), deed);
+    }
+
+    /// Nothing more happens in the shop by itself, and the way is smooth.
+    pub fn calm(&self) {
+        let mut inner = self.look();
+        inner.go_on();
+        inner.script.clear();
+        inner.weather = Weather::default();
+        let clean = inner.truth.now();
+        inner.shop.clear_faults();
+        inner.note(&format!("{clean} calm"));
+    }
+
+    /// What the trigger hands out.
+    pub fn claimed(&self, claimed: &Claimed) {
+        let mut inner = self.look();
+        for fire in &claimed.fires {
+            let line = format!("fire {} {} {} {}", fire.job, fire.due_at, fire.trigger, fire.missed);
+            inner.note(&line);
+            let run = Some(fire.due_at).filter(|_| !inner.disk_trouble);
+            inner.hand_out(fire.job.as_str(), fire.due_at, run);
+        }
+        for missed in &claimed.skipped {
+            inner.note(&format!("skip {} {} to {}", missed.job, missed.due_first, missed.due_last));
+            inner.hand_out(missed.job.as_str(), missed.due_last, None);
+        }
+    }
+
+    /// What happened so far, folded into a number, and line by line if it was kept.
+    pub fn record(&self) -> (u64, Vec<String>) {
+        let mut inner = self.look();
+        (inner.digest, inner.log.as_mut().map(std::mem::take).unwrap_or_default())
+    }
+}
+
+impl Inner {
+    fn hand_out(&mut self, job: &str, until: DateTime<Utc>, run: Option<DateTime<Utc>>) {
+        let from = self.planned_from.get(job).copied().unwrap_or(until);
+        self.handed_out.push(HandedOut { job: job.to_owned(), from, until, run });
+    }
+
+    /// A promise was broken.
+    pub fn broken(&mut self, what: String) {
+        self.note(&format!("BROKEN {what}"));
+        // One of a kind tells what a hundred would.
+        if self.violations.len() < 20 {
+            self.violations.push(what);
+        }
+    }
+
+    /// What happened, for the digest and for who reads along.
+    pub fn note(&mut self, what: &str) {
+        let at = self.truth.now().timestamp_millis().to_le_bytes();
+        for byte in at.iter().chain(what.as_bytes()) {
+            self.digest = (self.digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        let line = self.log.is_some().then(|| format!("{} {what}", self.truth.now().format("%m-%d %H:%M:%S%.3f")));
+        self.log.iter_mut().zip(line).for_each(|(log, line)| log.push(line));
+    }
+
+    /// Lets happen what was to happen until now, in its order.
+    fn go_on(&mut self) {
+        let now = self.truth.now();
+        loop {
+            let deed = self.script.first_key_value().map(|(key, _)| *key).filter(|key| key.0 <= now);
+            let parcel = self.on_the_way.first_key_value().map(|(key, _)| *key).filter(|key| key.0 <= now);
+            match (deed, parcel) {
+                (Some(deed), parcel) if parcel.is_none_or(|parcel| deed <= parcel) => {
+                    if let Some(what) = self.script.remove(&deed) {
+                        self.act(what, deed.0);
+                    }
+                }
+                (_, Some(parcel)) => {
+                    if let Some(what) = self.on_the_way.remove(&parcel) {
+                        let answer = self.answer(&what, parcel.0);
+                        self.arrived.insert(parcel.1, answer);
+                    }
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn answer(&mut self, parcel: &Parcel, now: DateTime<Utc>) -> Answer {
+        if self.rng.f64() < self.weather.buyers {
+            self.act(ShopDeed::Buy(Purchase::default()), now);
+        }
+        if self.rng.f64() < self.weather.movers {
+            self.act(ShopDeed::Move, now);
+        }
+        let answer = ask(&mut self.shop, &parcel.url, parcel.authorization.as_deref(), now, 1);
+        self.tally.requests += 1;
+        let seen = self.shop.ledger().seen().last().cloned();
+        let Some(seen) = seen else { return answer };
+        self.note(&format!("shop {} {:?} {:?}", seen.path, seen.status, seen.verdict));
+        match &seen.verdict {
+            Verdict::TooMany("day") if !self.limit_lowered.contains(&berlin_day(now)) => {
+                self.broken(format!("5: over the day's quota at {now} by the shop's own count"));
+            }
+            Verdict::Unauthorized(why) if !why.starts_with("timestamp") && !why.contains("rejected") => {
+                self.broken(format!("the shop does not accept how we sign: {why}"));
+            }
+            Verdict::Faulted(names) => names.iter().for_each(|name| self.tally.fault(name)),
+            Verdict::Unauthorized(_) => self.tally.fault("timestamp refused"),
+            Verdict::TooMany(_) => self.tally.fault("429"),
+            _ => {}
+        }
+        answer
+    }
+
+    fn act(&mut self, deed: ShopDeed, now: DateTime<Utc>) {
+        match deed {
+            ShopDeed::Buy(purchase) => {
+                let bought = self.shop.buy(&purchase, now).unwrap_or_default();
+                self.tally.purchases += bought.len() as u64;
+            }
+            ShopDeed::Move => self.move_an_order(now),
+            ShopDeed::Fault(fault) => {
+                match fault.kind {
+                    FaultKind::Revoke { .. } | FaultKind::RejectToken => self.login_gone = true,
+                    FaultKind::Exhaust | FaultKind::Limit { .. } => self.limit_lowered.push(berlin_day(now)),
+                    _ => {}
+                }
+                self.note(&format!("fault {fault:?}"));
+                self.shop.fault(fault, now);
+            }
+            ShopDeed::Clear => {
+                let login = self.login_gone;
+                self.shop.clear_faults();
+                if login {
+                    self.shop.fault(FaultKind::RejectToken.into(), now);
+                }
+            }
+        }
+    }
+
+    /// Some order takes a step that it can take. One comes to its end, where only the long lists show it, no sooner
+    /// than the post takes.
+    fn move_an_order(&mut self, now: DateTime<Utc>) {
+        const POST: TimeDelta = TimeDelta::hours(30);
+        let count = self.shop.orders().len();
+        if count == 0 {
+            return;
+        }
+        // Most of what happens, happens to what is new.
+        let among = if self.rng.bool() { count.min(6) } else { count };
+        let back = self.rng.usize(0..among);
+        let Some(order) = self.shop.orders().get(count - 1 - back).cloned() else { return };
+        let on_its_way = order.sent.is_none_or(|sent| now - sent < POST) || !self.orders_may_arrive;
+        let action = match (order.state, self.rng.u8(0..10)) {
+            (OrderState::Bought, 0..7) => OrderAction::Pay,
+            (OrderState::Bought, _) => OrderAction::Cancel,
+            (OrderState::Paid, 0..6) => OrderAction::Send,
+            (OrderState::Paid, 6..8) => OrderAction::Cancel,
+            (OrderState::Sent, 0..7) if on_its_way => return,
+            (OrderState::Sent, 0..6) => OrderAction::Receive,
+            (OrderState::Sent, 6) => OrderAction::Lose,
+            (OrderState::Received, 0..4) => OrderAction::Evaluate,
+            (OrderState::Cancelled | OrderState::Received, 4..8) => return,
+            (OrderState::Evaluated, _) => return,
+            _ => OrderAction::Undo,
+        };
+        if self.shop.act(order.id, action, now).is_ok() {
+            self.tally.moves += 1;
+            self.note(&format!("order {} {action:?}", order.id));
+        }
+    }
+}
