@@ -383,7 +383,7 @@ mod tests {
         let start = |day: u32| -> DateTime<Utc> { format!("2026-11-{day:02}T10:00:00Z").parse().unwrap() };
         let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, start(1)).unwrap();
         let problem = problems::Problem {
-            code: RELOAD_FAILED.to_owned(),
+            code: reload::FAILED.to_owned(),
             subject: "config".to_owned(),
             severity: problems::Severity::Warning,
             title: String::new(),
@@ -391,7 +391,7 @@ mod tests {
             fix: String::new(),
         };
         store.write(move |tx| problems::open(tx, &problem)).await.unwrap();
-        let mut config = config::load(dir.path()).config.unwrap();
+        let mut config = crate::config::load(dir.path()).config.unwrap();
         for (day, enabled, owed_from) in [(1, true, 1), (2, true, 1), (9, false, 9), (20, true, 9)] {
             config.jobs.values_mut().for_each(|job| job.enabled = enabled);
             let plans = plans(&config, &store, start(day)).await.unwrap();

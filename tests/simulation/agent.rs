@@ -9,6 +9,7 @@ use sellerd::agent::accounts::Shared;
 use sellerd::agent::ask::Desk;
 use sellerd::agent::daemon::{Command, Daemon, StartError};
 use sellerd::agent::state::Machine;
+use sellerd::agent::watch::NoFront;
 use sellerd::clock::{Clock, SharedClock};
 use sellerd::config::{self, Config};
 use sellerd::http::Random;
@@ -73,7 +74,8 @@ impl Agent {
         // Another process draws other numbers.
         let random = Arc::new(Random::seeded(seed.wrapping_mul(1_000_003) ^ u64::from(who)));
         let shared = |store| Shared { store, clock, random, wires };
-        let daemon = Daemon::start(config.clone(), shared, machine.clone(), Box::new(trigger)).await?;
+        let daemon =
+            Daemon::start(config.clone(), shared, machine.clone(), Box::new(trigger), &NoFront).await?;
         let desk = daemon.desk();
         let (tell, mut told) = mpsc::channel(4);
         let serving = tokio::spawn(async move {
@@ -124,13 +126,20 @@ pub fn configure(dir: &Path, keys: &Keys, settings: &Settings) -> Result<Config,
         ),
     )?;
     for job in &settings.jobs {
-        let account = if job.kind == "housekeeping" { String::new() } else { format!("account = \"{ACCOUNT}\"\n") };
+        let account =
+            if job.kind == "housekeeping" { String::new() } else { format!("account = \"{ACCOUNT}\"\n") };
         write(
             dir.join(format!("jobs/{}.toml", job.kind)),
             format!(
                 "kind = \"{}\"\n{account}schedule = {:?}\nmode = \"observe\"\ntimeout = \"{}s\"\njitter = \"{}s\"\n\
                  overlap = \"{}\"\non_missed = \"{}\"\n{}",
-                job.kind, job.schedule, job.timeout_s, job.jitter_s, job.overlap, job.on_missed, job.more()
+                job.kind,
+                job.schedule,
+                job.timeout_s,
+                job.jitter_s,
+                job.overlap,
+                job.on_missed,
+                job.more()
             ),
         )?;
     }

@@ -51,7 +51,9 @@ pub async fn unsettled(world: &World, agent: &Agent, calm: DateTime<Utc>) -> Vec
             };
             match states.get(&id) {
                 None if !old && !gone => wrong.push(format!("2: order {id} ({state}) is not known")),
-                Some(known) if known != state => wrong.push(format!("2: order {id} is {state} and known as {known}")),
+                Some(known) if known != state => {
+                    wrong.push(format!("2: order {id} is {state} and known as {known}"))
+                }
                 _ => {}
             }
             for line in &order.lines {
@@ -76,7 +78,8 @@ pub async fn unsettled(world: &World, agent: &Agent, calm: DateTime<Utc>) -> Vec
 async fn stock(world: &World, agent: &Agent, calm: DateTime<Utc>) -> Vec<String> {
     let (skew, scarce) = {
         let world = world.look();
-        let scarce = agent.config.accounts.values().any(|account| account.limit.is_some_and(|limit| limit < 1_000));
+        let scarce =
+            agent.config.accounts.values().any(|account| account.limit.is_some_and(|limit| limit < 1_000));
         (world.mine.now() - world.truth.now(), scarce)
     };
     let store = &agent.desk.shared.store;
@@ -87,7 +90,7 @@ async fn stock(world: &World, agent: &Agent, calm: DateTime<Utc>) -> Vec<String>
                 known.insert(row.listing_id.0, (row.quantity, row.in_carts));
                 Ok(())
             })?;
-            Ok((snapshots::last(tx, &ACCOUNT.into())?, known))
+            Ok((snapshots::last_to_end(tx, &ACCOUNT.into())?, known))
         })
         .await;
     let Ok((last, known)) = read else { return vec!["the stock cannot be read".to_owned()] };
@@ -130,8 +133,9 @@ pub async fn after_all(world: &World, agent: &Agent, planned_from: DateTime<Utc>
         slots.sort_unstable();
         run_once(world, job, &slots);
         none_dropped(world, job, &slots, planned_from);
-        let catchups =
-            of_job.filter(|row| row.trigger == Trigger::Catchup && row.outcome != Some(Outcome::Skipped)).count();
+        let catchups = of_job
+            .filter(|row| row.trigger == Trigger::Catchup && row.outcome != Some(Outcome::Skipped))
+            .count();
         if catchups as u32 > absences {
             world.broken(format!("7: {} caught up {catchups} times for {absences} absences", job.name));
         }
@@ -173,16 +177,20 @@ fn none_dropped(world: &World, job: &Job, due: &[DateTime<Utc>], planned_from: D
     let covered: Vec<(DateTime<Utc>, DateTime<Utc>)> = {
         let world = world.look();
         let of_job = world.handed_out.iter().filter(|out| out.job == job.name.as_str());
-        of_job.filter(|out| out.run.is_none_or(|run| has_row.contains(&run))).map(|out| (out.from, out.until)).collect()
+        of_job
+            .filter(|out| out.run.is_none_or(|run| has_row.contains(&run)))
+            .map(|out| (out.from, out.until))
+            .collect()
     };
     let ends = due.iter().copied().map(Some).chain([None]);
     let mut from = planned_from;
     for end in ends {
         let until = end.unwrap_or(now);
-        let slot = std::iter::successors(job.schedule.next_after(from), |slot| job.schedule.next_after(*slot))
-            .take_while(|slot| *slot < until)
-            .take(MOST)
-            .find(|slot| !covered.iter().any(|(from, until)| from < slot && slot <= until));
+        let slot =
+            std::iter::successors(job.schedule.next_after(from), |slot| job.schedule.next_after(*slot))
+                .take_while(|slot| *slot < until)
+                .take(MOST)
+                .find(|slot| !covered.iter().any(|(from, until)| from < slot && slot <= until));
         if let Some(slot) = slot {
             return world.broken(format!(
                 "7: the slot {slot} of {} was dropped: it has no run, and none stands for it",

@@ -358,7 +358,9 @@ impl Life<'_> {
     /// A second agent on the same state is turned away.
     async fn start_a_second(&self, agent: &Agent) {
         match State::open(&agent.config, &agent.machine).await {
-            Err(StateError::Instance(InstanceError::Taken { .. })) => self.world.look().tally.turned_away += 1,
+            Err(StateError::Instance(InstanceError::Taken { .. })) => {
+                self.world.look().tally.turned_away += 1
+            }
             Err(error) => self.world.broken(format!("4: a second agent is turned away with: {error}")),
             Ok(_) => self.world.broken("4: a second agent opened the same state".to_owned()),
         }

@@ -28,7 +28,9 @@ fn main() {
     };
     if let Some(seed) = value("--seed") {
         let told = life::tell(&Story::of(seed), true);
-        for line in &told.log { println!("{line}"); }
+        for line in &told.log {
+            println!("{line}");
+        }
         println!("{:#?}\n{:016x}\n{:#?}", told.tally, told.digest, told.violations);
         return;
     }
@@ -36,10 +38,13 @@ fn main() {
     let mut all = tally::Tally::default();
     let from = value("--from").unwrap_or(0);
     let begun = std::time::Instant::now();
-    for seed in from..from+seeds {
+    for seed in from..from + seeds {
         let told = life::tell(&Story::of(seed), false);
         all.add(&told.tally);
-        eprint!("{seed} "); if let Some(first) = told.violations.first() { println!("seed {seed}: {} {first}", told.violations.len()); }
+        eprint!("{seed} ");
+        if let Some(first) = told.violations.first() {
+            println!("seed {seed}: {} {first}", told.violations.len());
+        }
     }
     println!("{all:#?} {:?}", begun.elapsed());
 }

@@ -159,7 +159,11 @@ impl Story {
             shop,
             settings: settings(r, hours, limit),
             weather: weather(r),
-            skew: if r.u8(0..4) == 0 { TimeDelta::milliseconds(r.i64(-3_000..3_000)) } else { TimeDelta::zero() },
+            skew: if r.u8(0..4) == 0 {
+                TimeDelta::milliseconds(r.i64(-3_000..3_000))
+            } else {
+                TimeDelta::zero()
+            },
             shop_deeds: Vec::new(),
             blows: Vec::new(),
             removed: None,
@@ -276,8 +280,13 @@ const fn day(seconds: i64) -> DateTime<Utc> {
     }
 }
 
-const ZONES: [Tz; 5] =
-    [Tz::Europe__Berlin, Tz::Europe__London, Tz::America__New_York, Tz::Australia__Lord_Howe, Tz::Pacific__Auckland];
+const ZONES: [Tz; 5] = [
+    Tz::Europe__Berlin,
+    Tz::Europe__London,
+    Tz::America__New_York,
+    Tz::Australia__Lord_Howe,
+    Tz::Pacific__Auckland,
+];
 
 fn pick<'a, T>(r: &mut fastrand::Rng, from: &'a [T]) -> &'a T {
     &from[r.usize(0..from.len())]
@@ -294,7 +303,16 @@ fn away(r: &mut fastrand::Rng) -> TimeDelta {
 
 fn settings(r: &mut fastrand::Rng, hours: i64, limit: Option<u32>) -> Settings {
     // So many polls in all that a story is told in a moment.
-    let minutes = *pick(r, if hours <= 8 { &[5, 10, 15] } else if hours <= 12 { &[10, 15, 20] } else { &[20, 30] });
+    let minutes = *pick(
+        r,
+        if hours <= 8 {
+            &[5, 10, 15]
+        } else if hours <= 12 {
+            &[10, 15, 20]
+        } else {
+            &[20, 30]
+        },
+    );
     let night = *pick(r, &["30 2 * * *", "0 0 * * *", "15 3,14 * * *"]);
     let schedules = [
         ("order-poll", format!("*/{minutes} * * * *")),
@@ -302,14 +320,17 @@ fn settings(r: &mut fastrand::Rng, hours: i64, limit: Option<u32>) -> Settings {
         ("probe", "7 */3 * * *".to_owned()),
         ("housekeeping", night.to_owned()),
     ];
-    let jobs: Vec<JobPlan> = schedules.into_iter().map(|(kind, schedule)| JobPlan {
-        kind,
-        schedule,
-        timeout_s: if kind == "housekeeping" { 600 } else { *pick(r, &[30, 120, 300, 900]) },
-        jitter_s: *pick(r, &[0, 0, 20, 50]),
-        overlap: *pick(r, &["skip", "queue"]),
-        on_missed: *pick(r, &["run-once", "run-once", "skip"]),
-    }).collect();
+    let jobs: Vec<JobPlan> = schedules
+        .into_iter()
+        .map(|(kind, schedule)| JobPlan {
+            kind,
+            schedule,
+            timeout_s: if kind == "housekeeping" { 600 } else { *pick(r, &[30, 120, 300, 900]) },
+            jitter_s: *pick(r, &[0, 0, 20, 50]),
+            overlap: *pick(r, &["skip", "queue"]),
+            on_missed: *pick(r, &["run-once", "run-once", "skip"]),
+        })
+        .collect();
     Settings {
         zone: *pick(r, &ZONES),
         limit: limit.map(i64::from),

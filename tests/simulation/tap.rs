@@ -32,8 +32,18 @@ pub struct Tap {
 
 impl Tap {
     /// A trigger for an agent of this configuration, and the hand that ticks it.
-    pub fn new(clock: SharedClock, world: Arc<World>, config: Config, removed: Option<Removed>) -> (Self, Hand) {
-        let hand = Hand { world: world.clone(), trigger: HandTrigger::new(clock.clone()), clock, board: Arc::default() };
+    pub fn new(
+        clock: SharedClock,
+        world: Arc<World>,
+        config: Config,
+        removed: Option<Removed>,
+    ) -> (Self, Hand) {
+        let hand = Hand {
+            world: world.clone(),
+            trigger: HandTrigger::new(clock.clone()),
+            clock,
+            board: Arc::default(),
+        };
         (Self { hand: hand.clone(), world, config, removed }, hand)
     }
 }
@@ -75,9 +85,12 @@ impl Trigger for Tap {
         tokio::spawn(async move {
             while let Some(mut claimed) = claimed.recv().await {
                 match removed {
-                    Some(Removed::UniqueRun) => claimed.fires.iter_mut().for_each(|fire| fire.due_at = clock.now()),
+                    Some(Removed::UniqueRun) => {
+                        claimed.fires.iter_mut().for_each(|fire| fire.due_at = clock.now())
+                    }
                     Some(Removed::Coalescing) => {
-                        claimed.fires = claimed.fires.iter().flat_map(|fire| each_slot(fire, &config)).collect();
+                        claimed.fires =
+                            claimed.fires.iter().flat_map(|fire| each_slot(fire, &config)).collect();
                     }
                     _ => {}
                 }

@@ -93,7 +93,8 @@ impl Watch {
     /// A refusal of the login must be one that the shop meant.
     fn judge(&self, attempt: &Attempt) {
         let mut world = self.world.look();
-        let refused = matches!(attempt.access, Some(AccessEvent::Unauthorized(_) | AccessEvent::Forbidden(_)));
+        let refused =
+            matches!(attempt.access, Some(AccessEvent::Unauthorized(_) | AccessEvent::Forbidden(_)));
         if refused && !world.login_gone {
             let status = attempt.status.unwrap_or_default();
             world.broken(format!("6: a {status} was taken for a withdrawn login, and none was withdrawn"));
@@ -115,7 +116,9 @@ impl Gate for Watch {
                 }
                 self.perhaps_freeze().await;
             }
-            Err(refusal) => self.world.note(&format!("agent {} refused {}: {refusal}", self.who, outgoing.at())),
+            Err(refusal) => {
+                self.world.note(&format!("agent {} refused {}: {refusal}", self.who, outgoing.at()))
+            }
         }
         entered
     }
@@ -137,13 +140,18 @@ impl Gate for Watch {
             }
             Some(Removed::ServerQuota) => {
                 *lock(&self.offset_ms) = attempt.clock_offset_ms.unwrap_or(*lock(&self.offset_ms));
-                let deaf =
-                    Attempt { clock_offset_ms: None, quota_count: None, quota_limit: None, ..attempt.clone() };
+                let deaf = Attempt {
+                    clock_offset_ms: None,
+                    quota_count: None,
+                    quota_limit: None,
+                    ..attempt.clone()
+                };
                 self.gate.settle(pass, &deaf).await
             }
             _ => self.gate.settle(pass, attempt).await,
         };
-        let refused = matches!(attempt.access, Some(AccessEvent::Unauthorized(_) | AccessEvent::Forbidden(_)));
+        let refused =
+            matches!(attempt.access, Some(AccessEvent::Unauthorized(_) | AccessEvent::Forbidden(_)));
         {
             let mut world = self.world.look();
             let (status, failed) = (attempt.status, attempt.error_type);

@@ -107,7 +107,9 @@ async fn deliver(answer: Answer) -> Result<WireResponse, WireError> {
             return Err(error(ErrorType::Connect, "the connection broke (simulated)"));
         }
         Delivery::Never => std::future::pending().await,
-        Delivery::Endless => return Err(error(ErrorType::BadResponse, "the answer is too large (simulated)")),
+        Delivery::Endless => {
+            return Err(error(ErrorType::BadResponse, "the answer is too large (simulated)"));
+        }
     }
     let mut headers = HeaderMap::new();
     for (name, value) in &answer.headers {
