@@ -63,8 +63,8 @@ fn what_is_no_answer_fails_at_once_and_loses_nothing() {
         ("truncate-json", garbled("breaks off")),
         ("redirect-away", garbled("another host")),
         ("redirect --next 9", failure("bad_response", 4, "a redirect")),
-        ("error-in-200 short", failure("http_4xx", 1, "Something went wrong")),
-        ("error-in-200 long", failure("http_4xx", 1, "Service currently not available")),
+        ("error-in-200 short", failure("bad_response", 1, "Something went wrong")),
+        ("error-in-200 long", failure("bad_response", 1, "Service currently not available")),
         ("unavailable", failure("http_4xx", 1, "Service currently not available")),
     ] {
         meets(&place, fault, "stock-pull", &expected);
