@@ -17,6 +17,7 @@ use sellerd::domain::{JobName, Outcome, Trigger};
 use sellerd::http::{Random, Transport, WireError, WireRequest, WireResponse};
 use sellerd::sandbox::ask_trademe;
 use sellerd::sandbox::trademe::{CartLine, Options, Paid, Purchase, Selling, Shop};
+use sellerd::store::runs::RunRow;
 use sellerd::store::{Lane, Store, movements, orders};
 use tokio_util::sync::CancellationToken;
 
@@ -152,14 +153,17 @@ fn shop() -> Shop {
 }
 
 /// A configuration of one account and the one job.
-fn configuration(dir: &std::path::Path, shop: &Shop) -> Config {
-    let account = nz::account("nz-shop", "http://127.0.0.1:9/v1", "");
+fn configuration(dir: &std::path::Path, shop: &Shop, hourly_limit: u32) -> Config {
+    let limit = format!("hourly_limit = {hourly_limit}");
+    let account = nz::account("nz-shop", "http://127.0.0.1:9/v1", &limit);
     write(dir, "sellerd.toml", &format!("{}{account}", nz::SETTINGS));
     write(dir, "secrets/nz-shop.toml", &nz::secrets(shop.keys()));
     let job = "kind = \"order-poll\"\naccount = \"nz-shop\"\nschedule = \"*/15 * * * *\"\njitter = \"0s\"\n";
     write(dir, "jobs/order-poll.toml", job);
     let checked = config::load(dir);
-    checked.config.clone().unwrap_or_else(|| panic!("{}", checked.draw(false)))
+    let config = checked.config.clone().unwrap_or_else(|| panic!("{}", checked.draw(false)));
+    std::fs::create_dir_all(&config.state_dir).expect("a directory");
+    config
 }
 
 /// The agent with its database, put together anew after each outage.
@@ -187,13 +191,41 @@ impl Agent {
         Self { runner, store, job: Arc::new(job) }
     }
 
-    /// One poll, and the movements that it recorded.
-    async fn poll(&self, at: DateTime<Utc>) -> usize {
+    /// One poll, however it ends.
+    async fn run(&self, at: DateTime<Utc>) -> RunRow {
         let due = Due { job: self.job.clone(), at, trigger: Trigger::Schedule };
-        let row = self.runner.run_now(due).await.expect("it is recorded").expect("it is due once");
+        self.runner.run_now(due).await.expect("it is recorded").expect("it is due once")
+    }
+
+    /// One poll that succeeds, and the movements that it recorded.
+    async fn poll(&self, at: DateTime<Utc>) -> usize {
+        let row = self.run(at).await;
         assert_eq!(row.outcome, Some(Outcome::Success), "{:?}", row.message);
         row.counts.get("movements").map_or(0, |moved| *moved as usize)
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_that_is_used_up_is_over_when_the_next_one_begins() {
+    let home = tempfile::tempdir().expect("a directory");
+    let world = Arc::new(World {
+        shop: Mutex::new(shop()),
+        clock: ManualClock::at(begin()),
+        asked: Mutex::default(),
+    });
+    let config = configuration(home.path(), &world.shop(), 5);
+    let agent = Agent::start(&config, &world).await;
+    let mut outcomes = Vec::new();
+    for slot in 1..=8 {
+        let at = begin() + POLL * slot;
+        world.clock.jump(at - world.clock.now());
+        outcomes.push(agent.run(at).await.outcome.expect("it has ended"));
+    }
+    // Four lists at first, then the last hour alone; an hour later also the last day.
+    let (ok, blocked) = (Outcome::Success, Outcome::Blocked);
+    assert_eq!(outcomes, [ok, ok, blocked, ok, ok, ok, ok, ok]);
+    let by_hour: Vec<u64> = world.shop().ledger().by_window().values().copied().collect();
+    assert_eq!(by_hour, [5, 5, 1]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,8 +238,7 @@ async fn every_purchase_of_a_month_is_recorded_once_with_no_request_more_than_th
         clock: ManualClock::at(begin()),
         asked: Mutex::default(),
     });
-    let config = configuration(home.path(), &world.shop());
-    std::fs::create_dir_all(&config.state_dir).expect("a directory");
+    let config = configuration(home.path(), &world.shop(), 1_000);
     let mut agent = Some(Agent::start(&config, &world).await);
     let mut rng = fastrand::Rng::with_seed(11);
     let slots = DAYS * 1_440 / POLL.num_minutes();
