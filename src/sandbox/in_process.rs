@@ -3,31 +3,35 @@
 use chrono::{DateTime, Utc};
 
 use super::answer::Answer;
-use super::cardmarket::Shop;
 use super::request::Request;
+use super::{cardmarket, trademe};
 
-/// Answers a signed GET of `url` that arrives at `now` while `in_flight` (with this one) are under way. Delay and
-/// delivery are the caller's to play out.
+/// Answers a signed GET of `url` that arrives at Cardmarket at `now` while `in_flight` (with this one) are under way.
+/// Delay and delivery are the caller's to play out.
 pub fn ask(
-    shop: &mut Shop,
+    shop: &mut cardmarket::Shop,
     url: &str,
     authorization: Option<&str>,
     now: DateTime<Utc>,
     in_flight: usize,
 ) -> Answer {
+    shop.answer(&get(url, authorization), now, in_flight)
+}
+
+/// Answers a signed GET of `url` that arrives at Trade Me at `now`, which does not care how many are under way.
+pub fn ask_trademe(
+    shop: &mut trademe::Shop,
+    url: &str,
+    authorization: Option<&str>,
+    now: DateTime<Utc>,
+) -> Answer {
+    shop.answer(&get(url, authorization), now)
+}
+
+fn get<'a>(url: &'a str, authorization: Option<&'a str>) -> Request<'a> {
     let path_at = url.find("://").map_or(0, |at| at + 3);
     let path_at = url[path_at..].find('/').map_or(url.len(), |at| path_at + at);
     let (origin, rest) = url.split_at(path_at);
     let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
-    let request = Request {
-        method: "GET",
-        origin,
-        path,
-        query,
-        authorization,
-        expects: false,
-        body_type: None,
-        body: &[],
-    };
-    shop.answer(&request, now, in_flight)
+    Request { method: "GET", origin, path, query, authorization, expects: false, body_type: None, body: &[] }
 }

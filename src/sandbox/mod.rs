@@ -44,7 +44,7 @@ pub use cardmarket::{
 };
 pub use fault::{Fault, FaultKind};
 pub use goods::Goods;
-pub use in_process::ask;
+pub use in_process::{ask, ask_trademe};
 pub use keys::Keys;
 pub use ledger::{Ledger, Seen, Verdict};
 pub use options::{Options, Typing, Unpaginated};

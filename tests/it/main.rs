@@ -15,3 +15,4 @@ mod readme;
 mod samples;
 mod support;
 mod tour;
+mod trademe;
