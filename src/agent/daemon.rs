@@ -364,26 +364,17 @@ async fn asked_again(commands: &mut mpsc::Receiver<Command>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::init;
+    use crate::agent::testing::config_dir;
     use crate::store::Lane;
 
     #[tokio::test]
     async fn a_job_that_was_switched_off_owes_nothing_for_that_time_and_a_good_start_ends_the_old_complaint()
     {
-        let dir = tempfile::tempdir().unwrap();
-        let answers = init::Answers {
-            marketplace: &crate::marketplace::ALL[0],
-            account: "cm".into(),
-            timezone: chrono_tz::Europe::Berlin,
-            base_url: None,
-            state_dir: None,
-            credentials: Some(["one", "two", "three", "four"].map(str::to_owned)),
-        };
-        init::write(dir.path(), &init::files(&answers)).unwrap();
+        let (dir, mut config) = config_dir();
         let start = |day: u32| -> DateTime<Utc> { format!("2026-11-{day:02}T10:00:00Z").parse().unwrap() };
         let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, start(1)).unwrap();
         let problem = problems::Problem {
-            code: RELOAD_FAILED.to_owned(),
+            code: reload::FAILED.to_owned(),
             subject: "config".to_owned(),
             severity: problems::Severity::Warning,
             title: String::new(),
@@ -391,7 +382,6 @@ mod tests {
             fix: String::new(),
         };
         store.write(move |tx| problems::open(tx, &problem)).await.unwrap();
-        let mut config = config::load(dir.path()).config.unwrap();
         for (day, enabled, owed_from) in [(1, true, 1), (2, true, 1), (9, false, 9), (20, true, 9)] {
             config.jobs.values_mut().for_each(|job| job.enabled = enabled);
             let plans = plans(&config, &store, start(day)).await.unwrap();
