@@ -160,7 +160,7 @@ impl Daemon {
     }
 
     /// Works until it is told to stop.
-    pub async fn serve(mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Stopped, StoreError> {
+    pub async fn serve(mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Stopped, StateError> {
         let feeding = systemd::feeding_interval();
         let mut fed = self.watch.shared.clock.elapsed();
         loop {
@@ -178,7 +178,15 @@ impl Daemon {
                     Some(Command::Drain) | None => break,
                 },
                 claimed = self.due.recv() => match claimed {
-                    Some(claimed) => self.take(claimed).await,
+                    Some(claimed) => match self.state.still_there() {
+                        Ok(()) => self.take(claimed).await,
+                        Err(error) => {
+                            // What would be written now is lost, and another agent may have begun in its place.
+                            tracing::error!("{error}");
+                            self.wind_down(commands).await?;
+                            return Err(error);
+                        }
+                    },
                     None => break,
                 },
                 // Only under a watchdog: fed by this loop, and only while the schedule is looked at.
@@ -190,7 +198,7 @@ impl Daemon {
                 }
             }
         }
-        self.wind_down(commands).await
+        Ok(self.wind_down(commands).await?)
     }
 
     /// Starts what is due. Slots that stay undone are said aloud.
