@@ -211,11 +211,11 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
+    use crate::agent::testing::{config_dir, shared};
     use crate::clock::ManualClock;
-    use crate::config::{self, init};
+    use crate::config;
     use crate::http::{CallError, WireRequest, WireResponse};
     use crate::policy::access::AccessState;
-    use crate::store::Lane;
 
     /// Answers everything with a status, and with an account where that is 200.
     #[derive(Clone)]
@@ -235,40 +235,23 @@ mod tests {
         }
     }
 
-    fn config(dir: &Path) -> Config {
-        let checked = config::load(dir);
-        checked.config.clone().unwrap_or_else(|| panic!("{}", checked.draw(false)))
-    }
-
     fn edit(dir: &Path, file: &str, from: &str, to: &str) -> Config {
         let path = dir.join(file);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{text}");
         std::fs::write(&path, text.replace(from, to)).unwrap();
-        config(dir)
+        config::load(dir).config.unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_run_outlives_a_reload_and_its_old_login_says_nothing_about_the_new_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let marketplace = &crate::marketplace::ALL[0];
-        let answers = init::Answers {
-            marketplace,
-            account: "cm".into(),
-            timezone: chrono_tz::Europe::Berlin,
-            base_url: None,
-            state_dir: None,
-            credentials: Some(["one", "two", "three", "four"].map(str::to_owned)),
-        };
-        init::write(dir.path(), &init::files(&answers)).unwrap();
+        let (dir, at_first) = config_dir();
         let clock: SharedClock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
-        let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, clock.now()).unwrap();
         let status = Status(Arc::new(AtomicU16::new(200)));
-        let shared =
-            Shared { store, clock, random: Arc::new(Random::seeded(1)), wires: Arc::new(status.clone()) };
+        let shared = shared(&dir, &clock, Arc::new(status.clone()));
         let name = AccountName::from("cm");
 
-        let begun = Accounts::make(&config(dir.path()), &Accounts::default(), &shared).await.unwrap();
+        let begun = Accounts::make(&at_first, &Accounts::default(), &shared).await.unwrap();
         let running = begun.market(&name, RunId(1), &CancellationToken::new()).unwrap();
         running.identity().await.unwrap();
         let other_limit = edit(dir.path(), "sellerd.toml", "daily_limit     = 5000", "daily_limit = 9");

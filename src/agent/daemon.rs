@@ -160,7 +160,7 @@ impl Daemon {
     }
 
     /// Works until it is told to stop.
-    pub async fn serve(mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Stopped, StoreError> {
+    pub async fn serve(mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Stopped, StateError> {
         let feeding = systemd::feeding_interval();
         let mut fed = self.watch.shared.clock.elapsed();
         loop {
@@ -178,7 +178,15 @@ impl Daemon {
                     Some(Command::Drain) | None => break,
                 },
                 claimed = self.due.recv() => match claimed {
-                    Some(claimed) => self.take(claimed).await,
+                    Some(claimed) => match self.state.still_there() {
+                        Ok(()) => self.take(claimed).await,
+                        Err(error) => {
+                            // What would be written now is lost, and another agent may have begun in its place.
+                            tracing::error!("{error}");
+                            self.wind_down(commands).await?;
+                            return Err(error);
+                        }
+                    },
                     None => break,
                 },
                 // Only under a watchdog: fed by this loop, and only while the schedule is looked at.
@@ -190,7 +198,7 @@ impl Daemon {
                 }
             }
         }
-        self.wind_down(commands).await
+        Ok(self.wind_down(commands).await?)
     }
 
     /// Starts what is due. Slots that stay undone are said aloud.
@@ -364,22 +372,13 @@ async fn asked_again(commands: &mut mpsc::Receiver<Command>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::init;
+    use crate::agent::testing::config_dir;
     use crate::store::Lane;
 
     #[tokio::test]
     async fn a_job_that_was_switched_off_owes_nothing_for_that_time_and_a_good_start_ends_the_old_complaint()
     {
-        let dir = tempfile::tempdir().unwrap();
-        let answers = init::Answers {
-            marketplace: &crate::marketplace::ALL[0],
-            account: "cm".into(),
-            timezone: chrono_tz::Europe::Berlin,
-            base_url: None,
-            state_dir: None,
-            credentials: Some(["one", "two", "three", "four"].map(str::to_owned)),
-        };
-        init::write(dir.path(), &init::files(&answers)).unwrap();
+        let (dir, mut config) = config_dir();
         let start = |day: u32| -> DateTime<Utc> { format!("2026-11-{day:02}T10:00:00Z").parse().unwrap() };
         let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, start(1)).unwrap();
         let problem = problems::Problem {
@@ -391,7 +390,6 @@ mod tests {
             fix: String::new(),
         };
         store.write(move |tx| problems::open(tx, &problem)).await.unwrap();
-        let mut config = crate::config::load(dir.path()).config.unwrap();
         for (day, enabled, owed_from) in [(1, true, 1), (2, true, 1), (9, false, 9), (20, true, 9)] {
             config.jobs.values_mut().for_each(|job| job.enabled = enabled);
             let plans = plans(&config, &store, start(day)).await.unwrap();

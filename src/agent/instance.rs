@@ -2,13 +2,14 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The state directory is ours for as long as this lives.
 #[derive(Debug)]
 pub struct Instance {
-    _lock: File,
+    lock: File,
+    path: PathBuf,
 }
 
 /// Why the state directory is not ours.
@@ -59,7 +60,15 @@ impl Instance {
         lock.set_len(0).map_err(not_usable)?;
         lock.rewind().map_err(not_usable)?;
         writeln!(lock, "{}", std::process::id()).map_err(not_usable)?;
-        Ok(Self { _lock: lock })
+        Ok(Self { lock, path })
+    }
+
+    /// Whether the directory still is where it was taken. One that was moved or removed can be taken by another agent,
+    /// and what is written into it is lost.
+    pub fn is_there(&self) -> bool {
+        let place = |file: std::io::Result<fs::Metadata>| file.ok().map(|file| (file.dev(), file.ino()));
+        let ours = place(self.lock.metadata());
+        ours.is_some() && ours == place(fs::metadata(&self.path))
     }
 }
 
@@ -87,6 +96,18 @@ mod tests {
         assert!(error.contains(&std::process::id().to_string()), "{error}");
         drop(first);
         assert!(Instance::take(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn a_directory_that_was_taken_away_is_noticed_also_when_another_stands_in_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let taken = Instance::take(&path).unwrap();
+        assert!(taken.is_there());
+        std::fs::rename(&path, dir.path().join("elsewhere")).unwrap();
+        assert!(!taken.is_there());
+        let other = Instance::take(&path).unwrap();
+        assert!(!taken.is_there() && other.is_there());
     }
 
     #[test]

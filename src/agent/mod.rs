@@ -11,5 +11,7 @@ pub mod runner;
 pub mod state;
 pub mod status;
 pub mod systemd;
+#[cfg(test)]
+mod testing;
 pub mod trigger;
 pub mod watch;

@@ -338,32 +338,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::agent::accounts::Network;
+    use crate::agent::testing::{config_dir, shared};
     use crate::clock::{ManualClock, SharedClock};
-    use crate::config::{self, init};
-    use crate::http::Random;
-    use crate::store::{Lane, Store};
 
     #[tokio::test]
     async fn of_what_is_due_during_a_run_the_newest_waits_and_what_waited_is_left_out() {
-        let dir = tempfile::tempdir().unwrap();
-        let answers = init::Answers {
-            marketplace: &crate::marketplace::ALL[0],
-            account: "cm".into(),
-            timezone: chrono_tz::Europe::Berlin,
-            base_url: None,
-            state_dir: None,
-            credentials: Some(["one", "two", "three", "four"].map(str::to_owned)),
-        };
-        init::write(dir.path(), &init::files(&answers)).unwrap();
-        let config = config::load(dir.path()).config.unwrap();
+        let (dir, config) = config_dir();
         let clock: SharedClock = ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap());
-        let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, clock.now()).unwrap();
-        let shared = Shared {
-            store,
-            clock: clock.clone(),
-            random: Arc::new(Random::seeded(1)),
-            wires: Arc::new(Network),
-        };
+        let shared = shared(&dir, &clock, Arc::new(Network));
         let stop = CancellationToken::new();
         let runner = Runner::new(shared, dir.path().to_owned(), Accounts::default(), stop.clone());
         let job = Job { overlap: Overlap::Queue, ..config.jobs[&"housekeeping".into()].clone() };

@@ -30,7 +30,7 @@ impl Machine {
 pub struct State {
     /// The database.
     pub store: Store,
-    _instance: Instance,
+    instance: Instance,
 }
 
 /// Why the state cannot be opened.
@@ -64,7 +64,17 @@ impl State {
             );
         }
         interrupted.iter().for_each(log_closed);
-        Ok(Self { store, _instance: instance })
+        Ok(Self { store, instance })
+    }
+
+    /// An error once the state directory is not where it was opened.
+    pub fn still_there(&self) -> Result<(), StateError> {
+        if self.instance.is_there() {
+            return Ok(());
+        }
+        let why = std::io::Error::other("it was moved or removed while sellerd worked in it");
+        let dir = self.store.path().parent().unwrap_or(self.store.path()).to_owned();
+        Err(InstanceError::NotUsable { dir, why }.into())
     }
 
     /// Writes down that this was a clean stop and lets go.
