@@ -120,7 +120,12 @@ impl StoreGate {
         requests::settle(tx, request, &settled)?;
         let window = self.window.as_str();
         if let Some(usage) = quotas::usage(tx, &self.account, window)? {
-            let learnt = quota::learn(usage, attempt.quota_count, attempt.quota_limit);
+            let said = quota::Said {
+                count: attempt.quota_count,
+                limit: attempt.quota_limit,
+                at: attempt.clock_offset_ms.map(|offset| now + TimeDelta::milliseconds(offset)),
+            };
+            let learnt = quota::learn(usage, self.window, said);
             let learnt = if attempt.window_full { quota::exhaust(learnt, self.limit) } else { learnt };
             if learnt != usage {
                 quotas::set_usage(tx, &self.account, window, &learnt)?;

@@ -86,6 +86,9 @@ pub struct Exhausted {
 /// `now` is the marketplace's time. A clock that went back stays in the window it had reached: the window only
 /// ever advances. A request let through just before a reset may arrive after it, so every new window starts with
 /// one counted already.
+///
+/// Where `now` lies before the window that was reached, one of the two clocks was wrong and only an answer can tell
+/// which. So that there is one, what is otherwise kept back may be used too.
 pub fn take(
     usage: Option<Usage>,
     kind: WindowKind,
@@ -95,7 +98,7 @@ pub fn take(
 ) -> Result<Usage, Exhausted> {
     let usage = current(usage, kind, now);
     match usage.limit.or(configured_limit) {
-        Some(limit) if usage.used >= ceiling(limit, class) => {
+        Some(limit) if usage.used >= if now < usage.window_start { limit } else { ceiling(limit, class) } => {
             Err(Exhausted { until: kind.resets_at(now.max(usage.window_start)), used: usage.used, limit })
         }
         _ => Ok(Usage { used: usage.used + 1, ..usage }),
@@ -112,9 +115,28 @@ pub fn current(usage: Option<Usage>, kind: WindowKind, now: DateTime<Utc>) -> Us
     }
 }
 
-/// What an answer taught: the marketplace's own count and limit win, the count only upwards.
-pub fn learn(usage: Usage, count: Option<i64>, limit: Option<i64>) -> Usage {
-    Usage { used: usage.used.max(count.unwrap_or(0)), limit: limit.or(usage.limit), ..usage }
+/// What an answer said of the window that it was counted in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The marketplace's own count.
+    pub count: Option<i64>,
+    /// The marketplace's own limit.
+    pub limit: Option<i64>,
+    /// The marketplace's own time.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// What an answer taught: the marketplace's own count and limit win, the count only upwards. An answer that was
+/// counted in an earlier window than ours says that our clock had run ahead; then that window is the one we are in,
+/// or a clock that stood wrong for a minute would cost the days it was ahead.
+pub fn learn(usage: Usage, kind: WindowKind, said: Said) -> Usage {
+    let limit = said.limit.or(usage.limit);
+    match (said.count, said.at.map(|at| kind.start(at))) {
+        (Some(used), Some(window_start)) if window_start < usage.window_start => {
+            Usage { window_start, used, limit }
+        }
+        (count, _) => Usage { used: usage.used.max(count.unwrap_or(0)), limit, ..usage },
+    }
 }
 
 /// The answer was "no more in this window": count it as full. Where no limit was known, it is what was used.
@@ -180,8 +202,26 @@ mod tests {
     #[test]
     fn the_marketplaces_own_limit_wins_and_its_count_only_upwards() {
         let usage = Usage { window_start: at("2026-01-14T23:00:00Z"), used: 10, limit: Some(5_000) };
-        assert_eq!(learn(usage, Some(7), Some(100_000)), Usage { limit: Some(100_000), ..usage });
-        assert_eq!(learn(usage, Some(70), None).used, 70);
+        let said = Said { count: Some(7), limit: Some(100_000), at: Some(at("2026-01-15T12:00:00Z")) };
+        assert_eq!(learn(usage, BERLIN, said), Usage { limit: Some(100_000), ..usage });
+        assert_eq!(learn(usage, BERLIN, Said { count: Some(70), ..Said::default() }).used, 70);
+    }
+
+    #[test]
+    fn a_clock_that_ran_ahead_costs_nothing_once_an_answer_has_told() {
+        let (now, ahead) = (at("2026-01-15T12:00:00Z"), at("2028-01-15T12:00:00Z"));
+        let today = Usage { window_start: BERLIN.start(now), used: 98, limit: Some(100) };
+        let refused = take(Some(today), BERLIN, None, RequestClass::Orders, now);
+        assert!(refused.is_err(), "today's requests are used up");
+        let gone_ahead = take(Some(today), BERLIN, None, RequestClass::Orders, ahead).unwrap();
+        let full = learn(gone_ahead, BERLIN, Said { count: Some(99), ..Said::default() });
+        let asked = take(Some(full), BERLIN, None, RequestClass::Orders, now).unwrap();
+        let said = Said { count: Some(100), limit: Some(100), at: Some(now) };
+        let told = learn(asked, BERLIN, said);
+        assert_eq!(told, Usage { window_start: BERLIN.start(now), used: 100, limit: Some(100) });
+        let tomorrow = at("2026-01-15T23:00:01Z");
+        assert!(take(Some(told), BERLIN, None, RequestClass::Orders, now).is_err());
+        assert!(take(Some(told), BERLIN, None, RequestClass::Stock, tomorrow).is_ok());
     }
 
     #[test]
