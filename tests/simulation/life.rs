@@ -187,6 +187,7 @@ impl Life<'_> {
         inner.truth = ManualClock::at(self.at);
         inner.mine = ManualClock::at(self.at + self.skew);
         inner.held = None;
+        inner.stood_at.clear();
         drop(inner);
         self.world.crash_after(None);
         self.world.note(&format!("agent {} wakes up, its clock is off by {}", self.who, self.skew));
