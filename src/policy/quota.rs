@@ -65,8 +65,8 @@ pub struct Usage {
     pub window_start: DateTime<Utc>,
     /// Requests counted in it.
     pub used: i64,
-    /// The most that are allowed, as the marketplace itself has said. It outlives the window and wins over what the
-    /// configuration says; `None` while the marketplace has said nothing.
+    /// The most that are allowed, as the marketplace itself has said. It wins over what the configuration says, and
+    /// outlives the window where the configuration names a limit; `None` while the marketplace has said nothing.
     pub limit: Option<i64>,
 }
 
@@ -96,7 +96,12 @@ pub fn take(
     class: RequestClass,
     now: DateTime<Utc>,
 ) -> Result<Usage, Exhausted> {
-    let usage = current(usage, kind, now);
+    let before = usage.map(|usage| usage.window_start);
+    let mut usage = current(usage, kind, now);
+    if configured_limit.is_none() && before != Some(usage.window_start) {
+        // An account without a limit ran into one. Whether it still has one, this window's answers say.
+        usage.limit = None;
+    }
     match usage.limit.or(configured_limit) {
         Some(limit) if usage.used >= if now < usage.window_start { limit } else { ceiling(limit, class) } => {
             Err(Exhausted { until: kind.resets_at(now.max(usage.window_start)), used: usage.used, limit })
@@ -235,6 +240,10 @@ mod tests {
         assert!(goes(used(10, Some(20)), Some(5)));
         let full = exhaust(used(10, None).unwrap(), None);
         assert!(!goes(Some(full), None), "a window that was closed stays closed without a known limit");
+        let tomorrow = at("2026-01-15T23:00:01Z");
+        let next = take(Some(full), BERLIN, None, RequestClass::Orders, tomorrow).unwrap();
+        assert_eq!((next.used, next.limit), (2, None), "and the next one is open");
+        assert_eq!(take(Some(full), BERLIN, Some(50), RequestClass::Orders, tomorrow).unwrap().limit, Some(10));
     }
 
     proptest! {
