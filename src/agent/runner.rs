@@ -194,6 +194,8 @@ impl Runner {
         let now = clock.now();
         let row = store
             .write(move |tx| {
+                // A run that was cut off by its timeout leaves its last request behind.
+                requests::mark_reads_lost(tx, run, now)?;
                 let end = runs::RunEnd { requests: requests::count_for_run(tx, run)?, ..ended };
                 runs::finish(tx, run, &end, now)?;
                 session::touch(tx, now)?;

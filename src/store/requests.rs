@@ -122,6 +122,17 @@ pub fn mark_lost(tx: &Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<(), StoreEr
     Ok(())
 }
 
+/// Gives up waiting for the answers to a run's reads: the run is over, so nobody waits for them any more. A write
+/// stays in doubt.
+pub fn mark_reads_lost(tx: &Tx<'_>, run: RunId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "update requests set state = 'lost', settled_at = ?2
+         where run_id = ?1 and state = 'sent' and method = 'GET'",
+    )?
+    .execute(params![run.0, ms(now)])?;
+    Ok(())
+}
+
 /// How many requests a run has cost so far.
 pub fn count_for_run(tx: &Tx<'_>, run: RunId) -> Result<i64, StoreError> {
     let mut statement = tx.0.prepare_cached("select count(*) from requests where run_id = ?1")?;
@@ -181,6 +192,18 @@ mod tests {
         assert_eq!(state(&tx, ids[1]), ("lost".to_owned(), None));
         assert_eq!(state(&tx, ids[2]), ("lost".to_owned(), None));
         assert_eq!(unanswered(&tx).unwrap(), []);
+    }
+
+    #[test]
+    fn a_run_that_is_over_waits_for_no_answer_to_a_read_and_leaves_a_write_in_doubt() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let read = open(&tx, &request(Some(RunId(1)))).unwrap();
+        let write = open(&tx, &NewRequest { method: "PUT".to_owned(), ..request(Some(RunId(1))) }).unwrap();
+        let other = open(&tx, &request(Some(RunId(2)))).unwrap();
+        mark_reads_lost(&tx, RunId(1), now()).unwrap();
+        assert_eq!(state(&tx, read), ("lost".to_owned(), None));
+        assert_eq!(unanswered(&tx).unwrap().iter().map(|r| r.id).collect::<Vec<_>>(), [write, other]);
     }
 
     #[test]
