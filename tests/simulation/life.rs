@@ -412,6 +412,10 @@ impl Life<'_> {
                 let answer = agent.desk.test_account(&ACCOUNT.into()).await;
                 self.world.note(&format!("auth test {:?}", answer.map(|tested| tested.state)));
             }
+            if self.world.now() < calm + TimeDelta::minutes(70) {
+                // A list that is read once an hour has not been read again yet.
+                continue;
+            }
             last = judge::unsettled(&self.world, &agent, calm).await;
             if last.is_empty() {
                 break;
