@@ -122,11 +122,14 @@ impl StoreGate {
         requests::settle(tx, request, &settled)?;
         let window = self.window.as_str();
         if let Some(usage) = quotas::usage(tx, &self.account, window)? {
-            let ahead = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, &self.account)?);
-            let sent_at = now - TimeDelta::from_std(attempt.duration).unwrap_or_default() + ahead;
-            let learnt = quota::learn(usage, attempt.quota_count, attempt.quota_limit, sent_at);
+            let said = quota::Said {
+                count: attempt.quota_count,
+                limit: attempt.quota_limit,
+                at: attempt.clock_offset_ms.map(|offset| now + TimeDelta::milliseconds(offset)),
+            };
+            let learnt = quota::learn(usage, self.window, said);
             let learnt =
-                if attempt.window_full { quota::exhaust(learnt, self.limit, sent_at) } else { learnt };
+                if attempt.window_full { quota::exhaust(learnt, self.limit, said.at) } else { learnt };
             if learnt != usage {
                 quotas::set_usage(tx, &self.account, window, &learnt)?;
             }

@@ -27,6 +27,14 @@ struct Inner {
     tracker: TaskTracker,
     accounts: Mutex<Accounts>,
     running: Mutex<Running>,
+    unended: Mutex<Vec<Ended>>,
+}
+
+/// A run that is over, and whose end could not be written down yet: the disk was full, say.
+struct Ended {
+    run: RunId,
+    end: runs::RunEnd,
+    at: DateTime<Utc>,
 }
 
 #[derive(Default)]
@@ -57,6 +65,7 @@ impl Runner {
             tracker: TaskTracker::new(),
             accounts: Mutex::new(accounts),
             running: Mutex::default(),
+            unended: Mutex::default(),
         }))
     }
 
@@ -172,6 +181,7 @@ impl Runner {
     /// The whole of one run. `None` when this slot has run already.
     async fn run(&self, due: &Due) -> Result<Option<runs::RunRow>, StoreError> {
         let Shared { store, clock, .. } = &self.0.shared;
+        self.end_what_is_over().await;
         let new = new_run(due, clock.now());
         let scheduled = due.trigger != Trigger::Manual;
         let opened = store.write(move |tx| {
@@ -189,25 +199,47 @@ impl Runner {
     }
 
     async fn run_open(&self, due: &Due, run: RunId) -> Result<runs::RunRow, StoreError> {
-        let Shared { store, clock, .. } = &self.0.shared;
+        let clock = &self.0.shared.clock;
         tracing::debug!(event = "job.started", trigger = due.trigger.as_str(), "run started");
         let started = clock.elapsed();
         let ended = self.work(due, run).await;
         let duration_ms = (clock.elapsed() - started).as_millis() as u64;
-        let now = clock.now();
-        let row = store
-            .write(move |tx| {
-                let end = runs::RunEnd { requests: requests::count_for_run(tx, run)?, ..ended };
-                runs::finish(tx, run, &end, now)?;
-                // What it was doing when it failed, took too long or was stopped.
-                requests::mark_reads_lost(tx, run, now)?;
-                snapshots::abandon_of(tx, run, now)?;
-                session::touch(tx, now)?;
-                runs::show(tx, run)?.ok_or_else(|| StoreError::Internal(format!("run {run} is not there")))
-            })
-            .await?;
+        let row = self.write_end(run, ended, clock.now()).await?;
         log_finished(&row, duration_ms);
         Ok(row)
+    }
+
+    /// Writes down how a run ended, or keeps it in mind for when that is possible.
+    async fn write_end(
+        &self,
+        run: RunId,
+        end: runs::RunEnd,
+        at: DateTime<Utc>,
+    ) -> Result<runs::RunRow, StoreError> {
+        let kept = end.clone();
+        let written = self.0.shared.store.write(move |tx| {
+            // What it was doing when it failed, took too long or was stopped.
+            requests::mark_reads_lost(tx, run, at)?;
+            snapshots::abandon_of(tx, run, at)?;
+            let end = runs::RunEnd { requests: requests::count_for_run(tx, run)?, ..end };
+            runs::finish(tx, run, &end, at)?;
+            session::touch(tx, at)?;
+            runs::show(tx, run)?.ok_or_else(|| StoreError::Internal(format!("run {run} is not there")))
+        });
+        let written = written.await;
+        if written.is_err() {
+            lock(&self.0.unended).push(Ended { run, end: kept, at });
+        }
+        written
+    }
+
+    async fn end_what_is_over(&self) {
+        let unended = std::mem::take(&mut *lock(&self.0.unended));
+        for Ended { run, end, at } in unended {
+            if let Ok(row) = self.write_end(run, end, at).await {
+                tracing::info!(run = %row.run_id, job = row.job.as_str(), "the end of an earlier run is written down now");
+            }
+        }
     }
 
     /// Works under the job's time limit. A panic is this run's failure and nobody else's.

@@ -65,8 +65,8 @@ pub struct Usage {
     pub window_start: DateTime<Utc>,
     /// Requests counted in it.
     pub used: i64,
-    /// The most that are allowed, as the marketplace itself has said. It outlives the window and wins over what the
-    /// configuration says; `None` while the marketplace has said nothing.
+    /// The most that are allowed, as the marketplace itself has said. It wins over what the configuration says, and
+    /// outlives the window where the configuration names a limit; `None` while the marketplace has said nothing.
     pub limit: Option<i64>,
 }
 
@@ -86,6 +86,9 @@ pub struct Exhausted {
 /// `now` is the marketplace's time. A clock that went back stays in the window it had reached: the window only
 /// ever advances. A request let through just before a reset may arrive after it, so every new window starts with
 /// one counted already.
+///
+/// Where `now` lies before the window that was reached, one of the two clocks was wrong and only an answer can tell
+/// which. So that there is one, what is otherwise kept back may be used too.
 pub fn take(
     usage: Option<Usage>,
     kind: WindowKind,
@@ -93,9 +96,14 @@ pub fn take(
     class: RequestClass,
     now: DateTime<Utc>,
 ) -> Result<Usage, Exhausted> {
-    let usage = current(usage, kind, now);
+    let before = usage.map(|usage| usage.window_start);
+    let mut usage = current(usage, kind, now);
+    if configured_limit.is_none() && before != Some(usage.window_start) {
+        // An account without a limit ran into one. Whether it still has one, this window's answers say.
+        usage.limit = None;
+    }
     match usage.limit.or(configured_limit) {
-        Some(limit) if usage.used >= ceiling(limit, class) => {
+        Some(limit) if usage.used >= if now < usage.window_start { limit } else { ceiling(limit, class) } => {
             Err(Exhausted { until: kind.resets_at(now.max(usage.window_start)), used: usage.used, limit })
         }
         _ => Ok(Usage { used: usage.used + 1, ..usage }),
@@ -107,28 +115,43 @@ pub fn current(usage: Option<Usage>, kind: WindowKind, now: DateTime<Utc>) -> Us
     let start = kind.start(now);
     match usage {
         Some(usage) if start <= usage.window_start => usage,
-        Some(usage) => {
-            // A limit that was reached may only be what was used when the window was closed. The first answer of the
-            // new window tells the real one.
-            Usage { window_start: start, used: 1, limit: usage.limit.filter(|limit| usage.used < *limit) }
-        }
+        Some(usage) => Usage { window_start: start, used: 1, limit: usage.limit },
         None => Usage { window_start: start, used: 0, limit: None },
     }
 }
 
-/// A request sent this early in a window may have been counted in the one before: the two clocks agree to seconds only.
-const EDGE: TimeDelta = TimeDelta::seconds(5);
-
-/// What the answer to a request taught that was sent at `sent_at`, the marketplace's time: its own count and limit win, the count only upwards. At
-/// the edge of a window its count is not believed, since yesterday's would use up the whole of today.
-pub fn learn(usage: Usage, count: Option<i64>, limit: Option<i64>, sent_at: DateTime<Utc>) -> Usage {
-    let count = count.filter(|_| !at_edge(&usage, sent_at)).unwrap_or(0);
-    Usage { used: usage.used.max(count), limit: limit.or(usage.limit), ..usage }
+/// What an answer said of the window that it was counted in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The marketplace's own count.
+    pub count: Option<i64>,
+    /// The marketplace's own limit.
+    pub limit: Option<i64>,
+    /// The marketplace's own time.
+    pub at: Option<DateTime<Utc>>,
 }
 
-/// The answer was "no more in this window": count it as full. Where no limit was known, it is what was used.
-pub fn exhaust(usage: Usage, configured_limit: Option<i64>, sent_at: DateTime<Utc>) -> Usage {
-    if at_edge(&usage, sent_at) {
+/// What an answer taught: the marketplace's own count and limit win, the count only upwards. An answer that was
+/// counted in an earlier window than ours says that our clock had run ahead; then that window is the one we are in,
+/// or a clock that stood wrong for a minute would cost the days it was ahead. A count that comes with the first
+/// seconds of a window is not believed: it may be yesterday's, which would use up the whole of today.
+pub fn learn(usage: Usage, kind: WindowKind, said: Said) -> Usage {
+    let limit = said.limit.or(usage.limit);
+    match (said.count, said.at.map(|at| kind.start(at))) {
+        (Some(used), Some(window_start)) if window_start < usage.window_start => {
+            Usage { window_start, used, limit }
+        }
+        (count, _) => {
+            let count = count.filter(|_| !at_edge(&usage, said.at)).unwrap_or(0);
+            Usage { used: usage.used.max(count), limit, ..usage }
+        }
+    }
+}
+
+/// The answer was "no more in this window": count it as full. Where no limit was known, it is what was used. Said in
+/// the first seconds of a window, it may have been meant of the one before.
+pub fn exhaust(usage: Usage, configured_limit: Option<i64>, at: Option<DateTime<Utc>>) -> Usage {
+    if at_edge(&usage, at) {
         return usage;
     }
     match usage.limit.or(configured_limit) {
@@ -137,8 +160,11 @@ pub fn exhaust(usage: Usage, configured_limit: Option<i64>, sent_at: DateTime<Ut
     }
 }
 
-fn at_edge(usage: &Usage, sent_at: DateTime<Utc>) -> bool {
-    sent_at < usage.window_start + EDGE
+/// An answer this early in a window may be about the one before: the two clocks agree to seconds only.
+const EDGE: TimeDelta = TimeDelta::seconds(5);
+
+fn at_edge(usage: &Usage, at: Option<DateTime<Utc>>) -> bool {
+    at.is_some_and(|at| at < usage.window_start + EDGE)
 }
 
 /// How far a class may fill a window. Two requests are kept back from everyone, for what was counted by the
@@ -196,9 +222,26 @@ mod tests {
     #[test]
     fn the_marketplaces_own_limit_wins_and_its_count_only_upwards() {
         let usage = Usage { window_start: at("2026-01-14T23:00:00Z"), used: 10, limit: Some(5_000) };
-        let noon = at("2026-01-15T12:00:00Z");
-        assert_eq!(learn(usage, Some(7), Some(100_000), noon), Usage { limit: Some(100_000), ..usage });
-        assert_eq!(learn(usage, Some(70), None, noon).used, 70);
+        let said = Said { count: Some(7), limit: Some(100_000), at: Some(at("2026-01-15T12:00:00Z")) };
+        assert_eq!(learn(usage, BERLIN, said), Usage { limit: Some(100_000), ..usage });
+        assert_eq!(learn(usage, BERLIN, Said { count: Some(70), ..Said::default() }).used, 70);
+    }
+
+    #[test]
+    fn a_clock_that_ran_ahead_costs_nothing_once_an_answer_has_told() {
+        let (now, ahead) = (at("2026-01-15T12:00:00Z"), at("2028-01-15T12:00:00Z"));
+        let today = Usage { window_start: BERLIN.start(now), used: 98, limit: Some(100) };
+        let refused = take(Some(today), BERLIN, None, RequestClass::Orders, now);
+        assert!(refused.is_err(), "today's requests are used up");
+        let gone_ahead = take(Some(today), BERLIN, None, RequestClass::Orders, ahead).unwrap();
+        let full = learn(gone_ahead, BERLIN, Said { count: Some(99), ..Said::default() });
+        let asked = take(Some(full), BERLIN, None, RequestClass::Orders, now).unwrap();
+        let said = Said { count: Some(100), limit: Some(100), at: Some(now) };
+        let told = learn(asked, BERLIN, said);
+        assert_eq!(told, Usage { window_start: BERLIN.start(now), used: 100, limit: Some(100) });
+        let tomorrow = at("2026-01-15T23:00:01Z");
+        assert!(take(Some(told), BERLIN, None, RequestClass::Orders, now).is_err());
+        assert!(take(Some(told), BERLIN, None, RequestClass::Stock, tomorrow).is_ok());
     }
 
     #[test]
@@ -210,24 +253,24 @@ mod tests {
         assert!(goes(used(10, None), Some(11)), "a configuration that was changed takes effect");
         assert!(goes(used(10, None), None));
         assert!(goes(used(10, Some(20)), Some(5)));
-        let full = exhaust(used(10, None).unwrap(), None, now);
+        let full = exhaust(used(10, None).unwrap(), None, None);
         assert!(!goes(Some(full), None), "a window that was closed stays closed without a known limit");
-        let tomorrow = now + TimeDelta::days(1);
-        let next = (0..50).try_fold(Some(full), |usage, _| {
-            take(usage, BERLIN, None, RequestClass::Orders, tomorrow).map(Some)
-        });
-        assert!(next.is_ok(), "and binds no other window");
+        let tomorrow = at("2026-01-15T23:00:01Z");
+        let next = take(Some(full), BERLIN, None, RequestClass::Orders, tomorrow).unwrap();
+        assert_eq!((next.used, next.limit), (2, None), "and the next one is open");
+        assert_eq!(
+            take(Some(full), BERLIN, Some(50), RequestClass::Orders, tomorrow).unwrap().limit,
+            Some(10)
+        );
     }
 
     #[test]
     fn what_is_said_of_yesterday_just_after_midnight_does_not_use_up_today() {
         let usage = Usage { window_start: at("2026-01-14T23:00:00Z"), used: 1, limit: Some(5_000) };
-        let just_after = at("2026-01-14T23:00:01Z");
-        assert_eq!(learn(usage, Some(4_999), None, just_after), usage);
-        assert_eq!(exhaust(usage, None, just_after), usage);
-        let later = at("2026-01-14T23:00:05Z");
-        assert_eq!(learn(usage, Some(4_999), None, later).used, 4_999);
-        assert_eq!(exhaust(usage, None, later).used, 5_000);
+        let said = |second: &str| Said { count: Some(4_999), limit: None, at: Some(at(second)) };
+        assert_eq!(learn(usage, BERLIN, said("2026-01-14T23:00:01Z")), usage);
+        assert_eq!(exhaust(usage, None, Some(at("2026-01-14T23:00:01Z"))), usage);
+        assert_eq!(learn(usage, BERLIN, said("2026-01-14T23:00:06Z")).used, 4_999);
     }
 
     proptest! {

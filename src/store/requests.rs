@@ -122,7 +122,8 @@ pub fn mark_lost(tx: &Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Gives up waiting for the answers to a run's reads: the run is over. A write stays in doubt.
+/// Gives up waiting for the answers to a run's reads: the run is over, so nobody waits for them any more. A write
+/// stays in doubt.
 pub fn mark_reads_lost(tx: &Tx<'_>, run: RunId, now: DateTime<Utc>) -> Result<(), StoreError> {
     tx.0.prepare_cached(
         "update requests set state = 'lost', settled_at = ?2
@@ -194,14 +195,15 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_is_over_waits_for_no_read_and_doubts_its_writes() {
+    fn a_run_that_is_over_waits_for_no_answer_to_a_read_and_leaves_a_write_in_doubt() {
         let conn = scratch();
         let tx = Tx(&conn);
-        let write = NewRequest { method: "PUT".to_owned(), ..request(Some(RunId(4))) };
-        let ids =
-            [request(Some(RunId(4))), write, request(Some(RunId(5)))].map(|new| open(&tx, &new).unwrap());
-        mark_reads_lost(&tx, RunId(4), now()).unwrap();
-        assert_eq!(ids.map(|id| state(&tx, id).0), ["lost", "sent", "sent"]);
+        let read = open(&tx, &request(Some(RunId(1)))).unwrap();
+        let write = open(&tx, &NewRequest { method: "PUT".to_owned(), ..request(Some(RunId(1))) }).unwrap();
+        let other = open(&tx, &request(Some(RunId(2)))).unwrap();
+        mark_reads_lost(&tx, RunId(1), now()).unwrap();
+        assert_eq!(state(&tx, read), ("lost".to_owned(), None));
+        assert_eq!(unanswered(&tx).unwrap().iter().map(|r| r.id).collect::<Vec<_>>(), [write, other]);
     }
 
     #[test]

@@ -187,6 +187,7 @@ impl Life<'_> {
         inner.truth = ManualClock::at(self.at);
         inner.mine = ManualClock::at(self.at + self.skew);
         inner.held = None;
+        inner.stood_at.clear();
         drop(inner);
         self.world.crash_after(None);
         self.world.note(&format!("agent {} wakes up, its clock is off by {}", self.who, self.skew));
@@ -412,6 +413,10 @@ impl Life<'_> {
             if tested && self.world.look().must_be_silent {
                 let answer = agent.desk.test_account(&ACCOUNT.into()).await;
                 self.world.note(&format!("auth test {:?}", answer.map(|tested| tested.state)));
+            }
+            if self.world.now() < calm + TimeDelta::minutes(70) {
+                // A list that is read once an hour has not been read again yet.
+                continue;
             }
             last = judge::unsettled(&self.world, &agent, calm).await;
             if last.is_empty() {

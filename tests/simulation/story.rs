@@ -134,16 +134,19 @@ impl Story {
     pub fn of(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
         let r = &mut rng;
-        let hours = *pick(r, &[4, 6, 8, 12, 26, 40]);
+        let hours = *pick(r, &[3, 4, 5, 6, 8, 12, 27, 36]);
         let start = *pick(r, &START) + TimeDelta::seconds(r.i64(0..86_400));
         let limit = match r.u8(0..10) {
             0 => None,
             1..4 => Some(r.u32(30..160)),
             _ => Some(5_000),
         };
+        // Few of most things, so that many stories can be told; some shops are large enough for pages.
+        let articles: &[usize] = if r.u8(0..8) == 0 { &[99, 100, 101, 130, 230] } else { &[0, 3, 8, 12, 20] };
+        let orders: &[usize] = if r.u8(0..8) == 0 { &[23, 40, 60] } else { &[0, 2, 4, 8] };
         let shop = ShopPlan {
-            articles: *pick(r, &[0, 3, 20, 40, 60, 99, 100, 101, 130, 230]),
-            orders: *pick(r, &[0, 0, 4, 12, 23, 23, 40]),
+            articles: *pick(r, articles),
+            orders: *pick(r, orders),
             limit,
             typing: Typing {
                 numbers_as_strings: r.u8(0..4) == 0,
@@ -306,11 +309,11 @@ fn settings(r: &mut fastrand::Rng, hours: i64, limit: Option<u32>) -> Settings {
     let minutes = *pick(
         r,
         if hours <= 8 {
-            &[5, 10, 15]
+            &[10, 15]
         } else if hours <= 12 {
-            &[10, 15, 20]
+            &[15, 20]
         } else {
-            &[20, 30]
+            &[30, 60]
         },
     );
     let night = *pick(r, &["30 2 * * *", "0 0 * * *", "15 3,14 * * *"]);

@@ -1,5 +1,6 @@
 //! A trigger with a tap: hands on what the real one claims and writes it down. The driver ticks it by hand.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -52,18 +53,21 @@ impl Hand {
     /// Looks at the board.
     pub async fn tick(&self) -> bool {
         self.note_where_it_stands();
-        self.trigger.tick().await
+        let any = self.trigger.tick().await;
+        if !any {
+            self.world.look().stood_at.pop_back();
+        }
+        any
     }
 
     fn note_where_it_stands(&self) {
-        let Some(board) = self.board.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return };
+        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(board) = board else { return self.world.look().stood_at.push_back(BTreeMap::new()) };
         let (board, now) = (lock(&board), self.clock.now());
-        let mut world = self.world.look();
-        for job in board.jobs() {
-            // Where the clock went back, everything is planned anew from there.
-            let from = board.planned_from(job).map_or(now, |from| from.min(now));
-            world.planned_from.insert(job.to_string(), from);
-        }
+        // Where the clock went back, everything is planned anew from there.
+        let from = |job| board.planned_from(job).map_or(now, |from| from.min(now));
+        let stands_at = board.jobs().map(|job| (job.to_string(), from(job))).collect();
+        self.world.look().stood_at.push_back(stands_at);
     }
 
     /// When the next job starts, by the agent's clock.

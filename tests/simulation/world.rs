@@ -4,7 +4,7 @@
 //! that they arrive even if the agent gives up on them or dies. One generator draws everything, and all of a seed
 //! happens on one thread: the same seed is the same story, to the byte.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,8 +51,8 @@ pub struct Inner {
     pub orders_may_arrive: bool,
     /// What the trigger handed out.
     pub handed_out: Vec<HandedOut>,
-    /// Up to where each job's slots were dealt with when the board was last looked at.
-    pub planned_from: BTreeMap<String, DateTime<Utc>>,
+    /// Up to where each job's slots had been dealt with at each look at the board that brought something.
+    pub stood_at: VecDeque<BTreeMap<String, DateTime<Utc>>>,
     /// Nothing can be written at present.
     pub disk_trouble: bool,
     /// Times at which slots may have been missed: the agent was away, frozen, or its clock was set.
@@ -172,7 +172,7 @@ impl World {
                 limit_lowered: Vec::new(),
                 orders_may_arrive: false,
                 handed_out: Vec::new(),
-                planned_from: BTreeMap::new(),
+                stood_at: VecDeque::new(),
                 disk_trouble: false,
                 absences: 0,
                 must_be_silent: false,
@@ -332,15 +332,16 @@ impl World {
     /// What the trigger hands out.
     pub fn claimed(&self, claimed: &Claimed) {
         let mut inner = self.look();
+        let stood_at = inner.stood_at.pop_front().unwrap_or_default();
         for fire in &claimed.fires {
             let line = format!("fire {} {} {} {}", fire.job, fire.due_at, fire.trigger, fire.missed);
             inner.note(&line);
             let run = Some(fire.due_at).filter(|_| !inner.disk_trouble);
-            inner.hand_out(fire.job.as_str(), fire.due_at, run);
+            inner.hand_out(&stood_at, fire.job.as_str(), fire.due_at, run);
         }
         for missed in &claimed.skipped {
             inner.note(&format!("skip {} {} to {}", missed.job, missed.due_first, missed.due_last));
-            inner.hand_out(missed.job.as_str(), missed.due_last, None);
+            inner.hand_out(&stood_at, missed.job.as_str(), missed.due_last, None);
         }
     }
 
@@ -352,8 +353,14 @@ impl World {
 }
 
 impl Inner {
-    fn hand_out(&mut self, job: &str, until: DateTime<Utc>, run: Option<DateTime<Utc>>) {
-        let from = self.planned_from.get(job).copied().unwrap_or(until);
+    fn hand_out(
+        &mut self,
+        stood_at: &BTreeMap<String, DateTime<Utc>>,
+        job: &str,
+        until: DateTime<Utc>,
+        run: Option<DateTime<Utc>>,
+    ) {
+        let from = stood_at.get(job).copied().unwrap_or(until);
         self.handed_out.push(HandedOut { job: job.to_owned(), from, until, run });
     }
 

@@ -1,0 +1,49 @@
+//! Tells many stories, one after the other on each core. Each is alone with itself on its thread.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::life;
+use crate::story::Story;
+use crate::tally::Tally;
+
+/// What came of many stories.
+#[derive(Default)]
+pub struct Many {
+    /// What was counted in all of them.
+    pub tally: Tally,
+    /// The seeds in which a promise was broken, with what it was.
+    pub broken: BTreeMap<u64, Vec<String>>,
+    /// What happened in each, as a number.
+    pub digests: BTreeMap<u64, u64>,
+}
+
+/// Tells the stories of all these seeds.
+pub fn tell(seeds: Range<u64>, story_of: &(dyn Fn(u64) -> Story + Sync)) -> Many {
+    let many = Mutex::new(Many::default());
+    let next = AtomicU64::new(seeds.start);
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::SeqCst);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let told = life::tell(&story_of(seed), false);
+                    let mut many = many.lock().unwrap_or_else(PoisonError::into_inner);
+                    many.tally.add(&told.tally);
+                    many.digests.insert(seed, told.digest);
+                    if !told.violations.is_empty() {
+                        many.broken.insert(seed, told.violations);
+                    }
+                }
+            });
+        }
+    });
+    many.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
