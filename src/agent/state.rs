@@ -50,10 +50,12 @@ impl State {
         let instance = Instance::take(&config.state_dir)?;
         let now = machine.clock.now();
         let store = Store::open(&config.state_dir.join("sellerd.db"), machine.lane, now)?;
-        let unclean = store.write(move |tx| session::begin(tx, env!("CARGO_PKG_VERSION"), now)).await?;
+        // Before the first write: what is damaged is not written to. A migration has checked its copy already.
+        let unclean = store.read(session::left_open).await?;
         if unclean.is_some() {
             store::integrity::quick_check(&store).await?;
         }
+        store.write(move |tx| session::begin(tx, env!("CARGO_PKG_VERSION"), now)).await?;
         let interrupted = store.write(move |tx| repair(tx, now)).await?;
         if let Some(unclean) = unclean {
             tracing::warn!(

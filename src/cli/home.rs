@@ -45,7 +45,9 @@ impl Home {
         if !checked.diagnostics.is_empty() && (errors || !self.output.is_json() && !self.quiet) {
             match self.output.is_json() {
                 true => return Err(Self::mistakes(&checked)),
-                false => super::output::note(&checked.draw(self.colour)),
+                false if errors => super::output::note(&checked.draw(self.colour)),
+                // A command that goes on says nothing of how many files there are.
+                false => super::output::note(&config::draw(&checked.diagnostics, self.colour)),
             }
         }
         checked.config.ok_or_else(|| Failure { said: true, ..Self::no_config() })
@@ -80,11 +82,11 @@ impl Home {
         }
     }
 
-    /// Logs for a command that has no configuration: only what is worth a word.
-    pub fn log_plainly(&self, clock: &SharedClock) {
+    /// Logs for a command that has no configuration: from `usual` on, unless it is told otherwise.
+    pub fn log_plainly(&self, usual: &str, clock: &SharedClock) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => "error",
-            (_, 0) => "warn",
+            (_, 0) => usual,
             (_, 1) => "info",
             (_, _) => "debug",
         };

@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
 use serde::Serialize;
 
 use super::Failure;
+use super::args::Format;
 
 /// Writes one JSON document.
 pub fn json(document: &impl Serialize) -> Result<(), Failure> {
@@ -16,6 +17,14 @@ pub fn json(document: &impl Serialize) -> Result<(), Failure> {
         .map_err(io::Error::from)
         .and_then(|()| finish(&mut out))
         .or_else(pipe)
+}
+
+/// Writes a result that is one document: as JSON, or in a line for `jsonl`. It has no rows for a CSV.
+pub fn document(format: Format, document: &impl Serialize) -> Result<(), Failure> {
+    match format {
+        Format::Csv => Err(Failure::usage("this result is no list, so there is no CSV of it", "use -o json")),
+        _ => json(document),
+    }
 }
 
 /// Writes lines for people.

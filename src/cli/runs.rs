@@ -53,8 +53,13 @@ struct Document<'a> {
 
 /// Writes one run the way it was asked for.
 pub fn print(row: &RunRow, home: &Home, tz: chrono_tz::Tz) -> Result<(), Failure> {
-    if home.output != Format::Table {
-        return output::json(&Document { schema: "sellerd.run/1", run: row });
+    match home.output {
+        Format::Table => {}
+        Format::Csv => {
+            let list = List::begin::<RunRow>(Format::Csv, "", "", tz);
+            return done(list.and_then(|mut list| list.row(row).and_then(|()| list.end(""))));
+        }
+        Format::Json | Format::Jsonl => return output::json(&Document { schema: "sellerd.run/1", run: row }),
     }
     let mut text = format!("{}  {}", row.run_id, row.job);
     if let Some(account) = &row.account {

@@ -36,7 +36,7 @@ pub async fn run(command: SandboxCommand, home: &Home) -> Result<Exit, Failure> 
 
 async fn serve(options: ServeOptions, home: &Home) -> Result<Exit, Failure> {
     let clock = SystemClock::shared();
-    home.log_plainly(&clock);
+    home.log_plainly("info", &clock);
     let mut commands = lifecycle::listen(clock.clone(), None)
         .map_err(|error| Failure::internal(format!("no signals: {error}")))?;
     let sandbox = Sandbox::start(Options {

@@ -15,7 +15,7 @@ pub async fn run(home: &Home) -> Result<Exit, Failure> {
     let (status, tz) = read(home).await?;
     match home.output {
         Format::Table => output::text(&draw(&status, tz))?,
-        _ => output::json(&status)?,
+        format => output::document(format, &status)?,
     }
     Ok(if status.login_lost() { Exit::Login } else { Exit::Success })
 }
@@ -31,7 +31,7 @@ pub async fn jobs(home: &Home) -> Result<Exit, Failure> {
     let (status, tz) = read(home).await?;
     match home.output {
         Format::Table => output::text(&draw_jobs(&status, tz))?,
-        _ => output::json(&Jobs { schema: "sellerd.jobs/1", jobs: &status.jobs })?,
+        format => output::document(format, &Jobs { schema: "sellerd.jobs/1", jobs: &status.jobs })?,
     }
     Ok(Exit::Success)
 }

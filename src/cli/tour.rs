@@ -37,7 +37,8 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Runs the tour until Ctrl-C or for the time that was given.
 pub async fn run(options: TryOptions, home: &Home) -> Result<Exit, Failure> {
     let clock = SystemClock::shared();
-    home.log_plainly(&clock);
+    // Its poll every few seconds may overlap on a busy machine; the words are the guide's.
+    home.log_plainly("error", &clock);
     let mut signals = lifecycle::listen(clock.clone(), options.stop_after)
         .map_err(|error| Failure::internal(format!("no signals: {error}")))?;
     let place = Place::of(&options)?;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Context, JobError, Report};
 use crate::domain::{
-    AccountName, Complaint, ErrorType, Extent, LineId, Movement, Order, OrderFeed, OrderId, OrderRead, RunId,
+    AccountName, Complaint, ErrorType, Extent, LineId, Movement, Order, OrderFeed, OrderId, OrderRead, OrderState, RunId,
     clean,
 };
 use crate::marketplace::CallError;
@@ -114,6 +114,10 @@ async fn follow(
                 .push(Complaint { place: format!("order {id}"), problem: clean(&error.to_string()) }),
             Err(error) => return Err(error.into()),
             Ok(None) => {
+                // Said once: it leaves its state, so no later poll asks for it again.
+                let name = account.clone();
+                let gone = OrderState::Other("unknown".to_owned());
+                context.store.write(move |tx| orders::set_state(tx, &name, id, &gone)).await?;
                 report.count("orders_unknown", 1);
                 report.incomplete = true;
                 report.message =

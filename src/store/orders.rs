@@ -120,6 +120,18 @@ pub fn put(
     Ok(head)
 }
 
+/// Moves a known order to another state, where the marketplace itself has nothing more to say of it.
+pub fn set_state(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    id: OrderId,
+    state: &OrderState,
+) -> Result<(), StoreError> {
+    tx.0.prepare_cached("update orders set state = ?3 where account = ?1 and order_id = ?2")?
+        .execute(params![account.as_str(), id.0, state.as_str()])?;
+    Ok(())
+}
+
 /// What the movements of each line of an order add up to; a line without any is not in it.
 pub fn line_nets(tx: &Tx<'_>, account: &AccountName, id: OrderId) -> Result<Vec<LineNet>, StoreError> {
     let mut statement = tx.0.prepare_cached(

@@ -13,12 +13,15 @@ pub struct Unclean {
     pub last_seen: DateTime<Utc>,
 }
 
+/// Whether the session before was left open, and when it was last seen alive.
+pub fn left_open(tx: &Tx<'_>) -> Result<Option<Unclean>, StoreError> {
+    let mut statement = tx.0.prepare_cached("select last_seen_at from session where ended_at is null")?;
+    Ok(statement.query_row([], |row| Ok(Unclean { last_seen: time(row, 0)? })).optional()?)
+}
+
 /// Opens a session; tells if the one before was left open.
 pub fn begin(tx: &Tx<'_>, version: &str, now: DateTime<Utc>) -> Result<Option<Unclean>, StoreError> {
-    let left_open =
-        tx.0.prepare_cached("select last_seen_at from session where ended_at is null")?
-            .query_row([], |row| Ok(Unclean { last_seen: time(row, 0)? }))
-            .optional()?;
+    let left_open = left_open(tx)?;
     tx.0.prepare_cached(
         "insert into session (id, version, opened_at, last_seen_at, ended_at) values (1, ?1, ?2, ?2, null)
          on conflict (id) do update set version = excluded.version, opened_at = excluded.opened_at,
