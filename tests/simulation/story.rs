@@ -30,6 +30,10 @@ pub struct Story {
     pub blows: Vec<(TimeDelta, Blow)>,
     /// The protection that is taken away.
     pub removed: Option<Removed>,
+    /// Each agent but the first is asked to work at once, and how long that takes is looked at.
+    pub measure_recovery: bool,
+    /// The schedule is ticked by the daemon's own trigger, twice a second, and not by the driver.
+    pub own_trigger: bool,
 }
 
 /// What the shop is like.
@@ -125,6 +129,8 @@ pub enum Blow {
     ReadOnly,
     /// Somebody starts a second agent on the same state.
     Second,
+    /// A second agent takes the account over, past the lock.
+    Rival,
     /// A person runs a job by hand.
     Manual(&'static str),
 }
@@ -166,6 +172,8 @@ impl Story {
             shop_deeds: Vec::new(),
             blows: Vec::new(),
             removed: None,
+            measure_recovery: false,
+            own_trigger: false,
         };
         story.fill_the_shop(r);
         story.deal_blows(r);
@@ -332,6 +340,7 @@ fn weather(r: &mut fastrand::Rng) -> Weather {
         slow: chance(1.0),
         edge: chance(1.0),
         freeze_at_gate: chance(0.2),
+        freeze_alone: false,
         buyers: chance(2.0),
         movers: chance(4.0),
     }
