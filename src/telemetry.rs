@@ -86,7 +86,9 @@ pub fn run_span(account: Option<&AccountName>, job: &JobName, run: RunId) -> Spa
 fn filter(level: &str, override_with: Option<&str>) -> Result<EnvFilter, TelemetryError> {
     let (source_name, text, directives) = match override_with.filter(|text| !text.trim().is_empty()) {
         Some(text) => (FILTER_VARIABLE, text, text.to_owned()),
-        None => ("log.level", level, format!("warn,tokio_cron_scheduler=warn,sellerd={level},sandbox={level}")),
+        None => {
+            ("log.level", level, format!("warn,tokio_cron_scheduler=warn,sellerd={level},sandbox={level}"))
+        }
     };
     let wrong = |why: String| TelemetryError::Filter { source_name, text: text.to_owned(), why };
     if override_with.is_none() && level.parse::<tracing::level_filters::LevelFilter>().is_err() {

@@ -23,12 +23,10 @@ pub fn run(home: &Home) -> Result<Exit, Failure> {
     let exit = if errors.is_empty() { Exit::Success } else { Exit::Config };
     match home.output {
         Format::Table => output::text(&checked.draw(home.colour))?,
-        format => output::document(format, &Document {
-            schema: "sellerd.config-check/1",
-            files: checked.files,
-            errors,
-            warnings,
-        })?,
+        format => output::document(
+            format,
+            &Document { schema: "sellerd.config-check/1", files: checked.files, errors, warnings },
+        )?,
     }
     Ok(exit)
 }

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 
 use super::{Context, JobError, Report};
 use crate::domain::{
-    AccountName, Complaint, ErrorType, Extent, LineId, Movement, Order, OrderFeed, OrderId, OrderRead, OrderState, RunId,
-    clean,
+    AccountName, Complaint, ErrorType, Extent, LineId, Movement, Order, OrderFeed, OrderId, OrderRead,
+    OrderState, RunId, clean,
 };
 use crate::marketplace::CallError;
 use crate::planning::intake;

@@ -18,9 +18,8 @@ use sellerd::store::Lane;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::story::Settings;
+use crate::story::{Settings, Story};
 use crate::tap::{Hand, Tap};
-use crate::watch::Removed;
 use crate::wire::Wired;
 use crate::world::World;
 
@@ -42,17 +41,21 @@ pub struct Agent {
 }
 
 /// What the agent's machine shows. It can be held back, for the control that must not notice that time passed.
-struct Shown(Arc<World>);
+struct Shown {
+    world: Arc<World>,
+    who: u32,
+}
 
 impl Clock for Shown {
     fn now(&self) -> DateTime<Utc> {
-        let world = self.0.look();
-        world.held.map_or_else(|| world.mine.now(), |held| held.0)
+        let world = self.world.look();
+        world.held.get(&self.who).map_or_else(|| world.mine.now(), |held| held.0)
     }
 
     fn elapsed(&self) -> Duration {
-        let world = self.0.look();
-        world.held.map_or_else(|| world.mine.elapsed(), |held| held.1)
+        let world = self.world.look();
+        let slept = world.slept.get(&self.who).copied().unwrap_or_default();
+        world.held.get(&self.who).map_or_else(|| world.mine.elapsed().saturating_sub(slept), |held| held.1)
     }
 }
 
@@ -63,16 +66,16 @@ impl Agent {
         state_dir: &Path,
         world: &Arc<World>,
         who: u32,
-        seed: u64,
-        removed: Option<Removed>,
+        story: &Story,
     ) -> Result<Self, StartError> {
         let config = Config { state_dir: state_dir.to_owned(), ..config.clone() };
-        let clock: SharedClock = Arc::new(Shown(world.clone()));
+        let clock: SharedClock = Arc::new(Shown { world: world.clone(), who });
         let machine = Machine { clock: clock.clone(), lane: Lane::Inline };
-        let (trigger, hand) = Tap::new(clock.clone(), world.clone(), config.clone(), removed);
+        let removed = story.removed;
+        let (trigger, hand) = Tap::new(clock.clone(), world.clone(), config.clone(), story);
         let wires = Arc::new(Wired { world: world.clone(), who, removed });
         // Another process draws other numbers.
-        let random = Arc::new(Random::seeded(seed.wrapping_mul(1_000_003) ^ u64::from(who)));
+        let random = Arc::new(Random::seeded(story.seed.wrapping_mul(1_000_003) ^ u64::from(who)));
         let shared = |store| Shared { store, clock, random, wires };
         let daemon =
             Daemon::start(config.clone(), shared, machine.clone(), Box::new(trigger), &NoFront).await?;

@@ -4,16 +4,17 @@
 //! Each agent has a runtime of its own with paused time. It dies by that runtime being dropped, all tasks where they
 //! stand; what the next one finds is a copy of the files at that moment, since an orderly close would tidy them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sellerd::agent::daemon::Command;
 use sellerd::agent::instance::InstanceError;
 use sellerd::agent::state::{State, StateError};
 use sellerd::clock::{Clock, ManualClock};
 use sellerd::config::Config;
+use sellerd::domain::Outcome;
 use sellerd::sandbox::{FaultKind, Options, Shop};
 use sellerd::store::{cursors, room};
 
@@ -31,6 +32,10 @@ pub struct Told {
     pub violations: Vec<String>,
     /// Everything that happened, as a number.
     pub digest: u64,
+    /// Requests by the shop's own count and day.
+    pub by_day: BTreeMap<NaiveDate, u64>,
+    /// When the agent sent something (true time).
+    pub sent_at: Vec<DateTime<Utc>>,
     /// Everything that happened, line by line, if it was to be kept.
     pub log: Vec<String>,
 }
@@ -59,6 +64,7 @@ struct Life<'a> {
     calm_since: Option<DateTime<Utc>>,
     planned_from: Option<DateTime<Utc>>,
     read_only: bool,
+    rival: Option<Agent>,
 }
 
 /// Once it is calm, this long is enough for everything to be as it should: two nights, for allowances that are used up.
@@ -113,6 +119,7 @@ fn tell_in(story: &Story, root: &Path, logs: bool) -> Told {
         calm_since: None,
         planned_from: None,
         read_only: false,
+        rival: None,
     };
     loop {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
@@ -137,7 +144,14 @@ fn end(world: &World) -> Told {
     let (digest, log) = world.record();
     let mut inner = world.look();
     inner.side = None;
-    Told { tally: inner.tally.clone(), violations: inner.violations.clone(), digest, log }
+    Told {
+        tally: inner.tally.clone(),
+        violations: inner.violations.clone(),
+        digest,
+        by_day: inner.shop.ledger().by_day().clone(),
+        sent_at: std::mem::take(&mut inner.sent_at),
+        log,
+    }
 }
 
 /// In memory where there is such a place: what is tested is what is written, not how fast a disk is.
@@ -154,8 +168,7 @@ impl Life<'_> {
         self.trouble(false);
         self.wake_up();
         let state_dir = self.state_dir();
-        let (world, seed, removed) = (self.world.clone(), self.story.seed, self.story.removed);
-        let agent = match Agent::start(&self.config, &state_dir, &world, self.who, seed, removed).await {
+        let agent = match Agent::start(&self.config, &state_dir, &self.world, self.who, self.story).await {
             Ok(agent) => agent,
             Err(error) => {
                 self.world.broken(format!("12: agent {} does not start: {error}", self.who));
@@ -186,8 +199,8 @@ impl Life<'_> {
         let mut inner = self.world.look();
         inner.truth = ManualClock::at(self.at);
         inner.mine = ManualClock::at(self.at + self.skew);
-        inner.held = None;
-        inner.stood_at.clear();
+        inner.held.clear();
+        inner.slept.clear();
         drop(inner);
         self.world.crash_after(None);
         self.world.note(&format!("agent {} wakes up, its clock is off by {}", self.who, self.skew));
@@ -196,6 +209,9 @@ impl Life<'_> {
 
     async fn live(&mut self, agent: Agent) -> End {
         let end = self.story.start + self.story.span;
+        if self.story.measure_recovery && self.who > 1 {
+            self.measure_recovery(&agent).await;
+        }
         loop {
             if self.world.now() >= end && self.calm_since.is_none() {
                 self.calm_down(&agent).await;
@@ -203,6 +219,10 @@ impl Life<'_> {
                     // A disk that is writable again is noticed when the agent is started anew.
                     return self.die(agent);
                 }
+            }
+            if self.calm_since.is_some() && self.rival.is_some() {
+                // Both end, and one begins.
+                return self.die(agent);
             }
             if self.calm_since.is_some() {
                 return self.look_at_promises(agent).await;
@@ -229,11 +249,25 @@ impl Life<'_> {
                         inner.absences += 1;
                     }
                     agent.stop().await;
+                    self.rival = None;
                     self.at = self.world.now() + away;
                     return End::Again;
                 }
                 self.befall(&agent, blow).await;
             }
+        }
+    }
+
+    /// After a crash the agent works again within half a minute and the grace.
+    async fn measure_recovery(&self, agent: &Agent) {
+        let begun = self.world.now();
+        let run = agent.desk.run_job(&"probe".into()).await;
+        let took = (self.world.now() - begun).num_milliseconds();
+        let mut inner = self.world.look();
+        inner.tally.slowest_recovery_ms = inner.tally.slowest_recovery_ms.max(took.unsigned_abs());
+        match run {
+            Ok(run) if run.outcome == Some(Outcome::Success) && took <= 45_000 => {}
+            other => inner.broken(format!("12: {took} ms after a crash: {other:?}")),
         }
     }
 
@@ -245,7 +279,11 @@ impl Life<'_> {
             let mine = self.world.look().mine.now();
             let late = TimeDelta::milliseconds(self.rng.i64(0..500) + if idle { 500 } else { 0 });
             let left = until - self.world.now();
-            let tick_in = agent.hand.next().map_or(left, |next| (next - mine).max(TimeDelta::zero()) + late);
+            let tick_in = agent
+                .hand
+                .next()
+                .filter(|_| !self.story.own_trigger)
+                .map_or(left, |next| (next - mine).max(TimeDelta::zero()) + late);
             let wait = tick_in.min(left).to_std().unwrap_or_default();
             let alarmed = tokio::select! {
                 biased;
@@ -260,8 +298,11 @@ impl Life<'_> {
                 return true;
             }
             self.world.go_on();
-            if tick_in <= left {
+            if tick_in <= left && !self.story.own_trigger {
                 idle = !agent.hand.tick().await;
+                if let Some(rival) = &self.rival {
+                    rival.hand.tick().await;
+                }
                 self.world.touch();
             }
         }
@@ -285,6 +326,7 @@ impl Life<'_> {
             self.world.broken(format!("the harness cannot copy the state: {error}"));
         }
         drop(agent);
+        self.rival = None;
         self.at = self.world.now() + away;
         End::Again
     }
@@ -332,6 +374,7 @@ impl Life<'_> {
                 let _ = store.write(room::refuse_writes).await;
             }
             Blow::Second => self.start_a_second(agent).await,
+            Blow::Rival => self.start_a_rival().await,
             Blow::Manual(job) => {
                 let desk = agent.desk.clone();
                 tokio::spawn(async move { desk.run_job(&job.into()).await.map(drop) });
@@ -364,6 +407,27 @@ impl Life<'_> {
             }
             Err(error) => self.world.broken(format!("4: a second agent is turned away with: {error}")),
             Ok(_) => self.world.broken("4: a second agent opened the same state".to_owned()),
+        }
+    }
+
+    /// A second agent that the lock does not keep out, on another machine say: it takes the account over.
+    async fn start_a_rival(&mut self) {
+        if self.rival.is_some() {
+            return;
+        }
+        let dir = self.root.join(format!("rival-{}", self.who));
+        let db = self.state_dir().join("sellerd.db");
+        let made = std::fs::create_dir_all(&dir);
+        if let Err(error) = made.and_then(|()| std::os::unix::fs::symlink(db, dir.join("sellerd.db"))) {
+            return self.world.broken(format!("the harness cannot place a rival: {error}"));
+        }
+        self.who += 1;
+        match Agent::start(&self.config, &dir, &self.world, self.who, self.story).await {
+            Ok(rival) => {
+                self.world.look().tally.rivals += 1;
+                self.rival = Some(rival);
+            }
+            Err(error) => self.world.broken(format!("a rival does not start: {error}")),
         }
     }
 

@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chrono::NaiveDate;
+
 use crate::life;
 use crate::story::Story;
 use crate::tally::Tally;
@@ -19,6 +21,8 @@ pub struct Many {
     pub broken: BTreeMap<u64, Vec<String>>,
     /// What happened in each, as a number.
     pub digests: BTreeMap<u64, u64>,
+    /// Requests by the shop's day, of each.
+    pub by_day: BTreeMap<u64, BTreeMap<NaiveDate, u64>>,
 }
 
 /// Tells the stories of all these seeds.
@@ -38,6 +42,7 @@ pub fn tell(seeds: Range<u64>, story_of: &(dyn Fn(u64) -> Story + Sync)) -> Many
                     let mut many = many.lock().unwrap_or_else(PoisonError::into_inner);
                     many.tally.add(&told.tally);
                     many.digests.insert(seed, told.digest);
+                    many.by_day.insert(seed, told.by_day);
                     if !told.violations.is_empty() {
                         many.broken.insert(seed, told.violations);
                     }

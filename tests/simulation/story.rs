@@ -30,6 +30,10 @@ pub struct Story {
     pub blows: Vec<(TimeDelta, Blow)>,
     /// The protection that is taken away.
     pub removed: Option<Removed>,
+    /// Each agent but the first is asked to work at once, and how long that takes is looked at.
+    pub measure_recovery: bool,
+    /// The schedule is ticked by the daemon's own trigger, twice a second, and not by the driver.
+    pub own_trigger: bool,
 }
 
 /// What the shop is like.
@@ -125,6 +129,8 @@ pub enum Blow {
     ReadOnly,
     /// Somebody starts a second agent on the same state.
     Second,
+    /// A second agent takes the account over, past the lock.
+    Rival,
     /// A person runs a job by hand.
     Manual(&'static str),
 }
@@ -170,6 +176,8 @@ impl Story {
             shop_deeds: Vec::new(),
             blows: Vec::new(),
             removed: None,
+            measure_recovery: false,
+            own_trigger: false,
         };
         story.fill_the_shop(r);
         story.deal_blows(r);
@@ -330,8 +338,8 @@ fn settings(r: &mut fastrand::Rng, hours: i64, limit: Option<u32>) -> Settings {
             schedule,
             timeout_s: if kind == "housekeeping" { 600 } else { *pick(r, &[30, 120, 300, 900]) },
             jitter_s: *pick(r, &[0, 0, 20, 50]),
-            overlap: *pick(r, &["skip", "queue"]),
-            on_missed: *pick(r, &["run-once", "run-once", "skip"]),
+            overlap: pick(r, &["skip", "queue"]),
+            on_missed: pick(r, &["run-once", "run-once", "skip"]),
         })
         .collect();
     Settings {
@@ -353,6 +361,7 @@ fn weather(r: &mut fastrand::Rng) -> Weather {
         slow: chance(1.0),
         edge: chance(1.0),
         freeze_at_gate: chance(0.2),
+        freeze_alone: false,
         buyers: chance(2.0),
         movers: chance(4.0),
     }
@@ -389,7 +398,7 @@ fn fault(r: &mut fastrand::Rng) -> Fault {
         _ => fault = fault.for_seconds(r.u64(30..1_800)),
     }
     if r.u8(0..4) == 0 {
-        fault = fault.on(*pick(r, &["stock", "orders", "order/", "account"]));
+        fault = fault.on(pick(r, &["stock", "orders", "order/", "account"]));
     }
     fault
 }

@@ -27,6 +27,8 @@ pub struct Tally {
     pub revocations: u64,
     /// Second agents that were turned away.
     pub turned_away: u64,
+    /// Second agents that took the account over, past the lock.
+    pub rivals: u64,
     /// Orders placed while the agent was at work.
     pub purchases: u64,
     /// Steps of orders, forwards and back.
@@ -35,6 +37,8 @@ pub struct Tally {
     pub orders: u64,
     /// Movements compared at the end.
     pub movements: u64,
+    /// From a crash to the first work done, in milliseconds of virtual time.
+    pub slowest_recovery_ms: u64,
     /// Time that passed, in hours.
     pub hours: u64,
     /// What went wrong on purpose, by its name.
@@ -66,6 +70,7 @@ impl Tally {
             (&mut self.disk, other.disk),
             (&mut self.revocations, other.revocations),
             (&mut self.turned_away, other.turned_away),
+            (&mut self.rivals, other.rivals),
             (&mut self.purchases, other.purchases),
             (&mut self.moves, other.moves),
             (&mut self.orders, other.orders),
@@ -73,6 +78,7 @@ impl Tally {
             (&mut self.hours, other.hours),
         ];
         pairs.into_iter().for_each(|(sum, more)| *sum += more);
+        self.slowest_recovery_ms = self.slowest_recovery_ms.max(other.slowest_recovery_ms);
         for (name, count) in &other.faults {
             *self.faults.entry(name.clone()).or_default() += count;
         }

@@ -73,8 +73,10 @@ impl Watch {
     /// The process stands still with a pass in its hand: stopped, or asleep with the whole machine. Then the
     /// monotonic clock stands still too.
     async fn perhaps_freeze(&self) {
-        let (span, asleep) = {
+        let (span, asleep, alone) = {
             let mut world = self.world.look();
+            let now = world.truth.now();
+            world.let_out.insert(self.who, now);
             let chance = world.weather.freeze_at_gate;
             if world.rng.f64() >= chance {
                 return;
@@ -82,12 +84,20 @@ impl Watch {
             world.tally.freezes += 1;
             world.absences += 1;
             if self.removed == Some(Removed::LastLook) {
-                world.held = Some((world.mine.now(), world.mine.elapsed()));
+                let shows = (world.mine.now(), world.mine.elapsed());
+                world.held.insert(self.who, shows);
             }
-            (Duration::from_millis(world.rng.u64(6_000..1_200_000)), world.rng.bool())
+            let span = Duration::from_millis(world.rng.u64(6_000..1_200_000));
+            (span, world.rng.bool(), world.weather.freeze_alone)
         };
         self.world.note(&format!("freeze at the gate {span:?} asleep {asleep}"));
-        self.world.pass(span, asleep).await;
+        if !alone {
+            return self.world.pass(span, asleep).await;
+        }
+        self.world.truth().sleep(span).await;
+        if asleep {
+            *self.world.look().slept.entry(self.who).or_default() += span;
+        }
     }
 
     /// A refusal of the login must be one that the shop meant.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use sellerd::agent::accounts::Wires;
 use sellerd::clock::Clock;
@@ -56,7 +57,7 @@ impl Wire {
     fn judge_the_sender(&self) {
         let mut world = self.world.look();
         world.tally.sent += 1;
-        world.held = None;
+        world.held.remove(&self.who);
         let (sent, written) = (world.tally.sent, world.rows_written());
         if written.is_some_and(|written| written < sent) {
             world.broken(format!("8: request {sent} left, and {written:?} are written down"));
@@ -64,10 +65,17 @@ impl Wire {
         if world.must_be_silent {
             world.broken("6: a request was sent after the refusal was written down".to_owned());
         }
-        let (owner, _) = world.owner;
-        if owner != self.who {
+        let (owner, since) = world.owner;
+        let now = world.truth.now();
+        world.sent_at.push(now);
+        let let_out = world.let_out.get(&self.who).copied().unwrap_or(now);
+        // Between the gate and the wire nothing can be looked at any more; longer than that it may not take.
+        let just_let_out = since >= let_out && now - let_out <= TimeDelta::seconds(5);
+        if owner != self.who && !just_let_out {
             let who = self.who;
-            world.broken(format!("4: agent {who} sent a request, and the account is agent {owner}'s"));
+            world.broken(format!(
+                "4: agent {who} sent a request, and the account is agent {owner}'s since {since}"
+            ));
         }
     }
 

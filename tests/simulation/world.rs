@@ -4,7 +4,7 @@
 //! that they arrive even if the agent gives up on them or dies. One generator draws everything, and all of a seed
 //! happens on one thread: the same seed is the same story, to the byte.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,8 +33,12 @@ pub struct Inner {
     pub truth: Arc<ManualClock>,
     /// The time that the agent's machine shows.
     pub mine: Arc<ManualClock>,
-    /// What the agent's clock goes on showing, where it is to notice nothing: the control without a last look.
-    pub held: Option<(DateTime<Utc>, Duration)>,
+    /// What an agent's clock goes on showing, where it is to notice nothing: the control without a last look.
+    pub held: BTreeMap<u32, (DateTime<Utc>, Duration)>,
+    /// How long an agent's own machine slept while another's did not: its monotonic clock knows nothing of it.
+    pub slept: BTreeMap<u32, Duration>,
+    /// When an agent was last let out by its gate (true time).
+    pub let_out: BTreeMap<u32, DateTime<Utc>>,
     /// Draws what happens on the way and in the shop.
     pub rng: fastrand::Rng,
     /// What the way is like.
@@ -51,14 +55,14 @@ pub struct Inner {
     pub orders_may_arrive: bool,
     /// What the trigger handed out.
     pub handed_out: Vec<HandedOut>,
-    /// Up to where each job's slots had been dealt with at each look at the board that brought something.
-    pub stood_at: VecDeque<BTreeMap<String, DateTime<Utc>>>,
     /// Nothing can be written at present.
     pub disk_trouble: bool,
     /// Times at which slots may have been missed: the agent was away, frozen, or its clock was set.
     pub absences: u32,
     /// The agent that last took the account over, and when (true time).
     pub owner: (u32, DateTime<Utc>),
+    /// When the agent sent something.
+    pub sent_at: Vec<DateTime<Utc>>,
     /// Set once the marketplace's refusal was written down: from then on nothing may be sent.
     pub must_be_silent: bool,
     /// The orders that the agent need not know: they had gone through before it came.
@@ -73,6 +77,9 @@ pub struct Inner {
     digest: u64,
     log: Option<Vec<String>>,
 }
+
+/// Up to where each job's slots have been dealt with.
+pub type Stood = BTreeMap<String, DateTime<Utc>>;
 
 /// Slots of a job that the trigger handed out together: those after `from`, up to `until`.
 #[derive(Debug, Clone)]
@@ -102,8 +109,6 @@ pub enum ShopDeed {
     Move,
     /// Something goes wrong.
     Fault(Fault),
-    /// Everything is right again, but for a login that was taken away.
-    Clear,
 }
 
 /// What the way to the shop is like: chances by request.
@@ -125,6 +130,8 @@ pub struct Weather {
     pub movers: f64,
     /// The process stands still between the gate's commit and the send.
     pub freeze_at_gate: f64,
+    /// The world goes on without it then: another agent may be at work on another machine.
+    pub freeze_alone: bool,
 }
 
 /// What becomes of a request on its way.
@@ -163,7 +170,9 @@ impl World {
                 owner: (0, truth.now()),
                 mine: truth.clone(),
                 truth,
-                held: None,
+                held: BTreeMap::new(),
+                slept: BTreeMap::new(),
+                let_out: BTreeMap::new(),
                 rng: fastrand::Rng::with_seed(seed ^ 0x0057_4f52_4c44),
                 weather: Weather::default(),
                 tally: Tally::default(),
@@ -172,9 +181,9 @@ impl World {
                 limit_lowered: Vec::new(),
                 orders_may_arrive: false,
                 handed_out: Vec::new(),
-                stood_at: VecDeque::new(),
                 disk_trouble: false,
                 absences: 0,
+                sent_at: Vec::new(),
                 must_be_silent: false,
                 old_orders,
                 side: None,
@@ -329,19 +338,18 @@ impl World {
         inner.note(&format!("{clean} calm"));
     }
 
-    /// What the trigger hands out.
-    pub fn claimed(&self, claimed: &Claimed) {
+    /// What the trigger hands out, and up to where each job's slots had been dealt with before.
+    pub fn claimed(&self, claimed: &Claimed, stood_at: &Stood) {
         let mut inner = self.look();
-        let stood_at = inner.stood_at.pop_front().unwrap_or_default();
         for fire in &claimed.fires {
             let line = format!("fire {} {} {} {}", fire.job, fire.due_at, fire.trigger, fire.missed);
             inner.note(&line);
             let run = Some(fire.due_at).filter(|_| !inner.disk_trouble);
-            inner.hand_out(&stood_at, fire.job.as_str(), fire.due_at, run);
+            inner.hand_out(stood_at, fire.job.as_str(), fire.due_at, run);
         }
         for missed in &claimed.skipped {
             inner.note(&format!("skip {} {} to {}", missed.job, missed.due_first, missed.due_last));
-            inner.hand_out(&stood_at, missed.job.as_str(), missed.due_last, None);
+            inner.hand_out(stood_at, missed.job.as_str(), missed.due_last, None);
         }
     }
 
@@ -353,13 +361,7 @@ impl World {
 }
 
 impl Inner {
-    fn hand_out(
-        &mut self,
-        stood_at: &BTreeMap<String, DateTime<Utc>>,
-        job: &str,
-        until: DateTime<Utc>,
-        run: Option<DateTime<Utc>>,
-    ) {
+    fn hand_out(&mut self, stood_at: &Stood, job: &str, until: DateTime<Utc>, run: Option<DateTime<Utc>>) {
         let from = stood_at.get(job).copied().unwrap_or(until);
         self.handed_out.push(HandedOut { job: job.to_owned(), from, until, run });
     }
@@ -449,13 +451,6 @@ impl Inner {
                 }
                 self.note(&format!("fault {fault:?}"));
                 self.shop.fault(fault, now);
-            }
-            ShopDeed::Clear => {
-                let login = self.login_gone;
-                self.shop.clear_faults();
-                if login {
-                    self.shop.fault(FaultKind::RejectToken.into(), now);
-                }
             }
         }
     }

@@ -1,0 +1,71 @@
+//! Each protection taken away, and the seeds within which the stories must go wrong for it.
+
+use crate::life;
+use crate::scenes;
+use crate::story::Story;
+use crate::watch::Removed;
+
+/// A protection, the scene that needs it, and what is broken without it.
+pub struct Control {
+    /// Its name.
+    pub name: &'static str,
+    /// What is taken away.
+    pub removed: Removed,
+    /// The story of a seed.
+    pub scene: fn(u64) -> Story,
+    /// How the complaint begins.
+    pub complaint: &'static str,
+    /// It is noticed within so many seeds.
+    pub within: u64,
+}
+
+/// All of them.
+pub const CONTROLS: [Control; 6] = [
+    Control { name: "epoch", removed: Removed::Epoch, scene: scenes::rivals, complaint: "4:", within: 5 },
+    Control {
+        name: "last-look",
+        removed: Removed::LastLook,
+        scene: scenes::rivals,
+        complaint: "4:",
+        within: 25,
+    },
+    Control {
+        name: "quota-by-server",
+        removed: Removed::ServerQuota,
+        scene: scenes::saturated,
+        complaint: "5:",
+        within: 8,
+    },
+    Control {
+        name: "intent-before-send",
+        removed: Removed::IntentFirst,
+        scene: scenes::killed,
+        complaint: "8:",
+        within: 1,
+    },
+    Control {
+        name: "unique-run",
+        removed: Removed::UniqueRun,
+        scene: scenes::set_back,
+        complaint: "7:",
+        within: 5,
+    },
+    Control {
+        name: "coalescing",
+        removed: Removed::Coalescing,
+        scene: scenes::outages,
+        complaint: "7:",
+        within: 3,
+    },
+];
+
+impl Control {
+    /// The first seed in which the harness notices, and what it says.
+    pub fn caught(&self) -> Option<(u64, String)> {
+        (0..self.within).find_map(|seed| {
+            let told = life::tell(&scenes::without(self.removed, (self.scene)(seed)), false);
+            let complaint = told.violations.into_iter().find(|what| what.starts_with(self.complaint))?;
+            Some((seed, complaint))
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! Stories with one subject: what the general ones meet too seldom, or only between other disasters.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sellerd::sandbox::{Fault, FaultKind, Purchase, Typing, Unpaginated};
+
+use crate::story::{Blow, JobPlan, Settings, ShopPlan, Story};
+use crate::watch::Removed;
+use crate::world::{ShopDeed, Weather};
+
+/// A small shop on a fine day: nothing happens but buyers, and the agent polls every so many minutes.
+fn fair(seed: u64, start: &str, hours: i64, minutes: u32, limit: Option<u32>) -> Story {
+    let job = |kind, schedule: String| JobPlan {
+        kind,
+        schedule,
+        timeout_s: 300,
+        jitter_s: 0,
+        overlap: "skip",
+        on_missed: "run-once",
+    };
+    let start = start.parse::<DateTime<Utc>>().unwrap_or_default();
+    let buy = ShopDeed::Buy(Purchase::default());
+    Story {
+        seed,
+        start,
+        span: TimeDelta::hours(hours),
+        shop: ShopPlan {
+            articles: 12,
+            orders: 2,
+            limit,
+            typing: Typing::default(),
+            unpaginated: Unpaginated::Gone,
+        },
+        settings: Settings {
+            zone: chrono_tz::Europe::Berlin,
+            limit: limit.map(i64::from),
+            per_second: 5,
+            request_timeout_s: 30,
+            jobs: vec![
+                job("order-poll", format!("*/{minutes} * * * *")),
+                job("stock-pull", "40 */6 * * *".to_owned()),
+                job("probe", "7 * * * *".to_owned()),
+            ],
+        },
+        weather: Weather::default(),
+        skew: TimeDelta::zero(),
+        shop_deeds: (1..4).map(|at| (TimeDelta::minutes(at * 37), buy.clone())).collect(),
+        blows: Vec::new(),
+        removed: None,
+        measure_recovery: false,
+        own_trigger: false,
+    }
+}
+
+fn random(seed: u64) -> fastrand::Rng {
+    fastrand::Rng::with_seed(seed ^ 0x5ce_4e5)
+}
+
+/// Another agent takes the account over while the first is at work, or stands still with a request in its hand.
+pub fn rivals(seed: u64) -> Story {
+    let mut r = random(seed);
+    let mut story = fair(seed, "2026-03-11T08:00:00Z", 6, 5, None);
+    story.weather = Weather { freeze_at_gate: 0.1, freeze_alone: true, ..Weather::default() };
+    story.settings.jobs.iter_mut().for_each(|job| job.timeout_s = 3_000);
+    for at in [40, 130, 220] {
+        story.blows.push((TimeDelta::seconds(at * 60 + r.i64(0..3_600)), Blow::Rival));
+        let away = TimeDelta::seconds(r.i64(0..60));
+        story.blows.push((TimeDelta::minutes(at + 75), Blow::Crash { steps: r.u32(0..20), turns: 0, away }));
+    }
+    story
+}
+
+/// More to ask than a day allows, over days of 23, 24 and 25 hours, with a clock that is off by as little as goes
+/// unnoticed or by minutes; and somebody kills the agent now and then.
+pub fn saturated(seed: u64) -> Story {
+    let mut r = random(seed);
+    let start = ["2026-03-28T18:00:00Z", "2026-03-11T18:00:00Z", "2026-10-24T18:00:00Z"][(seed % 3) as usize];
+    let limit = r.u32(100..260);
+    let mut story = fair(seed, start, 54, 5, Some(limit));
+    story.skew = TimeDelta::milliseconds(match seed % 4 {
+        0 => r.i64(-2_000..2_000),
+        1 => r.i64(-290_000..290_000),
+        2 => r.i64(120_000..290_000),
+        _ => 0,
+    });
+    story.weather = Weather { late: 0.02, slow: 0.02, lost_after: 0.005, ..Weather::default() };
+    for _ in 0..2 {
+        let at = TimeDelta::seconds(r.i64(0..50 * 3_600));
+        let (steps, turns, away) = (r.u32(0..20), r.u32(0..10), TimeDelta::seconds(r.i64(0..30)));
+        story.blows.push((at, Blow::Crash { steps, turns, away }));
+    }
+    story.blows.sort_by_key(|(at, _)| *at);
+    story
+}
+
+/// A clock that is set back by more than the board waits for, again and again.
+pub fn set_back(seed: u64) -> Story {
+    let mut r = random(seed);
+    let mut story = fair(seed, "2026-03-11T08:00:00Z", 8, 10, None);
+    for at in [70, 200, 330] {
+        let back = TimeDelta::minutes(r.i64(11..60));
+        story.blows.push((TimeDelta::minutes(at + r.i64(0..60)), Blow::Jump(-back)));
+        let (steps, turns, away) = (r.u32(0..9), r.u32(0..9), TimeDelta::seconds(r.i64(0..60)));
+        story.blows.push((TimeDelta::minutes(at + 90), Blow::Crash { steps, turns, away }));
+    }
+    story
+}
+
+/// Away for hours, again and again.
+pub fn outages(seed: u64) -> Story {
+    let mut r = random(seed);
+    let mut story = fair(seed, "2026-03-11T08:00:00Z", 20, 15, None);
+    for at in [2, 8, 14] {
+        let (steps, turns, away) = (r.u32(0..9), r.u32(0..9), TimeDelta::minutes(r.i64(60..240)));
+        story.blows.push((TimeDelta::hours(at), Blow::Crash { steps, turns, away }));
+    }
+    story
+}
+
+/// Killed again and again on a fine day.
+pub fn killed(seed: u64) -> Story {
+    let mut r = random(seed);
+    let mut story = fair(seed, "2026-03-11T08:00:00Z", 6, 5, None);
+    story.measure_recovery = true;
+    for at in 1..16 {
+        let (steps, turns, away) = (r.u32(0..30), r.u32(0..30), TimeDelta::milliseconds(r.i64(0..20_000)));
+        let at = TimeDelta::seconds(at * 20 * 60 + r.i64(0..900));
+        story.blows.push((at, Blow::Crash { steps, turns, away }));
+    }
+    story
+}
+
+/// What kind of storm it is.
+pub const STORMS: [(&str, FaultKind); 5] = [
+    ("503", FaultKind::Status { status: 503 }),
+    ("429 with Retry-After 1", FaultKind::TooMany { retry_after: 1 }),
+    ("429 with Retry-After 20", FaultKind::TooMany { retry_after: 20 }),
+    ("connections cut", FaultKind::DropBefore),
+    ("no answers", FaultKind::Never),
+];
+
+/// Ten minutes of the same trouble, in the middle of two hours that are otherwise fine. Or without it.
+pub fn storm(kind: Option<&FaultKind>, minutes: u32) -> Story {
+    let mut story = fair(7, "2026-03-11T08:00:30Z", 2, minutes, None);
+    story.shop_deeds.clear();
+    if let Some(kind) = kind {
+        let fault = Fault::from(kind.clone()).for_seconds(600);
+        story.shop_deeds.push((TimeDelta::minutes(60), ShopDeed::Fault(fault)));
+    }
+    story
+}
+
+/// Ten minutes in which [`storm`] storms.
+pub fn storm_time() -> (DateTime<Utc>, DateTime<Utc>) {
+    let begin = "2026-03-11T09:00:30Z".parse::<DateTime<Utc>>().unwrap_or_default();
+    (begin, begin + TimeDelta::minutes(10))
+}
+
+/// The daemon's own trigger ticks, twice a second.
+pub fn own_trigger(seed: u64) -> Story {
+    let mut story = fair(seed, "2026-03-29T00:10:00Z", 1, 5, None);
+    story.own_trigger = true;
+    story
+}
+
+/// The same story without one protection.
+pub fn without(removed: Removed, mut story: Story) -> Story {
+    story.removed = Some(removed);
+    story
+}
