@@ -338,8 +338,8 @@ fn settings(r: &mut fastrand::Rng, hours: i64, limit: Option<u32>) -> Settings {
             schedule,
             timeout_s: if kind == "housekeeping" { 600 } else { *pick(r, &[30, 120, 300, 900]) },
             jitter_s: *pick(r, &[0, 0, 20, 50]),
-            overlap: pick(r, &["skip", "queue"]),
-            on_missed: pick(r, &["run-once", "run-once", "skip"]),
+            overlap: pick::<&str>(r, &["skip", "queue"]),
+            on_missed: pick::<&str>(r, &["run-once", "run-once", "skip"]),
         })
         .collect();
     Settings {
@@ -398,7 +398,7 @@ fn fault(r: &mut fastrand::Rng) -> Fault {
         _ => fault = fault.for_seconds(r.u64(30..1_800)),
     }
     if r.u8(0..4) == 0 {
-        fault = fault.on(pick(r, &["stock", "orders", "order/", "account"]));
+        fault = fault.on(pick::<&str>(r, &["stock", "orders", "order/", "account"]));
     }
     fault
 }
