@@ -266,7 +266,7 @@ impl Daemon {
         }
         let _ = std::fs::remove_file(control::socket_path(&self.config().state_dir));
         let now = self.watch.shared.clock.now();
-        let wait_ms = (self.watch.shared.clock.elapsed() - begun).as_millis() as u64;
+        let wait_ms = self.watch.shared.clock.elapsed().saturating_sub(begun).as_millis() as u64;
         self.state.close(now).await?;
         tracing::info!(event = "agent.stopped", wait_ms, "stopped");
         Ok(stopped)

@@ -203,7 +203,7 @@ impl Runner {
         tracing::debug!(event = "job.started", trigger = due.trigger.as_str(), "run started");
         let started = clock.elapsed();
         let ended = self.work(due, run).await;
-        let duration_ms = (clock.elapsed() - started).as_millis() as u64;
+        let duration_ms = clock.elapsed().saturating_sub(started).as_millis() as u64;
         let row = self.write_end(run, ended, clock.now()).await?;
         log_finished(&row, duration_ms);
         Ok(row)

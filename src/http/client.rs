@@ -148,7 +148,7 @@ impl Client {
                 let nonce = parts.random.nonce();
                 signer.header(&Unsigned::new(call.method, &target, &nonce, signed_at.timestamp()))
             });
-            if parts.clock.elapsed() - let_out > STALE_PASS {
+            if parts.clock.elapsed().saturating_sub(let_out) > STALE_PASS {
                 parts.gate.settle(pass, &not_sent()).await?;
                 continue;
             }
@@ -163,7 +163,7 @@ impl Client {
                 redirected: redirects > 0,
             };
             let Verdict { attempt: mut record, next } = classify(&result, sent, parts.headers);
-            record.duration = parts.clock.elapsed() - started;
+            record.duration = parts.clock.elapsed().saturating_sub(started);
             parts.gate.settle(pass, &record).await?;
             log_attempt(&outgoing, &record);
 
