@@ -15,6 +15,21 @@ test *arguments:
 bench *arguments:
     cargo bench {{ arguments }}
 
+# the real program killed at random, for example `just torture 1000`; the tests do it 15 times
+torture kills="100" *arguments:
+    cargo test --test torture -- --kills {{ kills }} {{ arguments }}
+
+# a fuzz target for some seconds, with everything that was kept before: cardmarket, trademe, config, schedule, money or
+# target. Needs cargo-fuzz; the compiler is told to take nightly's flags, so any toolchain will do
+fuzz name seconds="600":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    options=(-max_total_time={{ seconds }} -max_len=12000 -timeout=10)
+    if [[ -f fuzz/{{ name }}.dict ]]; then options+=(-dict=fuzz/{{ name }}.dict); fi
+    mkdir -p fuzz/target/found/{{ name }}
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none {{ name }} \
+        fuzz/target/found/{{ name }} fuzz/corpus/{{ name }} -- "${options[@]}"
+
 # sellerd itself, for example `just run try`
 run *arguments:
     cargo run --release -- {{ arguments }}

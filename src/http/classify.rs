@@ -1,6 +1,8 @@
 //! What an answer means: pure, from status and headers alone. What its body says is the marketplace's to read.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::ops::{Range, RangeInclusive};
+
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 use super::transport::{WireError, WireResponse};
 use super::{Attempt, CallError};
@@ -60,6 +62,11 @@ pub struct Sent<'a> {
 /// A 401 counts as a matter of the clock when the clock used was further off than this.
 const CLOCK_TOLERANCE_MS: i64 = 60_000;
 
+/// The years that a marketplace's clock may show, and the requests that it may count. What is outside was not meant
+/// as what it stands for, and a time or a number is reckoned with.
+const CLOCKS: Range<i32> = 2000..2200;
+const COUNTS: RangeInclusive<i64> = 0..=1_000_000_000;
+
 /// Judges what came back.
 pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, headers: LimitHeaders) -> Verdict {
     let response = match result {
@@ -69,12 +76,16 @@ pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, header
     let clock_offset_ms = response
         .header("date")
         .and_then(|text| DateTime::parse_from_rfc2822(text).ok())
+        .filter(|date| CLOCKS.contains(&date.year()))
         .map(|date| ahead(date.with_timezone(&Utc), sent).num_milliseconds());
     let mut attempt = Attempt {
         status: Some(response.status),
         bytes: response.body.len() as u64,
-        quota_count: headers.count.and_then(|name| response.number(name)).filter(|n| *n >= 0),
-        quota_limit: headers.limit.and_then(|name| response.number(name)).filter(|n| *n > 0),
+        quota_count: headers.count.and_then(|name| response.number(name)).filter(|n| COUNTS.contains(n)),
+        quota_limit: headers
+            .limit
+            .and_then(|name| response.number(name))
+            .filter(|n| *n > 0 && COUNTS.contains(n)),
         clock_offset_ms,
         ..Attempt::default()
     };
@@ -241,6 +252,17 @@ mod tests {
         assert_eq!(offset("Sun, 22 Nov 2026 14:31:27 +0000"), 0);
         assert_eq!(offset("Sun, 22 Nov 2026 14:31:30 +0000"), 3_000);
         assert_eq!(offset("Sun, 22 Nov 2026 14:31:00 +0000"), -7_000);
+    }
+
+    #[test]
+    fn a_clock_and_counts_that_no_marketplace_has_are_not_there() {
+        let offset = |date| judge(200, &[("date", date)]).attempt.clock_offset_ms;
+        assert!(offset("Fri, 22 Nov 2199 14:31:07 +0000").is_some());
+        assert_eq!(offset("22 Nov 262142 14:31:07 +0000"), None);
+        let header = i64::MAX.to_string();
+        let attempt =
+            judge(200, &[("x-request-limit-count", &header), ("x-request-limit-max", &header)]).attempt;
+        assert_eq!((attempt.quota_count, attempt.quota_limit), (None, None));
     }
 
     #[test]

@@ -71,6 +71,18 @@ pub fn number(raw: Raw<'_>, name: &str) -> Result<i64, String> {
     text.trim().parse().map_err(|_| format!("`{name}` is not a whole number"))
 }
 
+/// The most copies that a row is believed to have. All the rows of an answer together stay far within 64 bits.
+const MOST_COPIES: i64 = 1_000_000_000;
+
+/// A number of copies, if it can be one.
+pub fn copies(number: i64, name: &str) -> Result<i64, String> {
+    match number {
+        ..0 => Err(format!("`{name}` is negative")),
+        0..=MOST_COPIES => Ok(number),
+        _ => Err(format!("`{name}` is more than any shop has")),
+    }
+}
+
 /// A number that may be missing.
 pub fn optional_number(raw: Raw<'_>) -> Option<i64> {
     text(raw)?.trim().parse().ok()

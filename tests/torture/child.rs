@@ -1,6 +1,7 @@
 //! The program as a process: started, read, signalled, killed.
 
 use std::fmt;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -66,6 +67,16 @@ impl Agent {
     /// Waits until it is ready and says how long that took.
     pub fn ready(&mut self) -> Option<Duration> {
         self.sees(|line| line["event"] == "agent.ready").then(|| self.clock.elapsed())
+    }
+
+    /// How long its threads were ready to run while the machine ran others.
+    pub fn kept_waiting(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten().flatten();
+        let nanos = threads.filter_map(|thread| {
+            let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            text.split(' ').nth(1)?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanos.sum())
     }
 
     /// Waits for a run of this job that succeeds.

@@ -68,13 +68,14 @@ pub fn let_every_list_be_due(scene: &Scene) {
 /// The figures, in a line.
 pub fn books(scene: &Scene) -> String {
     let books = read(scene);
-    let (orders, served) = scene.sandbox.with_shop(|shop| (shop.orders().len(), shop.ledger().total()));
+    let orders = scene.sandbox.with_shop(|shop| shop.orders().len());
     let interrupted =
         books.runs.iter().filter(|run| run.outcome.is_some_and(|o| o.as_str() == "interrupted"));
     format!(
-        "the books    {} requests of which the shop saw {served}; {orders} orders, {} recorded with {} movements; {} listings; \
+        "the books    {} requests of which the shop saw {}; {orders} orders, {} recorded with {} movements; {} listings; \
          {} runs, {} of them interrupted",
         books.requests,
+        scene.asked(),
         books.orders.len(),
         books.movements,
         books.listings.len(),
@@ -165,7 +166,7 @@ fn judge_listings(scene: &Scene, books: &Books, violations: &mut Violations) {
 }
 
 fn judge_runs(scene: &Scene, books: &Books, violations: &mut Violations) {
-    let seen = scene.sandbox.with_shop(|shop| shop.ledger().total());
+    let seen = scene.asked();
     violations.unless(books.requests >= seen as i64, || {
         format!("the shop saw {seen} requests, {} are in the books", books.requests)
     });

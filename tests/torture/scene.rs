@@ -56,7 +56,7 @@ impl Scene {
             ..Options::new(SystemClock::shared())
         };
         let sandbox = RUNTIME.block_on(Sandbox::start(options)).expect("a free port");
-        let scene = Self { sandbox, home: tempfile::tempdir().expect("a directory") };
+        let scene = Self { sandbox, home: directory() };
         scene.configure();
         scene
     }
@@ -114,6 +114,11 @@ impl Scene {
         Store::open_beside(&self.dir().join("state/sellerd.db")).expect("a database")
     }
 
+    /// How many requests have reached the shop.
+    pub fn asked(&self) -> u64 {
+        self.sandbox.with_shop(|shop| shop.ledger().total())
+    }
+
     /// Somebody buys, pays, sends, or thinks better of it.
     pub fn let_something_happen(&self, rng: &mut fastrand::Rng) {
         if rng.u8(..3) == 0 {
@@ -150,4 +155,10 @@ impl Scene {
     pub fn mend(&self) {
         self.sandbox.clear_faults();
     }
+}
+
+/// In memory where there is such a place. A kill takes nothing out of the kernel's hands, so a disk would only add the
+/// waits for whoever else uses it.
+fn directory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
 }

@@ -143,10 +143,8 @@ pub(super) fn listing(row: &RawValue, currency: Currency) -> Result<Listing, Str
     let id = json::number(article.id_article, "idArticle")?;
     let named = |problem: String| format!("article {id}: {problem}");
     let product_id = json::number(article.id_product, "idProduct").map_err(named)?;
-    let quantity = json::number(article.count, "count").map_err(named)?;
-    if quantity < 0 {
-        return Err(named("`count` is negative".to_owned()));
-    }
+    let quantity =
+        json::number(article.count, "count").and_then(|n| json::copies(n, "count")).map_err(named)?;
     let price =
         json::money(article.price, "price", currency_of(article.currency_code, currency).map_err(named)?)
             .map_err(named)?;
@@ -424,6 +422,7 @@ mod tests {
         assert!(broken("price", 2.345.into()).contains("more than two decimals"));
         assert!(broken("idArticle", serde_json::Value::Null).contains("`idArticle` is missing"));
         assert!(broken("count", (-1).into()).contains("negative"));
+        assert!(broken("count", i64::MAX.into()).contains("more than any shop has"));
         assert!(broken("currencyCode", "Euro".into()).contains("no currency"));
     }
 

@@ -77,7 +77,7 @@ fn read(item: &SoldItem<'_>, purchase: i64, currency: Currency) -> Result<OrderR
     let cart = Some(count(item.order_id, "OrderId")?).filter(|cart| *cart > 0);
     let listing = id(item.listing_id, "ListingId")?;
     // One copy is the rule, and what is the rule may be left out.
-    let quantity = count(item.quantity_sold, "QuantitySold")?.max(1);
+    let quantity = json::copies(count(item.quantity_sold, "QuantitySold")?, "QuantitySold")?.max(1);
     let unit_price = amount(item.price, "Price", currency)?;
     let shipping = amount(item.total_shipping_price, "TotalShippingPrice", currency)?;
     let total = match amount(item.total_sale_price, "TotalSalePrice", currency)? {
@@ -292,6 +292,7 @@ mod tests {
         assert!(broken("PurchaseId", Value::Null).contains("`PurchaseId` is missing"));
         assert!(broken("OrderId", json!(CARTS_ASIDE)).contains("too large"));
         assert!(broken("QuantitySold", json!("two")).contains("whole number"));
+        assert!(broken("QuantitySold", json!(i64::MAX)).contains("more than any shop has"));
     }
 
     #[test]

@@ -142,7 +142,7 @@ fn read(item: &Item<'_>, id: i64, currency: Currency) -> Result<Listing, String>
         id: ListingId(id),
         sku: sku(item.sku, id),
         title: title(item.title, id),
-        quantity: quantity(count(item.quantity, "Quantity")?, closing),
+        quantity: quantity(json::copies(count(item.quantity, "Quantity")?, "Quantity")?, closing),
         price: price(buy_now, max_bid, start_price),
         attributes: serde_json::to_string(&attributes).map_err(|e| e.to_string())?,
     })
@@ -240,6 +240,12 @@ mod tests {
             item[*key] = value.clone();
         }
         listing(&raw(&item), Currency::NZD)
+    }
+
+    #[test]
+    fn more_copies_than_any_shop_has_are_none() {
+        let broken = with(widget(), &[("Quantity", json!(i64::MAX))]).unwrap_err();
+        assert!(broken.contains("more than any shop has"), "{broken}");
     }
 
     #[test]
