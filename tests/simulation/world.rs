@@ -35,6 +35,8 @@ pub struct Inner {
     pub held: BTreeMap<u32, (DateTime<Utc>, Duration)>,
     /// How long an agent's own machine slept while another's did not: its monotonic clock knows nothing of it.
     pub slept: BTreeMap<u32, Duration>,
+    /// What the monotonic clock of an agent's machine shows while it sleeps.
+    pub asleep: BTreeMap<u32, Duration>,
     /// When an agent was last let out by its gate (true time).
     pub let_out: BTreeMap<u32, DateTime<Utc>>,
     /// Draws what happens on the way and in the shop.
@@ -171,6 +173,7 @@ impl World {
                 truth,
                 held: BTreeMap::new(),
                 slept: BTreeMap::new(),
+                asleep: BTreeMap::new(),
                 let_out: BTreeMap::new(),
                 rng: fastrand::Rng::with_seed(seed ^ 0x0057_4f52_4c44),
                 weather: Weather::default(),
@@ -360,6 +363,13 @@ impl World {
 }
 
 impl Inner {
+    /// What the monotonic clock of this agent's machine shows.
+    pub fn shows(&self, who: u32) -> Duration {
+        let slept = self.slept.get(&who).copied().unwrap_or_default();
+        let awake = || self.mine.elapsed().saturating_sub(slept);
+        self.asleep.get(&who).copied().unwrap_or_else(awake)
+    }
+
     fn hand_out(
         &mut self,
         stood_at: &Stood,
