@@ -80,7 +80,7 @@ pub struct Answer {
 const MAX_REDIRECTS: u32 = 3;
 
 /// A request that was let out this long ago and has not left is asked for again: the process was frozen, and what
-/// the gate checked may be over.
+/// the gate checked may be over. Both clocks are looked at: the monotonic one stands still while a machine sleeps.
 const STALE_PASS: Duration = Duration::from_secs(5);
 
 impl Client {
@@ -141,14 +141,15 @@ impl Client {
                 insist: self.insist,
             };
             let at = outgoing.at();
-            let let_out = parts.clock.elapsed();
+            let (let_out, let_out_at) = (parts.clock.elapsed(), parts.clock.now());
             let pass = parts.gate.enter(&outgoing).await?;
             let signed_at = parts.clock.now() + chrono::TimeDelta::milliseconds(pass.clock_offset_ms);
             let authorization = parts.signer.as_ref().map(|signer| {
                 let nonce = parts.random.nonce();
                 signer.header(&Unsigned::new(call.method, &target, &nonce, signed_at.timestamp()))
             });
-            if parts.clock.elapsed().saturating_sub(let_out) > STALE_PASS {
+            let slept = (parts.clock.now() - let_out_at).to_std().unwrap_or_default();
+            if slept.max(parts.clock.elapsed().saturating_sub(let_out)) > STALE_PASS {
                 parts.gate.settle(pass, &not_sent()).await?;
                 continue;
             }

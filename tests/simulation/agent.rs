@@ -54,8 +54,7 @@ impl Clock for Shown {
 
     fn elapsed(&self) -> Duration {
         let world = self.world.look();
-        let slept = world.slept.get(&self.who).copied().unwrap_or_default();
-        world.held.get(&self.who).map_or_else(|| world.mine.elapsed().saturating_sub(slept), |held| held.1)
+        world.held.get(&self.who).map_or_else(|| world.shows(self.who), |held| held.1)
     }
 }
 

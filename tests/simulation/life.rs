@@ -20,6 +20,7 @@ use sellerd::store::{cursors, room};
 
 use crate::agent::{ACCOUNT, Agent, configure};
 use crate::judge;
+use crate::panics;
 use crate::story::{Blow, Story};
 use crate::tally::Tally;
 use crate::world::World;
@@ -79,6 +80,7 @@ pub fn tell(story: &Story, logs: bool) -> Told {
 }
 
 fn tell_in(story: &Story, root: &Path, logs: bool) -> Told {
+    panics::forget();
     let clock = ManualClock::at(story.start);
     let options = Options {
         seed: story.seed,
@@ -141,6 +143,9 @@ fn tell_in(story: &Story, root: &Path, logs: bool) -> Told {
 }
 
 fn end(world: &World) -> Told {
+    for panic in panics::take() {
+        world.broken(format!("a task panicked: {panic}"));
+    }
     let (digest, log) = world.record();
     let mut inner = world.look();
     inner.side = None;
@@ -201,6 +206,7 @@ impl Life<'_> {
         inner.mine = ManualClock::at(self.at + self.skew);
         inner.held.clear();
         inner.slept.clear();
+        inner.asleep.clear();
         drop(inner);
         self.world.crash_after(None);
         self.world.note(&format!("agent {} wakes up, its clock is off by {}", self.who, self.skew));

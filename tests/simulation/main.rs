@@ -13,6 +13,7 @@ mod controls;
 mod judge;
 mod life;
 mod many;
+mod panics;
 mod rows;
 mod scenes;
 mod story;
@@ -32,6 +33,7 @@ use trials::{Ask, TRIALS};
 const SEEDS: u64 = 150;
 
 fn main() -> ExitCode {
+    panics::note();
     let args: Vec<String> = std::env::args().skip(1).collect();
     let after = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1));
     let number = |name: &str| after(name).and_then(|text| text.parse::<u64>().ok());

@@ -97,19 +97,22 @@ fn sweep_zone(tz: Tz, hour: u32, minute: u32, seed: u64, swept: &mut Swept) {
         planned_from,
     };
     let mut board = Board::new(vec![plan(start)], start);
-    let mut now = start;
+    let (mut now, mut reached) = (start, start);
     let mut dealt = expected.partition_point(|slot| *slot <= start);
     while now < end {
         now += match rng.u8(0..10) {
             0 => TimeDelta::hours(rng.i64(24..400)),
-            1 => -TimeDelta::seconds(rng.i64(0..590)),
+            // Back by no more than the board waits for; beyond that it plans anew and the database refuses twins.
+            1 => (reached - TimeDelta::seconds(rng.i64(0..590))) - now,
             _ => TimeDelta::seconds(rng.i64(1..80_000)),
         };
         // Half of the time somebody looks just as the slot is due, as the real trigger does.
         if let Some(slot) = expected.get(dealt).filter(|slot| **slot < now && rng.bool()) {
             now = *slot + TimeDelta::milliseconds(rng.i64(0..500));
         }
+        reached = reached.max(now);
         if rng.u8(0..20) == 0 {
+            reached = now;
             let from = board.planned_from(&"job".into()).unwrap_or(start);
             board = Board::new(vec![plan(from)], now);
         }

@@ -84,7 +84,7 @@ impl Watch {
             world.tally.freezes += 1;
             world.absences += 1;
             if self.removed == Some(Removed::LastLook) {
-                let shows = (world.mine.now(), world.mine.elapsed());
+                let shows = (world.mine.now(), world.shows(self.who));
                 world.held.insert(self.who, shows);
             }
             let span = Duration::from_millis(world.rng.u64(6_000..1_200_000));
@@ -94,10 +94,15 @@ impl Watch {
         if !alone {
             return self.world.pass(span, asleep).await;
         }
-        self.world.truth().sleep(span).await;
         if asleep {
-            *self.world.look().slept.entry(self.who).or_default() += span;
+            let mut world = self.world.look();
+            let shows = world.shows(self.who);
+            world.asleep.insert(self.who, shows);
         }
+        let mut awake = WakesUp { watch: self, held: true };
+        self.world.truth().sleep(span).await;
+        // What it shows goes on until the request is on the wire.
+        awake.held = false;
     }
 
     /// A refusal of the login must be one that the shop meant.
@@ -108,6 +113,26 @@ impl Watch {
         if refused && !world.login_gone {
             let status = attempt.status.unwrap_or_default();
             world.broken(format!("6: a {status} was taken for a withdrawn login, and none was withdrawn"));
+        }
+    }
+}
+
+/// Ends a machine's sleep, also where the run that was in the middle of it was cut off.
+struct WakesUp<'a> {
+    watch: &'a Watch,
+    held: bool,
+}
+
+impl Drop for WakesUp<'_> {
+    fn drop(&mut self) {
+        let mut world = self.watch.world.look();
+        let who = self.watch.who;
+        if let Some(shows) = world.asleep.remove(&who) {
+            let slept = world.mine.elapsed().saturating_sub(shows);
+            world.slept.insert(who, slept);
+        }
+        if self.held {
+            world.held.remove(&who);
         }
     }
 }

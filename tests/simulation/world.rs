@@ -11,9 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sellerd::clock::{Clock, ManualClock};
 use sellerd::policy::due::Claimed;
-use sellerd::sandbox::{
-    Answer, Fault, FaultKind, OrderAction, OrderState, Purchase, Shop, Verdict, ask, berlin_day,
-};
+use sellerd::sandbox::{Answer, Fault, FaultKind, OrderAction, OrderState, Purchase, Shop, Verdict, ask, berlin_day};
 use tokio::sync::Notify;
 
 use crate::tally::Tally;
@@ -37,6 +35,8 @@ pub struct Inner {
     pub held: BTreeMap<u32, (DateTime<Utc>, Duration)>,
     /// How long an agent's own machine slept while another's did not: its monotonic clock knows nothing of it.
     pub slept: BTreeMap<u32, Duration>,
+    /// What the monotonic clock of an agent's machine shows while it sleeps.
+    pub asleep: BTreeMap<u32, Duration>,
     /// When an agent was last let out by its gate (true time).
     pub let_out: BTreeMap<u32, DateTime<Utc>>,
     /// Draws what happens on the way and in the shop.
@@ -109,6 +109,8 @@ pub enum ShopDeed {
     Move,
     /// Something goes wrong.
     Fault(Fault),
+    /// Everything is right again, but for a login that was taken away.
+    Clear,
 }
 
 /// What the way to the shop is like: chances by request.
@@ -162,8 +164,7 @@ impl World {
     /// A world with this shop, at the time that the shop was made for.
     pub fn new(shop: Shop, seed: u64, truth: Arc<ManualClock>, logs: bool) -> Arc<Self> {
         let old = |state| matches!(state, OrderState::Received | OrderState::Evaluated | OrderState::Lost);
-        let old_orders =
-            shop.orders().iter().filter(|order| old(order.state)).map(|order| order.id).collect();
+        let old_orders = shop.orders().iter().filter(|order| old(order.state)).map(|order| order.id).collect();
         Arc::new(Self {
             inner: Mutex::new(Inner {
                 shop,
@@ -172,6 +173,7 @@ impl World {
                 truth,
                 held: BTreeMap::new(),
                 slept: BTreeMap::new(),
+                asleep: BTreeMap::new(),
                 let_out: BTreeMap::new(),
                 rng: fastrand::Rng::with_seed(seed ^ 0x0057_4f52_4c44),
                 weather: Weather::default(),
@@ -361,7 +363,20 @@ impl World {
 }
 
 impl Inner {
-    fn hand_out(&mut self, stood_at: &Stood, job: &str, until: DateTime<Utc>, run: Option<DateTime<Utc>>) {
+    /// What the monotonic clock of this agent's machine shows.
+    pub fn shows(&self, who: u32) -> Duration {
+        let slept = self.slept.get(&who).copied().unwrap_or_default();
+        let awake = || self.mine.elapsed().saturating_sub(slept);
+        self.asleep.get(&who).copied().unwrap_or_else(awake)
+    }
+
+    fn hand_out(
+        &mut self,
+        stood_at: &Stood,
+        job: &str,
+        until: DateTime<Utc>,
+        run: Option<DateTime<Utc>>,
+    ) {
         let from = stood_at.get(job).copied().unwrap_or(until);
         self.handed_out.push(HandedOut { job: job.to_owned(), from, until, run });
     }
@@ -381,8 +396,7 @@ impl Inner {
         for byte in at.iter().chain(what.as_bytes()) {
             self.digest = (self.digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        let line =
-            self.log.is_some().then(|| format!("{} {what}", self.truth.now().format("%m-%d %H:%M:%S%.3f")));
+        let line = self.log.is_some().then(|| format!("{} {what}", self.truth.now().format("%m-%d %H:%M:%S%.3f")));
         self.log.iter_mut().zip(line).for_each(|(log, line)| log.push(line));
     }
 
@@ -451,6 +465,13 @@ impl Inner {
                 }
                 self.note(&format!("fault {fault:?}"));
                 self.shop.fault(fault, now);
+            }
+            ShopDeed::Clear => {
+                let login = self.login_gone;
+                self.shop.clear_faults();
+                if login {
+                    self.shop.fault(FaultKind::RejectToken.into(), now);
+                }
             }
         }
     }
