@@ -9,8 +9,11 @@ pub use answers::{cardmarket, trademe};
 pub use directory::config;
 pub use values::{money, schedule, target};
 
+/// Does with the bytes what is done with bytes from outside, and panics where something does not hold.
+pub type Entry = fn(&[u8]);
+
 /// Every entry by the name of its target and corpus.
-pub const ENTRIES: [(&str, fn(&[u8])); 6] = [
+pub const ENTRIES: [(&str, Entry); 6] = [
     ("cardmarket", cardmarket),
     ("trademe", trademe),
     ("config", config),
