@@ -19,8 +19,9 @@ bench *arguments:
 torture kills="100" *arguments:
     cargo test --test torture -- --kills {{ kills }} {{ arguments }}
 
-# a fuzz target for some seconds, with everything that was kept before: cardmarket, trademe, config, schedule, money or
-# target. Needs cargo-fuzz; the compiler is told to take nightly's flags, so any toolchain will do
+# Needs cargo-fuzz. The compiler is told to take nightly's flags, so any toolchain will do.
+#
+# a fuzz target for some seconds: cardmarket, trademe, config, schedule, money or target
 fuzz name seconds="600":
     #!/usr/bin/env bash
     set -euo pipefail

@@ -5,6 +5,7 @@ mod access;
 mod architecture;
 mod bad_input;
 mod conformance;
+mod corpora;
 mod daemon;
 mod faults;
 mod init;
