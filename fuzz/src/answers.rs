@@ -72,8 +72,9 @@ impl Gate for Counting {
     async fn settle(&self, _: Pass, attempt: &Attempt) -> Result<(), Refusal> {
         let (usage, clock_offset_ms) = &mut *self.learnt.lock().expect("nobody panics with it");
         let now = quota::current(*usage, self.window, self.clock.now());
-        let learnt = quota::learn(now, attempt.quota_count, attempt.quota_limit);
-        *usage = Some(if attempt.window_full { quota::exhaust(learnt, Some(5_000)) } else { learnt });
+        let said = quota::Said { count: attempt.quota_count, limit: attempt.quota_limit, at: None };
+        let learnt = quota::learn(now, self.window, said);
+        *usage = Some(if attempt.window_full { quota::exhaust(learnt, Some(5_000), None) } else { learnt });
         *clock_offset_ms = attempt.clock_offset_ms.unwrap_or(*clock_offset_ms);
         Ok(())
     }

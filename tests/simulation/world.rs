@@ -11,7 +11,9 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sellerd::clock::{Clock, ManualClock};
 use sellerd::policy::due::Claimed;
-use sellerd::sandbox::{Answer, Fault, FaultKind, OrderAction, OrderState, Purchase, Shop, Verdict, ask, berlin_day};
+use sellerd::sandbox::{
+    Answer, Fault, FaultKind, OrderAction, OrderState, Purchase, Shop, Verdict, ask, berlin_day,
+};
 use tokio::sync::Notify;
 
 use crate::tally::Tally;
@@ -164,7 +166,8 @@ impl World {
     /// A world with this shop, at the time that the shop was made for.
     pub fn new(shop: Shop, seed: u64, truth: Arc<ManualClock>, logs: bool) -> Arc<Self> {
         let old = |state| matches!(state, OrderState::Received | OrderState::Evaluated | OrderState::Lost);
-        let old_orders = shop.orders().iter().filter(|order| old(order.state)).map(|order| order.id).collect();
+        let old_orders =
+            shop.orders().iter().filter(|order| old(order.state)).map(|order| order.id).collect();
         Arc::new(Self {
             inner: Mutex::new(Inner {
                 shop,
@@ -370,13 +373,7 @@ impl Inner {
         self.asleep.get(&who).copied().unwrap_or_else(awake)
     }
 
-    fn hand_out(
-        &mut self,
-        stood_at: &Stood,
-        job: &str,
-        until: DateTime<Utc>,
-        run: Option<DateTime<Utc>>,
-    ) {
+    fn hand_out(&mut self, stood_at: &Stood, job: &str, until: DateTime<Utc>, run: Option<DateTime<Utc>>) {
         let from = stood_at.get(job).copied().unwrap_or(until);
         self.handed_out.push(HandedOut { job: job.to_owned(), from, until, run });
     }
@@ -396,7 +393,8 @@ impl Inner {
         for byte in at.iter().chain(what.as_bytes()) {
             self.digest = (self.digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        let line = self.log.is_some().then(|| format!("{} {what}", self.truth.now().format("%m-%d %H:%M:%S%.3f")));
+        let line =
+            self.log.is_some().then(|| format!("{} {what}", self.truth.now().format("%m-%d %H:%M:%S%.3f")));
         self.log.iter_mut().zip(line).for_each(|(log, line)| log.push(line));
     }
 
