@@ -19,6 +19,10 @@ bench *arguments:
 torture kills="100" *arguments:
     cargo test --test torture -- --kills {{ kills }} {{ arguments }}
 
+# the agent's own loop under seeded disasters, for example `just simulate 500`; the tests tell 150 stories
+simulate seeds="10000" *arguments:
+    cargo test --release --test simulation -- --seeds {{ seeds }} {{ arguments }}
+
 # Needs cargo-fuzz. The compiler is told to take nightly's flags, so any toolchain will do.
 #
 # a fuzz target for some seconds: cardmarket, trademe, config, schedule, money or target

@@ -8,6 +8,7 @@ use sha1::{Digest, Sha1};
 use tokio_util::sync::CancellationToken;
 
 use super::gate::{ACCESS_REFUSED, LOGIN_REFUSED, StoreGate};
+use super::reckoning::Reckoning;
 use crate::clock::SharedClock;
 use crate::config::{Account, Config, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
@@ -142,6 +143,7 @@ async fn make_one(
         credentials_mark: mark,
         window: descriptor.limit_headers.window,
         limit: account.limit,
+        reckoning: Reckoning::default(),
     };
     let parts = Parts {
         transport,

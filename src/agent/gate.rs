@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::reckoning::Reckoning;
 use crate::clock::SharedClock;
 use crate::domain::{AccountName, ErrorType};
 use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal};
@@ -29,6 +30,8 @@ pub struct StoreGate {
     pub window: WindowKind,
     /// The limit that the configuration names; `None` for none.
     pub limit: Option<i64>,
+    /// The marketplace's time as its last answer told it.
+    pub reckoning: Reckoning,
 }
 
 /// A smaller difference of clocks is the answer's way and the whole seconds of its date.
@@ -55,8 +58,13 @@ impl Gate for StoreGate {
 
     async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<(), Refusal> {
         let (gate, attempt, now) = (self.clone(), attempt.clone(), self.clock.now());
+        let clock_offset_ms = attempt.clock_offset_ms;
         let settled = self.store.write(move |tx| gate.write_down(tx, pass.request_id, &attempt, now)).await;
-        if let Some((from, to)) = settled.map_err(cannot_record)? {
+        let settled = settled.map_err(cannot_record)?;
+        if let Some(offset) = clock_offset_ms {
+            self.reckoning.note(now + TimeDelta::milliseconds(offset), self.clock.elapsed());
+        }
+        if let Some((from, to)) = settled {
             self.announce(&from, &to);
         }
         Ok(())
@@ -82,7 +90,8 @@ impl StoreGate {
             return Ok(Err(Refusal::Halted));
         }
         let clock_offset_ms = accounts::clock_offset_ms(tx, &self.account)?;
-        let theirs = now + TimeDelta::milliseconds(clock_offset_ms);
+        let by_clock = now + TimeDelta::milliseconds(clock_offset_ms);
+        let theirs = self.reckoning.theirs(now, by_clock, self.clock.elapsed());
         let window = self.window.as_str();
         let usage = quotas::usage(tx, &self.account, window)?;
         match quota::take(usage, self.window, self.limit, outgoing.class, theirs) {

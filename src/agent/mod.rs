@@ -7,6 +7,7 @@ pub mod daemon;
 mod gate;
 pub mod instance;
 pub mod lifecycle;
+mod reckoning;
 pub mod runner;
 pub mod state;
 pub mod status;

@@ -98,11 +98,17 @@ pub fn take(
 ) -> Result<Usage, Exhausted> {
     let before = usage.map(|usage| usage.window_start);
     let mut usage = current(usage, kind, now);
-    if configured_limit.is_none() && before != Some(usage.window_start) {
+    let begins = before != Some(usage.window_start);
+    if configured_limit.is_none() && begins {
         // An account without a limit ran into one. Whether it still has one, this window's answers say.
         usage.limit = None;
     }
-    match usage.limit.or(configured_limit) {
+    let limit = usage.limit.or(configured_limit);
+    if begins && limit == Some(1) {
+        // The one that is counted already would be all there is, and nobody would ever ask again.
+        usage.used = 0;
+    }
+    match limit {
         Some(limit) if usage.used >= if now < usage.window_start { limit } else { ceiling(limit, class) } => {
             Err(Exhausted { until: kind.resets_at(now.max(usage.window_start)), used: usage.used, limit })
         }
@@ -262,6 +268,15 @@ mod tests {
             take(Some(full), BERLIN, Some(50), RequestClass::Orders, tomorrow).unwrap().limit,
             Some(10)
         );
+    }
+
+    #[test]
+    fn where_one_request_is_allowed_one_goes_each_day() {
+        let day = |day: &str| at(&format!("2026-01-{day}T12:00:00Z"));
+        let first = take(None, BERLIN, Some(1), RequestClass::Orders, day("15")).unwrap();
+        assert!(take(Some(first), BERLIN, Some(1), RequestClass::Orders, day("15")).is_err());
+        let second = take(Some(first), BERLIN, Some(1), RequestClass::Orders, day("16")).unwrap();
+        assert!(take(Some(second), BERLIN, Some(1), RequestClass::Orders, day("16")).is_err());
     }
 
     #[test]

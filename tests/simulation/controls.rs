@@ -32,7 +32,7 @@ pub const CONTROLS: [Control; 6] = [
     Control {
         name: "quota-by-server",
         removed: Removed::ServerQuota,
-        scene: scenes::saturated,
+        scene: scenes::edge_of_day,
         complaint: "5:",
         within: 8,
     },

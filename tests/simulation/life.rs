@@ -94,7 +94,7 @@ fn tell_in(story: &Story, root: &Path, logs: bool) -> Told {
     };
     let shop = Shop::new(&options, story.start);
     let configured = configure(&root.join("config"), shop.keys(), &story.settings);
-    let world = World::new(shop, story.seed, clock, logs);
+    let world = World::new(shop, story.seed, clock, root, logs);
     world.look().weather = story.weather;
     for (after, deed) in &story.shop_deeds {
         world.plan(story.start + *after, deed.clone());

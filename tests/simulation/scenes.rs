@@ -92,6 +92,20 @@ pub fn saturated(seed: u64) -> Story {
     story
 }
 
+/// The allowance is used up long before Berlin's midnight, and our clock gets there first: by minutes, or by as
+/// little as goes unnoticed.
+pub fn edge_of_day(seed: u64) -> Story {
+    let mut r = random(seed);
+    let mut story = fair(seed, "2026-03-11T21:30:00Z", 3, 1, Some(r.u32(40..70)));
+    story.skew = TimeDelta::milliseconds(match seed % 3 {
+        0 => r.i64(-2_000..2_000),
+        _ => r.i64(150_000..290_000),
+    });
+    story.settings.per_second = 20;
+    story.weather = Weather { late: 0.05, slow: 0.05, ..Weather::default() };
+    story
+}
+
 /// A clock that is set back by more than the board waits for, again and again.
 pub fn set_back(seed: u64) -> Story {
     let mut r = random(seed);

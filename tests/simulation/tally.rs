@@ -35,6 +35,8 @@ pub struct Tally {
     pub moves: u64,
     /// Orders and movements compared at the end.
     pub orders: u64,
+    /// Of the orders, those that turned round at their end unseen.
+    pub turned: u64,
     /// Movements compared at the end.
     pub movements: u64,
     /// From a crash to the first work done, in milliseconds of virtual time.
@@ -75,6 +77,7 @@ impl Tally {
             (&mut self.moves, other.moves),
             (&mut self.orders, other.orders),
             (&mut self.movements, other.movements),
+            (&mut self.turned, other.turned),
             (&mut self.hours, other.hours),
         ];
         pairs.into_iter().for_each(|(sum, more)| *sum += more);

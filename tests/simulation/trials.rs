@@ -64,6 +64,7 @@ pub fn replay(scene: &str, seed: u64, without: Option<&String>) -> ExitCode {
     let mut story = match scene {
         "one-owner" => scenes::rivals(seed),
         "quota" => scenes::saturated(seed),
+        "edge-of-day" => scenes::edge_of_day(seed),
         "set-back" => scenes::set_back(seed),
         "outages" => scenes::outages(seed),
         "recovery" => scenes::killed(seed),
@@ -90,7 +91,7 @@ fn stories(ask: &Ask) -> Result<String, String> {
     let said = format!(
         "{} seeds, {} hours, {} requests, {} runs\n\
          {} crashes, {} restarts, {} freezes, {} clock jumps, {} disk failures, {} withdrawn logins, {} second agents\n\
-         {} purchases, {} steps of orders; at the end {} orders with {} movements were as the shop says\n\
+         {} purchases, {} steps of orders; at the end {} orders with {} movements were as the shop says, {} of them but for lost being received or the other way round\n\
          {} faults: {}\n{} violations",
         t.seeds,
         t.hours,
@@ -107,6 +108,7 @@ fn stories(ask: &Ask) -> Result<String, String> {
         t.moves,
         t.orders,
         t.movements,
+        t.turned,
         t.all_faults(),
         faults.join(", "),
         many.broken.len(),
@@ -172,6 +174,9 @@ fn quota(_: &Ask) -> Result<String, String> {
     if shares.is_empty() || least < 0.95 {
         return Err(format!("{said}; 95 % is promised"));
     }
+    let edges = many::tell(0..12, &scenes::edge_of_day);
+    let said = format!("{said}; {} midnights with the allowance used up before", edges.tally.seeds);
+    verdict(&edges, "edge-of-day", said.clone())?;
     verdict(&many, "quota", said)
 }
 
@@ -207,7 +212,7 @@ fn storms(_: &Ask) -> Result<String, String> {
         let within = told.sent_at.iter().filter(|at| begin <= **at && **at < end).count();
         (within, told.violations)
     };
-    let mut lines = Vec::new();
+    let (mut lines, mut over) = (Vec::new(), 0);
     for minutes in [1, 5] {
         let (normal, _) = attempts(&scenes::storm(None, minutes));
         for (name, kind) in &scenes::STORMS {
@@ -216,12 +221,17 @@ fn storms(_: &Ask) -> Result<String, String> {
                 return Err(format!("{name}, polls every {minutes} min: {what}"));
             }
             let ratio = stormy as f64 / normal.max(1) as f64;
-            let held = if ratio <= 1.1 { "" } else { ", over the bar of 1.1" };
+            let held = if ratio <= 1.1 { "" } else { ", over" };
+            over += usize::from(ratio > 1.1);
             lines.push(format!(
                 "polls every {minutes} min, {name}: {stormy} attempts for {normal}, {ratio:.2}{held}"
             ));
         }
     }
+    lines.insert(
+        0,
+        format!("measured, not judged: the bar of 1.1 is NOT held in {over} of {} storms", lines.len()),
+    );
     Ok(lines.join("\n"))
 }
 

@@ -105,6 +105,12 @@ impl Watch {
         awake.held = false;
     }
 
+    fn note_offset(&self, attempt: &Attempt) {
+        if let Some(offset) = attempt.clock_offset_ms {
+            *lock(&self.offset_ms) = offset;
+        }
+    }
+
     /// A refusal of the login must be one that the shop meant.
     fn judge(&self, attempt: &Attempt) {
         let mut world = self.world.look();
@@ -163,7 +169,7 @@ impl Gate for Watch {
         self.judge(attempt);
         let settled = match self.removed {
             Some(Removed::IntentFirst) => {
-                *lock(&self.offset_ms) = attempt.clock_offset_ms.unwrap_or(*lock(&self.offset_ms));
+                self.note_offset(attempt);
                 let outgoing = lock(&self.unwritten).pop_front();
                 match outgoing {
                     Some(outgoing) => {
@@ -174,7 +180,7 @@ impl Gate for Watch {
                 }
             }
             Some(Removed::ServerQuota) => {
-                *lock(&self.offset_ms) = attempt.clock_offset_ms.unwrap_or(*lock(&self.offset_ms));
+                self.note_offset(attempt);
                 let deaf = Attempt {
                     clock_offset_ms: None,
                     quota_count: None,

@@ -5,6 +5,7 @@
 //! happens on one thread: the same seed is the same story, to the byte.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -78,6 +79,8 @@ pub struct Inner {
     serial: u64,
     digest: u64,
     log: Option<Vec<String>>,
+    /// Where the files are: another place each time, and so no part of the story.
+    place: String,
 }
 
 /// Up to where each job's slots have been dealt with.
@@ -111,8 +114,6 @@ pub enum ShopDeed {
     Move,
     /// Something goes wrong.
     Fault(Fault),
-    /// Everything is right again, but for a login that was taken away.
-    Clear,
 }
 
 /// What the way to the shop is like: chances by request.
@@ -164,7 +165,7 @@ pub struct Journey {
 
 impl World {
     /// A world with this shop, at the time that the shop was made for.
-    pub fn new(shop: Shop, seed: u64, truth: Arc<ManualClock>, logs: bool) -> Arc<Self> {
+    pub fn new(shop: Shop, seed: u64, truth: Arc<ManualClock>, place: &Path, logs: bool) -> Arc<Self> {
         let old = |state| matches!(state, OrderState::Received | OrderState::Evaluated | OrderState::Lost);
         let old_orders =
             shop.orders().iter().filter(|order| old(order.state)).map(|order| order.id).collect();
@@ -199,6 +200,7 @@ impl World {
                 serial: 0,
                 digest: 0xcbf2_9ce4_8422_2325,
                 log: logs.then(Vec::new),
+                place: place.display().to_string(),
             }),
             alarm: Notify::new(),
         })
@@ -389,13 +391,19 @@ impl Inner {
 
     /// What happened, for the digest and for who reads along.
     pub fn note(&mut self, what: &str) {
-        let at = self.truth.now().timestamp_millis().to_le_bytes();
-        for byte in at.iter().chain(what.as_bytes()) {
-            self.digest = (self.digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        let what = what.replace(&self.place, "");
+        self.fold(&self.truth.now().timestamp_millis().to_le_bytes());
+        self.fold(what.as_bytes());
         let line =
             self.log.is_some().then(|| format!("{} {what}", self.truth.now().format("%m-%d %H:%M:%S%.3f")));
         self.log.iter_mut().zip(line).for_each(|(log, line)| log.push(line));
+    }
+
+    /// FNV-1a: it only has to tell stories apart.
+    fn fold(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.digest = (self.digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
     }
 
     /// Lets happen what was to happen until now, in its order.
@@ -430,6 +438,7 @@ impl Inner {
         }
         let answer = ask(&mut self.shop, &parcel.url, parcel.authorization.as_deref(), now, 1);
         self.tally.requests += 1;
+        self.fold(&answer.body);
         let seen = self.shop.ledger().seen().last().cloned();
         let Some(seen) = seen else { return answer };
         self.note(&format!("shop {} {:?} {:?}", seen.path, seen.status, seen.verdict));
@@ -463,13 +472,6 @@ impl Inner {
                 }
                 self.note(&format!("fault {fault:?}"));
                 self.shop.fault(fault, now);
-            }
-            ShopDeed::Clear => {
-                let login = self.login_gone;
-                self.shop.clear_faults();
-                if login {
-                    self.shop.fault(FaultKind::RejectToken.into(), now);
-                }
             }
         }
     }
