@@ -20,7 +20,9 @@ use axum::routing::get;
 use sellerd::clock::SystemClock;
 use sellerd::domain::{Credentials, RequestClass};
 use sellerd::http::oauth1::{Signer, Target};
-use sellerd::http::{Attempt, Call, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, ReqwestTransport};
+use sellerd::http::{
+    Asking, Attempt, Call, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, ReqwestTransport,
+};
 use sellerd::marketplace;
 
 use bars::{Bars, is_bench, median};
@@ -49,7 +51,7 @@ fn measure(bars: &mut Bars, what: &str, address: SocketAddr, path: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let (signed, unsigned) = (client(true), client(false));
     let target = Target::new(&format!("http://{address}")).expect("our own URL").segment("ws").segment(path);
-    let call = Call { method: "GET", template: "stock/{start}", class: RequestClass::Stock, target };
+    let call = Call { how: Asking::Get, template: "stock/{start}", class: RequestClass::Stock, target };
     let round = |client: &Client| {
         let before = thread_cpu();
         runtime.block_on(async {

@@ -133,6 +133,7 @@ fn market(wire: Arc<dyn Transport>, base: &str, credentials: Option<&Credentials
         base: Target::new(base).expect("a URL"),
         currency: Currency::EUR,
         options: Default::default(),
+        templates: Default::default(),
         client,
     })
 }

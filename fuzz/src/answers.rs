@@ -215,5 +215,11 @@ fn connect(marketplace: &str, answer: WireResponse) -> Box<dyn Marketplace> {
         request_timeout: Duration::from_secs(30),
     });
     let base = Target::new("https://api.example.test/v1").expect("a URL");
-    (marketplace.connect)(Connection { base, currency: marketplace.currency, options, client })
+    (marketplace.connect)(Connection {
+        base,
+        currency: marketplace.currency,
+        options,
+        templates: Arc::default(),
+        client,
+    })
 }

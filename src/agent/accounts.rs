@@ -116,6 +116,7 @@ impl Usable {
             base: self.base.clone(),
             currency: self.settings.currency,
             options: self.settings.options.clone(),
+            templates: Arc::default(),
             client,
         })
     }

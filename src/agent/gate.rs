@@ -86,7 +86,7 @@ impl StoreGate {
         if !access.state.lets_through() && !outgoing.insist {
             return Ok(Err(blocked(access)));
         }
-        if outgoing.writes() && flags::halted(tx)?.is_some() {
+        if outgoing.writes && flags::halted(tx)?.is_some() {
             return Ok(Err(Refusal::Halted));
         }
         let clock_offset_ms = accounts::clock_offset_ms(tx, &self.account)?;
@@ -108,6 +108,7 @@ impl StoreGate {
             template: outgoing.template.to_owned(),
             class: outgoing.class,
             attempt: outgoing.attempt,
+            writes: outgoing.writes,
             at: now,
         };
         Ok(Ok(Pass { request_id: requests::open(tx, &request)?, clock_offset_ms }))

@@ -92,7 +92,7 @@ fn repair(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<Vec<runs::RunRow>, StoreErr
     let open_runs = runs::left_open(tx)?;
     let wreckage = Wreckage {
         open_runs: open_runs.iter().map(|run| run.run_id).collect(),
-        unanswered: requests::unanswered(tx)?.iter().map(|r| (r.id, r.method != "GET")).collect(),
+        unanswered: requests::unanswered(tx)?.iter().map(|r| (r.id, r.writes)).collect(),
         open_snapshots: snapshots::left_open(tx)?.into_iter().map(|snapshot| snapshot.id).collect(),
     };
     for repair in repairs(&wreckage) {

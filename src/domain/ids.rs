@@ -59,6 +59,10 @@ number_id! {
     /// The marketplace's number of one line of an order (Trade Me: the purchase).
     LineId
 }
+number_id! {
+    /// The row of an intent.
+    IntentId
+}
 text_id! {
     /// The name a seller gave an account in `sellerd.toml`.
     AccountName
@@ -72,34 +76,49 @@ text_id! {
     Sku
 }
 
-/// A run as people and programs name it: `r-` and the number of its row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunId(pub i64);
+macro_rules! named_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub i64);
 
-impl fmt::Display for RunId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "r-{}", self.0)
-    }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let digits = text.strip_prefix($prefix).unwrap_or(text);
+                digits.parse().map(Self).map_err(|_| {
+                    format!(concat!("`{}` is no ", $what, "; ", $what, "s are named like ", $prefix, "12"), text)
+                })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
 }
 
-impl std::str::FromStr for RunId {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.strip_prefix("r-").unwrap_or(text);
-        digits.parse().map(RunId).map_err(|_| format!("`{text}` is no run; runs are named like r-12"))
-    }
+named_id! {
+    /// A run as people and programs name it: `r-` and the number of its row.
+    RunId, "r-", "run"
 }
-
-impl Serialize for RunId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for RunId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
+named_id! {
+    /// A plan as people and programs name it: `p-` and the number of its row.
+    PlanId, "p-", "plan"
 }

@@ -1,6 +1,9 @@
 //! The nouns of the trade. No I/O, and no marketplace is named here.
 
+mod change;
 mod credentials;
+mod desired;
+mod drafting;
 mod ids;
 mod listing;
 mod money;
@@ -9,8 +12,11 @@ mod page;
 mod run;
 mod text;
 
+pub use change::{Change, Held, Intent, IntentState, Offer, Operation};
 pub use credentials::Credentials;
-pub use ids::{AccountName, JobName, LineId, ListingId, OrderId, RunId, Sku};
+pub use desired::{Bound, Desired, DesiredMore};
+pub use drafting::Drafting;
+pub use ids::{AccountName, IntentId, JobName, LineId, ListingId, OrderId, PlanId, RunId, Sku};
 pub use listing::{Listing, StockPart};
 pub use money::{Currency, Money, MoneyError};
 pub use order::{LineNet, Movement, MovementReason, Order, OrderLine, OrderState};

@@ -13,10 +13,10 @@ use super::classify::{LimitHeaders, Next, Sent, Verdict, classify};
 use super::oauth1::{Signer, Target, Unsigned};
 use super::pace::Pace;
 use super::random::Random;
-use super::transport::{Transport, WireError, WireRequest, WireResponse};
+use super::transport::{Body, Transport, WireError, WireRequest, WireResponse};
 use super::{Attempt, CallError, Gate, Outgoing};
 use crate::clock::SharedClock;
-use crate::domain::{ErrorType, RequestClass, RunId};
+use crate::domain::{ErrorType, IntentId, RequestClass, RunId};
 use crate::policy::backoff;
 
 /// An account's way to its marketplace, bound to the run that uses it. Clones share the connection and the pace.
@@ -54,17 +54,54 @@ struct Line {
     in_flight: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// One thing to ask.
+/// One thing to ask. It changes nothing at the marketplace; what does is a [`super::Write`].
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The HTTP method.
-    pub method: &'static str,
+    /// How it is asked.
+    pub how: Asking,
     /// The path with its variable parts named.
     pub template: &'static str,
     /// What it is for.
     pub class: RequestClass,
     /// The exact URL.
     pub target: Target,
+}
+
+/// How something is asked.
+#[derive(Debug, Clone)]
+pub enum Asking {
+    /// A GET.
+    Get,
+    /// A POST that the marketplace documents as one that changes nothing: it only says what something would cost or
+    /// makes a file of what there is.
+    Query(Option<Body>),
+}
+
+/// A request with everything the pipeline has to know of it.
+pub(super) struct Exchange<'a> {
+    pub method: &'static str,
+    pub template: &'static str,
+    pub class: RequestClass,
+    pub target: &'a Target,
+    pub body: Option<&'a Body>,
+    pub writes: bool,
+    pub intents: &'a [IntentId],
+}
+
+/// A call that brought no answer, and what that says of its effect.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub error: CallError,
+    pub effect: Effect,
+}
+
+/// Whether a request that brought no answer can have had an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It never left, or was refused before anything was done.
+    None,
+    /// Nobody knows.
+    Unknown,
 }
 
 /// What the marketplace answered: a success, or a 4xx other than 401, 403 and 429.
@@ -121,41 +158,64 @@ impl Client {
     /// 503, 504 or a broken connection. Each attempt is paced, passes the gate, has a nonce of its own and is settled
     /// before anything follows from it.
     pub async fn call(&self, call: &Call) -> Result<Answer, CallError> {
+        let (method, body) = match &call.how {
+            Asking::Get => ("GET", None),
+            Asking::Query(body) => ("POST", body.as_ref()),
+        };
+        let exchange = Exchange {
+            method,
+            template: call.template,
+            class: call.class,
+            target: &call.target,
+            body,
+            writes: false,
+            intents: &[],
+        };
+        self.exchange(&exchange).await.map_err(|failed| failed.error)
+    }
+
+    /// The pipeline. What writes is sent once: only a refusal by the clock is signed anew, since it had no effect.
+    pub(super) async fn exchange(&self, exchange: &Exchange<'_>) -> Result<Answer, Failed> {
         let Line { parts, pace, in_flight } = &*self.line;
         let _one_in_flight = in_flight.lock().await;
-        let mut target = call.target.clone();
+        let unsent = |error| Failed { error, effect: Effect::None };
+        let mut target = exchange.target.clone();
         let mut redirects = 0;
         let mut clock_corrected = false;
         let mut attempt = 1;
         loop {
             pace.ready().await;
             if self.stop.is_cancelled() {
-                return Err(CallError::Stopped);
+                return Err(unsent(CallError::Stopped));
             }
             let outgoing = Outgoing {
-                method: call.method,
-                template: call.template,
-                class: call.class,
+                method: exchange.method,
+                template: exchange.template,
+                class: exchange.class,
                 run: self.run,
                 attempt,
                 insist: self.insist,
+                writes: exchange.writes,
+                intents: exchange.intents.to_vec(),
             };
             let at = outgoing.at();
             let (let_out, let_out_at) = (parts.clock.elapsed(), parts.clock.now());
-            let pass = parts.gate.enter(&outgoing).await?;
+            let pass = parts.gate.enter(&outgoing).await.map_err(|refusal| unsent(refusal.into()))?;
             let signed_at = parts.clock.now() + chrono::TimeDelta::milliseconds(pass.clock_offset_ms);
             let authorization = parts.signer.as_ref().map(|signer| {
                 let nonce = parts.random.nonce();
-                signer.header(&Unsigned::new(call.method, &target, &nonce, signed_at.timestamp()))
+                signer.header(&Unsigned::new(exchange.method, &target, &nonce, signed_at.timestamp()))
             });
             let slept = (parts.clock.now() - let_out_at).to_std().unwrap_or_default();
             if slept.max(parts.clock.elapsed().saturating_sub(let_out)) > STALE_PASS {
-                parts.gate.settle(pass, &not_sent()).await?;
+                parts.gate.settle(pass, &not_sent()).await.map_err(|refusal| unsent(refusal.into()))?;
                 continue;
             }
 
             let (started, now) = (parts.clock.elapsed(), parts.clock.now());
-            let result = self.send(&target, call.method, authorization.as_deref()).await;
+            let result = self.send(&target, exchange, authorization.as_deref()).await;
+            let effect = effect_of(&result);
+            let failed = |error| Failed { error, effect };
             let sent = Sent {
                 at: &at,
                 now,
@@ -165,7 +225,9 @@ impl Client {
             };
             let Verdict { attempt: mut record, next } = classify(&result, sent, parts.headers);
             record.duration = parts.clock.elapsed().saturating_sub(started);
-            parts.gate.settle(pass, &record).await?;
+            // An answer that cannot be written down is one that nobody knows: a write is read back later.
+            let settled = parts.gate.settle(pass, &record).await;
+            settled.map_err(|refusal| Failed { error: refusal.into(), effect: Effect::Unknown })?;
             log_attempt(&outgoing, &record);
 
             match next {
@@ -175,12 +237,15 @@ impl Client {
                 }
                 Next::Redirect(location) => {
                     redirects += 1;
-                    target = follow(&target, &location).filter(|_| redirects <= MAX_REDIRECTS).ok_or_else(|| {
-                        let what = "a redirect to another host, or in a circle, is not followed; check `base_url`";
-                        CallError::BadAnswer { at, what: what.to_owned() }
+                    let to =
+                        follow(&target, &location).filter(|_| redirects <= MAX_REDIRECTS && !outgoing.writes);
+                    target = to.ok_or_else(|| {
+                        let what =
+                            "a redirect to another host, or in a circle, is not followed; check `base_url`";
+                        failed(CallError::BadAnswer { at, what: what.to_owned() })
                     })?;
                 }
-                Next::WrongClock(error) if clock_corrected => return Err(error),
+                Next::WrongClock(error) if clock_corrected => return Err(failed(error)),
                 Next::WrongClock(_) => {
                     clock_corrected = true;
                     tracing::warn!(
@@ -190,20 +255,20 @@ impl Client {
                     );
                 }
                 Next::Failed(error, failure) => {
-                    let failure = failure.filter(|_| !outgoing.writes());
+                    let failure = failure.filter(|_| !outgoing.writes);
                     match failure.and_then(|failure| backoff::retry(attempt, failure, parts.random.roll())) {
-                        None => return Err(error),
+                        None => return Err(failed(error)),
                         Some(wait) => {
                             tracing::debug!(
                                 event = "http.request.retried",
-                                url.template = call.template,
+                                url.template = exchange.template,
                                 attempt,
                                 wait_ms = wait.as_millis() as u64,
                                 "{error}; trying again",
                             );
                             tokio::select! {
                                 () = parts.clock.sleep(wait) => {}
-                                () = self.stop.cancelled() => return Err(CallError::Stopped),
+                                () = self.stop.cancelled() => return Err(unsent(CallError::Stopped)),
                             }
                             attempt += 1;
                         }
@@ -216,12 +281,23 @@ impl Client {
     async fn send(
         &self,
         target: &Target,
-        method: &str,
+        exchange: &Exchange<'_>,
         authorization: Option<&str>,
     ) -> Result<WireResponse, WireError> {
         let timeout = self.line.parts.request_timeout;
-        let request = WireRequest { method, url: target.as_str(), authorization, timeout };
+        let Exchange { method, body, .. } = *exchange;
+        let request = WireRequest { method, url: target.as_str(), authorization, body, timeout };
         self.line.parts.transport.send(request).await
+    }
+}
+
+/// What is known of a request's effect when it brings no answer that can be used. A refusal of the login, of the pace
+/// or of the address comes before anything is done.
+fn effect_of(result: &Result<WireResponse, WireError>) -> Effect {
+    match result {
+        Ok(response) if matches!(response.status, 300..=399 | 401 | 403 | 429) => Effect::None,
+        Err(error) if error.unsent => Effect::None,
+        _ => Effect::Unknown,
     }
 }
 
@@ -285,7 +361,11 @@ mod tests {
     impl Transport for Broken {
         async fn send(&self, _: WireRequest<'_>) -> Result<WireResponse, WireError> {
             self.0.sleep(Duration::from_secs(10)).await;
-            Err(WireError { error_type: ErrorType::Connect, what: "the connection broke".to_owned() })
+            Err(WireError {
+                error_type: ErrorType::Connect,
+                what: "the connection broke".to_owned(),
+                unsent: false,
+            })
         }
     }
 
@@ -307,7 +387,7 @@ mod tests {
 
     fn call() -> Call {
         let target = Target::new("http://127.0.0.1:1/account").unwrap();
-        Call { method: "GET", template: "account", class: RequestClass::Orders, target }
+        Call { how: Asking::Get, template: "account", class: RequestClass::Orders, target }
     }
 
     #[tokio::test(start_paused = true)]

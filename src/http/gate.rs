@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::domain::{ErrorType, RequestClass, RunId};
+use crate::domain::{ErrorType, IntentId, RequestClass, RunId};
 use crate::policy::access::{AccessEvent, AccessState};
 
 /// Lets requests of one account out, one at a time, and writes down what became of them.
@@ -37,14 +37,13 @@ pub struct Outgoing {
     pub attempt: u32,
     /// Goes out though the account is blocked: a person asks whether it still is.
     pub insist: bool,
+    /// Whether it may change something at the marketplace.
+    pub writes: bool,
+    /// The intents that it carries out, recorded before. They count as sent with it.
+    pub intents: Vec<IntentId>,
 }
 
 impl Outgoing {
-    /// Whether it may change something at the marketplace.
-    pub fn writes(&self) -> bool {
-        self.method != "GET"
-    }
-
     /// Method and template, as people read it.
     pub fn at(&self) -> String {
         format!("{} {}", self.method, self.template)
@@ -111,6 +110,9 @@ pub enum Refusal {
     /// A person has halted every write.
     #[error("writes are halted; `sellerd unhalt` lets them go on")]
     Halted,
+    /// A write of this account came out as nobody expected, and a person has to look before the next one.
+    #[error("writes of this account are parked: {0}")]
+    Parked(String),
     /// Another process has taken the account over.
     #[error("another sellerd works this account now")]
     LostOwnership,
@@ -128,7 +130,7 @@ impl Refusal {
             }
             Self::Access { .. } => ErrorType::AuthRevoked,
             Self::Quota { .. } => ErrorType::QuotaExhausted,
-            Self::Halted | Self::LostOwnership => ErrorType::Internal,
+            Self::Halted | Self::Parked(_) | Self::LostOwnership => ErrorType::Internal,
             Self::Store(_, error_type) => *error_type,
         }
     }

@@ -9,12 +9,14 @@ pub mod oauth1;
 mod pace;
 mod random;
 mod transport;
+mod writing;
 
 pub use classify::LimitHeaders;
-pub use client::{Answer, Call, Client, Parts};
+pub use client::{Answer, Asking, Call, Client, Parts};
 pub use error::CallError;
 pub use gate::{Attempt, Gate, Outgoing, Pass, Refusal};
 pub use random::Random;
 pub use transport::{
-    BODY_LIMIT, ReqwestTransport, Transport, WireError, WireRequest, WireResponse, install_tls_provider,
+    BODY_LIMIT, Body, ReqwestTransport, Transport, WireError, WireRequest, WireResponse, install_tls_provider,
 };
+pub use writing::{Write, WriteError, WriteMethod, WritingClient};

@@ -26,8 +26,19 @@ pub struct WireRequest<'a> {
     pub url: &'a str,
     /// The `Authorization` header, if the request is signed.
     pub authorization: Option<&'a str>,
+    /// What is sent with it.
+    pub body: Option<&'a Body>,
     /// From the first byte sent to the last byte read.
     pub timeout: Duration,
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// Its `Content-Type`.
+    pub content_type: &'static str,
+    /// The bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// An answer with its whole body.
@@ -61,6 +72,8 @@ pub struct WireError {
     pub error_type: ErrorType,
     /// In words, without the URL.
     pub what: String,
+    /// Whether nothing can have arrived: no connection came about.
+    pub unsent: bool,
 }
 
 /// The real wire: one connection pool, no redirects, no retries, no cookies, no decisions.
@@ -95,6 +108,7 @@ impl ReqwestTransport {
                 "no HTTPS client can be made ({}); install the package ca-certificates",
                 root_cause(&e)
             ),
+            unsent: true,
         })?;
         Ok(Self { client })
     }
@@ -103,11 +117,17 @@ impl ReqwestTransport {
 #[async_trait]
 impl Transport for ReqwestTransport {
     async fn send(&self, request: WireRequest<'_>) -> Result<WireResponse, WireError> {
-        let method = reqwest::Method::from_bytes(request.method.as_bytes())
-            .map_err(|_| WireError { error_type: ErrorType::Internal, what: "no such method".to_owned() })?;
+        let method = reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|_| WireError {
+            error_type: ErrorType::Internal,
+            what: "no such method".to_owned(),
+            unsent: true,
+        })?;
         let mut builder = self.client.request(method, request.url).timeout(request.timeout);
         if let Some(authorization) = request.authorization {
             builder = builder.header("authorization", authorization);
+        }
+        if let Some(body) = request.body {
+            builder = builder.header("content-type", body.content_type).body(body.bytes.clone());
         }
         let mut response = builder.send().await.map_err(describe)?;
         let status = response.status().as_u16();
@@ -118,6 +138,7 @@ impl Transport for ReqwestTransport {
                 return Err(WireError {
                     error_type: ErrorType::BadResponse,
                     what: format!("the answer is larger than {} MiB", BODY_LIMIT >> 20),
+                    unsent: false,
                 });
             }
             body.extend_from_slice(&chunk);
@@ -145,7 +166,7 @@ fn describe(error: reqwest::Error) -> WireError {
     } else {
         (ErrorType::Connect, format!("the connection broke ({cause})"))
     };
-    WireError { error_type, what }
+    WireError { error_type, what, unsent: error.is_connect() }
 }
 
 /// Whether the connection ended before the body did. reqwest reports that as a body that cannot be unpacked, since

@@ -2,10 +2,11 @@
 //! without a network, and the laws without a job.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{CallError, Capabilities, Identity, Marketplace};
+use super::{CallError, Capabilities, Identity, Marketplace, Quantities, Writes};
 use crate::domain::{
     Cadence, Extent, Listing, ListingId, Order, OrderFeed, OrderId, OrderPage, OrderRead, OrderState,
     PageCursor, StockPage, StockPart,
@@ -33,7 +34,16 @@ const FEEDS: [OrderFeed; 3] = [
     OrderFeed { name: "paid", cadence: Cadence::EveryPoll, holds: Some(OrderState::Paid) },
     OrderFeed { name: "sent", cadence: Cadence::EveryPoll, holds: Some(OrderState::Sent) },
 ];
-const CAPABILITIES: Capabilities = Capabilities { order_feeds: &FEEDS, pages_shift: false };
+const CAPABILITIES: Capabilities = Capabilities { order_feeds: &FEEDS, pages_shift: false, writes: WRITES };
+
+const WRITES: Writes = Writes {
+    batch: 3,
+    quantities: Quantities::Relative,
+    whole_listing: false,
+    visibility_lag: Duration::ZERO,
+    natural_sku: "mem:",
+    zero_is_final: false,
+};
 
 impl Memory {
     /// The shop, to be changed by hand.

@@ -7,15 +7,23 @@ pub mod cardmarket;
 pub mod json;
 pub mod memory;
 pub mod trademe;
+mod write;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::domain::{Currency, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, StockPage};
+use crate::domain::{
+    Change, Currency, Drafting, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, StockPage,
+};
 pub use crate::http::CallError;
 use crate::http::oauth1::{Profile, Target};
-use crate::http::{Client, LimitHeaders};
+use crate::http::{Client, LimitHeaders, WritingClient};
+pub use write::{
+    AsItIs, Batch, Fee, Item, ItemOutcome, Looked, Quantities, Step, Wanted, WriteError, Writer, Writes,
+    free, look_through,
+};
 
 /// One seller's account at one marketplace, as far as it can be read. Everything comes in pages, so that nothing
 /// large stands in memory.
@@ -35,9 +43,25 @@ pub trait Marketplace: Send + Sync {
 
     /// One order by its number, for those that left a list. `None` when the marketplace does not know it.
     async fn order(&self, id: OrderId) -> Result<Option<OrderRead>, CallError>;
+
+    /// Reads some listings again, as they stand now, also where an edit has renumbered them.
+    async fn look(&self, wanted: &[Wanted]) -> Result<Looked, CallError> {
+        look_through(self, wanted).await
+    }
+
+    /// What these changes would cost and whether they could be made, as far as the marketplace says so without doing
+    /// them. A change that is not named costs nothing.
+    async fn fees(&self, changes: &[Change]) -> Result<Vec<Fee>, CallError> {
+        Ok(free(changes))
+    }
+
+    /// How what a source says becomes an offer here.
+    fn drafting(&self) -> &dyn Drafting {
+        &AsItIs
+    }
 }
 
-/// What is particular about a marketplace's read side.
+/// What is particular about a marketplace.
 #[derive(Debug, Clone)]
 pub struct Capabilities {
     /// The lists of orders that together show everything, each with its cadence.
@@ -45,6 +69,8 @@ pub struct Capabilities {
     /// Whether a row that a page did not show can be one that only moved to an earlier page: true where pages are
     /// cut from a list that changes while it is read.
     pub pages_shift: bool,
+    /// How it is changed.
+    pub writes: Writes,
 }
 
 /// Who an account is.
@@ -71,8 +97,10 @@ pub struct Descriptor {
     pub limit_headers: LimitHeaders,
     /// How its requests are signed, given the account's own keys.
     pub profile: fn(&Options) -> Profile,
-    /// Makes an account of it usable.
+    /// Makes an account of it usable to look at.
     pub connect: fn(Connection) -> Box<dyn Marketplace>,
+    /// Makes an account of it usable to change; `None` where that is not possible yet.
+    pub connect_writing: Option<fn(Connection<WritingClient>) -> Box<dyn Writer>>,
     /// The key that sets the limit, for example `daily_limit`.
     pub limit_key: &'static str,
     /// The limit, unless that key or the marketplace itself says otherwise.
@@ -86,15 +114,33 @@ pub struct Descriptor {
 }
 
 /// What a marketplace is made usable with.
-pub struct Connection {
+pub struct Connection<C = Client> {
     /// Where its API is.
     pub base: Target,
     /// The account's currency, for rows that do not name one.
     pub currency: Currency,
     /// The values of its own keys.
     pub options: Options,
+    /// The templates that new listings are made from, by name.
+    pub templates: Arc<Templates>,
     /// The way there, bound to a run.
-    pub client: Client,
+    pub client: C,
+}
+
+/// Templates of listings by their name, each a JSON object in the marketplace's own words.
+pub type Templates = BTreeMap<String, serde_json::Value>;
+
+impl Connection<WritingClient> {
+    /// The same for what only reads.
+    pub fn reading(&self) -> Connection {
+        Connection {
+            base: self.base.clone(),
+            currency: self.currency,
+            options: self.options.clone(),
+            templates: Arc::clone(&self.templates),
+            client: self.client.reads().clone(),
+        }
+    }
 }
 
 /// A key of an account that only one marketplace has.

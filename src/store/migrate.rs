@@ -26,7 +26,7 @@ macro_rules! migrations {
 }
 
 const ALL: &[Migration] =
-    migrations!["0001_runs", "0002_accounts", "0003_stock", "0004_orders", "0005_order_parts",];
+    migrations!["0001_runs", "0002_accounts", "0003_stock", "0004_orders", "0005_order_parts", "0006_plans",];
 
 const BOOK: &str = "create table schema_migrations (
     version         integer primary key,
@@ -164,7 +164,7 @@ mod tests {
     use crate::store::{Lane, Store, connection};
 
     /// A row or more for each table a migration makes, put in before the next one is applied.
-    const ROWS: [&str; 5] = [
+    const ROWS: [&str; 6] = [
         "insert into session values (1, '0.1.0', 1, 2, null);
          insert into flags values ('halted', 5);
          insert into jobs_state values ('pull', 7);
@@ -183,6 +183,12 @@ mod tests {
          insert into stock_movements values (1, 'cm', 1, 1, 0, 's', -1, 'sale', 1, 1);
          insert into poll_cursors values ('cm', 'paid', 1);",
         "insert into order_parts values ('cm', 1, 1, 'paid', 1, 2, 'EUR', 5, null);",
+        "insert into plans (job, account, made_by, created_at, expires_at, source, guards, summary)
+         values ('sync', 'cm', 1, 1, 2, '{}', '[]', '{}');
+         insert into intents (plan_id, seq, account, op, sku, title, reason) values (1, 0, 'cm', 'add', 's', 't', 'r');
+         insert into plan_held values (1, 0, 's', null, 'r', 'd');
+         insert into parked values ('cm', 1, '1 - 1 = 1');
+         insert into promotions values ('sync', 1);",
     ];
 
     fn contents(conn: &Connection) -> Vec<(String, i64)> {
@@ -254,13 +260,13 @@ mod tests {
 
     #[test]
     fn a_newer_database_is_refused_with_the_version_that_wrote_it() {
-        let (dir, path) = tampered("insert into schema_migrations values (6, '0006_x', 'x', 1, '9.8.7')");
+        let (dir, path) = tampered("insert into schema_migrations values (7, '0007_x', 'x', 1, '9.8.7')");
         std::fs::create_dir_all(dir.path().join("backups")).unwrap();
-        let copy = dir.path().join("backups/before-0006-20270101T000000Z.db");
+        let copy = dir.path().join("backups/before-0007-20270101T000000Z.db");
         std::fs::write(&copy, b"").unwrap();
         for opened in [Store::open(&path, Lane::Inline, now()), Store::open_beside(&path)] {
             let error = opened.err().unwrap();
-            assert!(matches!(&error, StoreError::Newer { found: 6, known: 5, .. }), "{error}");
+            assert!(matches!(&error, StoreError::Newer { found: 7, known: 6, .. }), "{error}");
             let words = error.to_string();
             assert!(words.contains("9.8.7") && words.contains(copy.to_str().unwrap()), "{words}");
         }
@@ -282,7 +288,7 @@ mod tests {
         let path = dir.path().join("sellerd.db");
         run_up_to(&mut connection::create(&path).unwrap(), Some(&path), now(), 3).unwrap();
         let error = Store::open_beside(&path).err().unwrap();
-        assert!(matches!(error, StoreError::Older { found: 3, known: 5, .. }), "{error}");
+        assert!(matches!(error, StoreError::Older { found: 3, known: 6, .. }), "{error}");
         Store::open(&path, Lane::Inline, now()).unwrap();
         assert!(Store::open_beside(&path).is_ok());
     }

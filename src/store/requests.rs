@@ -24,6 +24,8 @@ pub struct NewRequest {
     pub class: RequestClass,
     /// 1 for the first attempt.
     pub attempt: u32,
+    /// Whether it may change something at the marketplace.
+    pub writes: bool,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -54,6 +56,8 @@ pub struct Unanswered {
     pub method: String,
     /// The path with its variable parts named.
     pub template: String,
+    /// Whether it may have changed something.
+    pub writes: bool,
     /// When it left.
     pub at: DateTime<Utc>,
 }
@@ -61,8 +65,8 @@ pub struct Unanswered {
 /// Records a request as sent and returns its row.
 pub fn open(tx: &Tx<'_>, request: &NewRequest) -> Result<i64, StoreError> {
     let mut statement = tx.0.prepare_cached(
-        "insert into requests (account, epoch, run_id, method, template, class, attempt, state, sent_at)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'sent', ?8) returning request_id",
+        "insert into requests (account, epoch, run_id, method, template, class, attempt, writes, state, sent_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'sent', ?9) returning request_id",
     )?;
     let row = params![
         request.account.as_str(),
@@ -72,6 +76,7 @@ pub fn open(tx: &Tx<'_>, request: &NewRequest) -> Result<i64, StoreError> {
         request.template,
         request.class.as_str(),
         request.attempt,
+        request.writes,
         ms(request.at),
     ];
     Ok(statement.query_row(row, |row| row.get(0))?)
@@ -98,7 +103,7 @@ pub fn settle(tx: &Tx<'_>, id: i64, settled: &Settled) -> Result<(), StoreError>
 /// The requests that were never settled, in the order in which they left.
 pub fn unanswered(tx: &Tx<'_>) -> Result<Vec<Unanswered>, StoreError> {
     let mut statement = tx.0.prepare_cached(
-        "select request_id, account, method, template, sent_at from requests where state = 'sent'
+        "select request_id, account, method, template, writes, sent_at from requests where state = 'sent'
          order by request_id",
     )?;
     let rows = statement.query_map([], |row| {
@@ -107,7 +112,8 @@ pub fn unanswered(tx: &Tx<'_>) -> Result<Vec<Unanswered>, StoreError> {
             account: AccountName(row.get(1)?),
             method: row.get(2)?,
             template: row.get(3)?,
-            at: time(row, 4)?,
+            writes: row.get::<_, bool>(4)?,
+            at: time(row, 5)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -127,7 +133,7 @@ pub fn mark_lost(tx: &Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<(), StoreEr
 pub fn mark_reads_lost(tx: &Tx<'_>, run: RunId, now: DateTime<Utc>) -> Result<(), StoreError> {
     tx.0.prepare_cached(
         "update requests set state = 'lost', settled_at = ?2
-         where run_id = ?1 and state = 'sent' and method = 'GET'",
+         where run_id = ?1 and state = 'sent' and writes = 0",
     )?
     .execute(params![run.0, ms(now)])?;
     Ok(())
@@ -164,6 +170,7 @@ mod tests {
             template: "stock/{start}".to_owned(),
             class: RequestClass::Stock,
             attempt: 1,
+            writes: false,
             at: now(),
         }
     }
@@ -199,7 +206,9 @@ mod tests {
         let conn = scratch();
         let tx = Tx(&conn);
         let read = open(&tx, &request(Some(RunId(1)))).unwrap();
-        let write = open(&tx, &NewRequest { method: "PUT".to_owned(), ..request(Some(RunId(1))) }).unwrap();
+        let write =
+            open(&tx, &NewRequest { method: "PUT".to_owned(), writes: true, ..request(Some(RunId(1))) })
+                .unwrap();
         let other = open(&tx, &request(Some(RunId(2)))).unwrap();
         mark_reads_lost(&tx, RunId(1), now()).unwrap();
         assert_eq!(state(&tx, read), ("lost".to_owned(), None));

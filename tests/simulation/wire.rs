@@ -129,5 +129,5 @@ async fn deliver(answer: Answer) -> Result<WireResponse, WireError> {
 }
 
 fn error(error_type: ErrorType, what: &str) -> WireError {
-    WireError { error_type, what: what.to_owned() }
+    WireError { error_type, what: what.to_owned(), unsent: false }
 }

@@ -9,7 +9,7 @@ use crate::domain::{
     Currency, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, RequestClass, StockPage, StockPart,
 };
 use crate::http::oauth1::Target;
-use crate::http::{Answer, Call, CallError, Client};
+use crate::http::{Answer, Asking, Call, CallError, Client};
 use crate::marketplace::{Capabilities, Connection, Identity, Marketplace, json};
 
 /// One Cardmarket account.
@@ -38,7 +38,7 @@ impl Cardmarket {
         class: RequestClass,
         segments: &[&str],
     ) -> Result<Answer, CallError> {
-        let call = Call { method: "GET", template, class, target: self.url(segments) };
+        let call = Call { how: Asking::Get, template, class, target: self.url(segments) };
         self.client.call(&call).await
     }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 use crate::domain::{Cadence, Currency, OrderFeed, OrderState};
 use crate::http::LimitHeaders;
 use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
-use crate::marketplace::{Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options};
+use crate::marketplace::{
+    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, Quantities, Writes,
+};
 use crate::policy::quota::WindowKind;
 
 /// What an account of it looks like in `sellerd.toml`.
@@ -29,6 +31,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     },
     profile,
     connect,
+    connect_writing: None,
 };
 
 /// The allowance is renewed at midnight in Berlin (cardmarket.md 7).
@@ -37,7 +40,16 @@ const WINDOW: WindowKind = WindowKind::Day(chrono_tz::Europe::Berlin);
 /// Articles and orders come in pages of 100, whatever is asked for (cardmarket.md 8.1).
 const PAGE: u64 = 100;
 
-const CAPABILITIES: Capabilities = Capabilities { order_feeds: &FEEDS, pages_shift: true };
+const CAPABILITIES: Capabilities = Capabilities { order_feeds: &FEEDS, pages_shift: true, writes: WRITES };
+
+const WRITES: Writes = Writes {
+    batch: 100,
+    quantities: Quantities::Relative,
+    whole_listing: false,
+    visibility_lag: Duration::ZERO,
+    natural_sku: "cm:",
+    zero_is_final: false,
+};
 
 /// Lists of orders by state (cardmarket.md 9.7). An order that leaves `bought` or `paid` is followed by its number, so
 /// `sent` is only needed for orders that passed both unseen, and the lists that grow without bound only after a gap.

@@ -8,7 +8,7 @@ use crate::domain::{
     Currency, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, RequestClass, StockPage, StockPart,
 };
 use crate::http::oauth1::Target;
-use crate::http::{Answer, Call, CallError, Client};
+use crate::http::{Answer, Asking, Call, CallError, Client};
 use crate::marketplace::{Capabilities, Connection, Identity, Marketplace, json};
 
 /// One Trade Me account.
@@ -38,7 +38,7 @@ impl TradeMe {
         class: RequestClass,
         target: Target,
     ) -> Result<Answer, CallError> {
-        self.client.call(&Call { method: "GET", template, class, target }).await
+        self.client.call(&Call { how: Asking::Get, template, class, target }).await
     }
 
     /// One page of a list of ours.

@@ -13,7 +13,9 @@ use std::time::Duration;
 use crate::domain::{Cadence, Currency, OrderFeed};
 use crate::http::LimitHeaders;
 use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
-use crate::marketplace::{Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options};
+use crate::marketplace::{
+    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, Quantities, Writes,
+};
 use crate::policy::quota::WindowKind;
 
 /// What an account of it looks like in `sellerd.toml`.
@@ -35,12 +37,22 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     limit_headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour },
     profile,
     connect,
+    connect_writing: None,
 };
 
 const SIGNATURE: &str = "signature";
 const PLAINTEXT: &str = "plaintext";
 
-const CAPABILITIES: Capabilities = Capabilities { order_feeds: &FEEDS, pages_shift: true };
+const CAPABILITIES: Capabilities = Capabilities { order_feeds: &FEEDS, pages_shift: true, writes: WRITES };
+
+const WRITES: Writes = Writes {
+    batch: 1,
+    quantities: Quantities::Absolute,
+    whole_listing: true,
+    visibility_lag: Duration::from_secs(90),
+    natural_sku: "tm:",
+    zero_is_final: true,
+};
 
 /// Spans of time that overlap (trademe.md 10.4 and 21.4): a sale shows up within the hour, what buyers and sellers
 /// change later in the longer spans, and those also close the gap of an outage. A purchase that is in none of them

@@ -187,7 +187,13 @@ fn account(
         request_timeout: Duration::from_secs(30),
     });
     let base = Target::new(DESCRIPTOR.base_url).unwrap();
-    let market = (DESCRIPTOR.connect)(Connection { base, currency: Currency::NZD, options, client });
+    let market = (DESCRIPTOR.connect)(Connection {
+        base,
+        currency: Currency::NZD,
+        options,
+        templates: Arc::default(),
+        client,
+    });
     (market, asked)
 }
 

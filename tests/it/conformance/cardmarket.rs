@@ -29,7 +29,8 @@ pub fn bodies(sandbox: &Sandbox, resources: &[&[&str]]) -> Vec<String> {
     let base = Target::new(&sandbox.base_url()).expect("a URL").segment("output.json");
     let ask = async |segments: &[&str]| {
         let target = segments.iter().fold(base.clone(), |url, segment| url.segment(segment));
-        let call = Call { method: "GET", template: "any", class: RequestClass::Orders, target };
+        let call =
+            Call { how: sellerd::http::Asking::Get, template: "any", class: RequestClass::Orders, target };
         let answer = client.call(&call).await.expect("it answers");
         String::from_utf8(answer.response.body).expect("text")
     };

@@ -49,5 +49,6 @@ pub fn market(name: &str, base_url: &str, keys: &Keys, options: Options) -> Box<
         currency: marketplace.currency,
         client: client(marketplace, keys, &options),
         options,
+        templates: Arc::default(),
     })
 }
