@@ -100,7 +100,7 @@ pub struct Descriptor {
     /// Makes an account of it usable to look at.
     pub connect: fn(Connection) -> Box<dyn Marketplace>,
     /// Makes an account of it usable to change; `None` where that is not possible yet.
-    pub connect_writing: Option<fn(Connection<WritingClient>) -> Box<dyn Writer>>,
+    pub connect_writing: Option<ConnectWriting>,
     /// The key that sets the limit, for example `daily_limit`.
     pub limit_key: &'static str,
     /// The limit, unless that key or the marketplace itself says otherwise.
@@ -112,6 +112,9 @@ pub struct Descriptor {
     /// What the four credentials are called on its pages, in the order of the secrets file.
     pub credential_names: [&'static str; 4],
 }
+
+/// Makes an account usable to change.
+pub type ConnectWriting = fn(Connection<WritingClient>) -> Box<dyn Writer>;
 
 /// What a marketplace is made usable with.
 pub struct Connection<C = Client> {
