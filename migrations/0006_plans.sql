@@ -4,9 +4,7 @@
 alter table requests add column writes integer not null default 0;
 update requests set writes = 1 where method <> 'GET';
 
--- A plan never changes once it is made; only its state does: `planned`, `pending` (a guard holds it, or nobody has
--- applied it yet), `applying`, `applied`, `expired` or `superseded`. `guards`, `summary`, `source` and `accepted` are
--- JSON.
+-- A plan never changes once it is made; only its state does. `guards`, `summary`, `source` and `accepted` are JSON.
 create table plans (
     plan_id       integer primary key autoincrement,
     job           text    not null,
@@ -76,6 +74,9 @@ create table promotions (
     job         text    primary key,
     promoted_at integer not null
 ) strict, without rowid;
+
+-- What was sold of a thing since its listing was read is the difference of two sums.
+create index stock_movements_by_sku on stock_movements (account, sku);
 
 -- Readings that a person has confirmed: the shop really is as empty or as small as they show it.
 alter table snapshots add column believed_at integer;

@@ -9,7 +9,9 @@ use crate::domain::{AccountName, ErrorType};
 use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal};
 use crate::policy::access::{Access, AccessState};
 use crate::policy::quota::{self, WindowKind};
-use crate::store::{Store, StoreError, Tx, accounts, flags, leases, problems, quotas, requests};
+use crate::store::{
+    Store, StoreError, Tx, accounts, flags, intents, leases, parked, problems, quotas, requests,
+};
 
 /// Guards one account.
 #[derive(Clone)]
@@ -89,6 +91,9 @@ impl StoreGate {
         if outgoing.writes && flags::halted(tx)?.is_some() {
             return Ok(Err(Refusal::Halted));
         }
+        if let Some(parked) = parked::get(tx, &self.account)?.filter(|_| outgoing.writes) {
+            return Ok(Err(Refusal::Parked(parked.arithmetic)));
+        }
         let clock_offset_ms = accounts::clock_offset_ms(tx, &self.account)?;
         let by_clock = now + TimeDelta::milliseconds(clock_offset_ms);
         let theirs = self.reckoning.theirs(now, by_clock, self.clock.elapsed());
@@ -111,7 +116,9 @@ impl StoreGate {
             writes: outgoing.writes,
             at: now,
         };
-        Ok(Ok(Pass { request_id: requests::open(tx, &request)?, clock_offset_ms }))
+        let request_id = requests::open(tx, &request)?;
+        intents::mark_sent(tx, &outgoing.intents, request_id, now)?;
+        Ok(Ok(Pass { request_id, clock_offset_ms }))
     }
 
     /// The attempt, the quota from its headers, the clock offset and the access. Returns a change of access.

@@ -13,7 +13,7 @@ use super::accounts::{Accounts, Shared};
 use crate::config::{Job, Overlap};
 use crate::domain::{ErrorType, JobName, Outcome, RunId, Trigger};
 use crate::jobs::{self, Context, JobError, Report};
-use crate::store::{StoreError, jobs as job_state, requests, runs, session, snapshots};
+use crate::store::{StoreError, intents, jobs as job_state, requests, runs, session, snapshots};
 use crate::telemetry;
 
 /// Starts runs and knows which are going on. Clones are the same runner.
@@ -221,6 +221,7 @@ impl Runner {
             // What it was doing when it failed, took too long or was stopped.
             requests::mark_reads_lost(tx, run, at)?;
             snapshots::abandon_of(tx, run, at)?;
+            intents::drop_pending(tx, Some(run), at)?;
             let end = runs::RunEnd { requests: requests::count_for_run(tx, run)?, ..end };
             runs::finish(tx, run, &end, at)?;
             session::touch(tx, at)?;

@@ -8,7 +8,7 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::{ErrorType, Outcome};
 use crate::planning::recovery::{Repair, Wreckage, repairs};
-use crate::store::{self, Lane, Store, StoreError, Tx, requests, runs, session, snapshots};
+use crate::store::{self, Lane, Store, StoreError, Tx, intents, plans, requests, runs, session, snapshots};
 
 /// What the machine gives: its time, and where the database works. Under simulation both are other values.
 #[derive(Clone)]
@@ -92,7 +92,7 @@ fn repair(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<Vec<runs::RunRow>, StoreErr
     let open_runs = runs::left_open(tx)?;
     let wreckage = Wreckage {
         open_runs: open_runs.iter().map(|run| run.run_id).collect(),
-        unanswered: requests::unanswered(tx)?.iter().map(|r| (r.id, r.writes)).collect(),
+        unanswered: requests::unanswered(tx)?.iter().map(|r| r.id).collect(),
         open_snapshots: snapshots::left_open(tx)?.into_iter().map(|snapshot| snapshot.id).collect(),
     };
     for repair in repairs(&wreckage) {
@@ -107,11 +107,13 @@ fn repair(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<Vec<runs::RunRow>, StoreErr
                 };
                 runs::finish(tx, run, &end, now)?;
             }
-            Repair::CloseRead(id) => requests::mark_lost(tx, id, now)?,
-            Repair::KeepInDoubt(_) => {}
+            Repair::CloseRequest(id) => requests::mark_lost(tx, id, now)?,
             Repair::AbandonSnapshot(id) => snapshots::abandon(tx, id, now)?,
         }
     }
+    // What was to be sent and was not is dropped: the next plan sees what is really there.
+    intents::drop_pending(tx, None, now)?;
+    plans::end_interrupted(tx)?;
     let closed = wreckage.open_runs.iter().filter_map(|run| runs::show(tx, *run).transpose());
     closed.collect()
 }

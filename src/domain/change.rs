@@ -120,6 +120,24 @@ super::run::words! {
     }
 }
 
+super::run::words! {
+    /// Where a plan stands.
+    PlanState {
+        /// Made, and nobody has applied it.
+        Planned = "planned",
+        /// A guard holds it: a person has to accept that, or a newer plan takes its place.
+        Pending = "pending",
+        /// A run is at it.
+        Applying = "applying",
+        /// It was applied, all of it or what could be.
+        Applied = "applied",
+        /// The run that applied it was cut off. What was done stays done; the next plan sees the rest.
+        Interrupted = "interrupted",
+        /// A newer plan of the same job has taken its place.
+        Superseded = "superseded",
+    }
+}
+
 /// The shape of an offer in JSON and in the database.
 #[derive(Serialize, Deserialize)]
 struct OfferShape {

@@ -7,8 +7,8 @@ use crate::domain::RunId;
 pub struct Wreckage {
     /// Runs that have no end.
     pub open_runs: Vec<RunId>,
-    /// Requests without an answer: their row, and whether they may have changed something.
-    pub unanswered: Vec<(i64, bool)>,
+    /// Requests without an answer.
+    pub unanswered: Vec<i64>,
     /// Readings of a stock that were not finished.
     pub open_snapshots: Vec<i64>,
 }
@@ -18,10 +18,9 @@ pub struct Wreckage {
 pub enum Repair {
     /// The run ends as `interrupted`.
     InterruptRun(RunId),
-    /// A read whose answer was lost changed nothing; it is closed.
-    CloseRead(i64),
-    /// A write whose answer was lost stays in doubt until what it aimed at has been read back.
-    KeepInDoubt(i64),
+    /// Nobody waits for the answer any more. If it was a write, its intents stay in doubt until what they aimed at has
+    /// been read back.
+    CloseRequest(i64),
     /// Half a reading says nothing about what it does not show; it is closed as incomplete.
     AbandonSnapshot(i64),
 }
@@ -29,10 +28,7 @@ pub enum Repair {
 /// The repairs, in the order in which they are made.
 pub fn repairs(wreckage: &Wreckage) -> Vec<Repair> {
     let runs = wreckage.open_runs.iter().map(|run| Repair::InterruptRun(*run));
-    let requests = wreckage.unanswered.iter().map(|(id, writes)| match writes {
-        true => Repair::KeepInDoubt(*id),
-        false => Repair::CloseRead(*id),
-    });
+    let requests = wreckage.unanswered.iter().map(|id| Repair::CloseRequest(*id));
     let snapshots = wreckage.open_snapshots.iter().map(|id| Repair::AbandonSnapshot(*id));
     runs.chain(requests).chain(snapshots).collect()
 }
@@ -47,16 +43,13 @@ mod tests {
     }
 
     #[test]
-    fn an_unanswered_read_is_closed_and_an_unanswered_write_stays_in_doubt() {
-        let wreckage = Wreckage {
-            open_runs: vec![RunId(4)],
-            unanswered: vec![(7, false), (8, true)],
-            open_snapshots: vec![2],
-        };
+    fn what_was_left_open_is_closed_in_its_order() {
+        let wreckage =
+            Wreckage { open_runs: vec![RunId(4)], unanswered: vec![7, 8], open_snapshots: vec![2] };
         let expected = [
             Repair::InterruptRun(RunId(4)),
-            Repair::CloseRead(7),
-            Repair::KeepInDoubt(8),
+            Repair::CloseRequest(7),
+            Repair::CloseRequest(8),
             Repair::AbandonSnapshot(2),
         ];
         assert_eq!(repairs(&wreckage), expected);

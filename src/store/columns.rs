@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::types::Type;
 use rusqlite::{Error, Row};
 use serde::Serializer;
+use serde_json::value::RawValue;
 
 /// A time as its column keeps it.
 pub(super) fn ms(at: DateTime<Utc>) -> i64 {
@@ -30,6 +31,11 @@ pub(super) fn word<T: FromStr<Err = String>>(row: &Row<'_>, column: usize) -> Re
 /// The word of a closed list in a column that may be empty.
 pub(super) fn word_opt<T: FromStr<Err = String>>(row: &Row<'_>, column: usize) -> Result<Option<T>, Error> {
     row.get_ref(column)?.as_str_or_null()?.map(|text| parsed(column, text)).transpose()
+}
+
+/// The JSON in a column. Text that is none is damage: only this room writes it.
+pub(super) fn raw(row: &Row<'_>, column: usize) -> Result<Box<RawValue>, Error> {
+    RawValue::from_string(row.get(column)?).map_err(|why| wrong_text(column, why.to_string()))
 }
 
 /// A text that is not what its column holds.

@@ -84,6 +84,32 @@ pub fn put(
     Ok(counts)
 }
 
+/// Lends the account's listings in the order of their SKUs, those of one SKU in the order in which they were first
+/// seen. They are read one by one, however many there are; an error ends them and is returned.
+pub fn by_sku<T>(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    f: impl FnOnce(&mut dyn Iterator<Item = ListingRow>) -> T,
+) -> Result<T, StoreError> {
+    let mut statement = tx.0.prepare_cached(&format!(
+        "select {COLUMNS} from listings where account = ?1 order by sku, first_seen_at, listing_id"
+    ))?;
+    let mut failed = None;
+    let mut rows = statement.query_map([account.as_str()], listing_of)?;
+    let mut listings = std::iter::from_fn(|| match rows.next()? {
+        Ok(listing) => Some(listing),
+        Err(error) => {
+            failed = Some(error);
+            None
+        }
+    });
+    let result = f(&mut listings);
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(result),
+    }
+}
+
 /// Hands over the number of every listing of the account, ascending.
 pub fn ids(
     tx: &Tx<'_>,
@@ -164,10 +190,9 @@ pub fn each(
     account: Option<&AccountName>,
     mut f: impl FnMut(ListingRow) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let mut statement = tx.0.prepare_cached(
-        "select account, listing_id, sku, title, quantity, price_minor, currency, attributes, in_carts
-         from listings where ?1 is null or account = ?1 order by account, listing_id",
-    )?;
+    let mut statement = tx.0.prepare_cached(&format!(
+        "select {COLUMNS} from listings where ?1 is null or account = ?1 order by account, listing_id"
+    ))?;
     let mut rows = statement.query([account.map(AccountName::as_str)])?;
     while let Some(row) = rows.next()? {
         f(listing_of(row)?)?;
@@ -353,6 +378,9 @@ fn not_seen(
 fn as_count(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
+
+const COLUMNS: &str =
+    "account, listing_id, sku, title, quantity, price_minor, currency, attributes, in_carts";
 
 fn listing_of(row: &Row<'_>) -> rusqlite::Result<ListingRow> {
     let attributes = RawValue::from_string(row.get(7)?);

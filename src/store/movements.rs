@@ -59,6 +59,30 @@ pub fn count(tx: &Tx<'_>, account: Option<&AccountName>) -> Result<i64, StoreErr
     Ok(statement.query_row([account.map(AccountName::as_str)], |row| row.get(0))?)
 }
 
+/// What the movements of a SKU at an account add up to: minus two when two copies were sold there.
+pub fn net(tx: &Tx<'_>, account: &AccountName, sku: &Sku) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select coalesce(sum(delta), 0) from stock_movements where account = ?1 and sku = ?2",
+    )?;
+    Ok(statement.query_row(params![account.as_str(), sku.as_str()], |row| row.get(0))?)
+}
+
+/// The newest movement of an account; 0 while there is none. What is recorded later has a higher number.
+pub fn newest(tx: &Tx<'_>, account: &AccountName) -> Result<i64, StoreError> {
+    let mut statement =
+        tx.0.prepare_cached("select coalesce(max(movement_id), 0) from stock_movements where account = ?1")?;
+    Ok(statement.query_row([account.as_str()], |row| row.get(0))?)
+}
+
+/// The SKUs of which an account has moved something since the movement `after`.
+pub fn skus_after(tx: &Tx<'_>, account: &AccountName, after: i64) -> Result<Vec<Sku>, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select distinct sku from stock_movements where movement_id > ?2 and account = ?1 order by sku",
+    )?;
+    let rows = statement.query_map(params![account.as_str(), after], |row| Ok(Sku(row.get(0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Hands over the movements of one account or of all, in the order in which they were recorded.
 pub fn each(
     tx: &Tx<'_>,

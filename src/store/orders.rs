@@ -132,6 +132,39 @@ pub fn set_state(
     Ok(())
 }
 
+/// A line that was sold, as far as a count of the seller's shelf has to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoldLine {
+    /// The seller's key.
+    pub sku: Sku,
+    /// When the buyer bought, as far as the marketplace says.
+    pub placed_at: Option<DateTime<Utc>>,
+    /// Copies.
+    pub quantity: i64,
+}
+
+/// Hands over the lines of an account's orders that were placed after `since`, or nobody knows when, and were not
+/// called off.
+pub fn sold_since(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    since: DateTime<Utc>,
+    mut f: impl FnMut(SoldLine) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select l.sku, coalesce(p.placed_at, o.placed_at), l.quantity from orders o
+         join order_lines l on l.account = o.account and l.order_id = o.order_id
+         left join order_parts p on p.account = l.account and p.order_id = l.order_id and p.line_id = l.line_id
+         where o.account = ?1 and coalesce(p.state, o.state) <> 'cancelled'
+            and (coalesce(p.placed_at, o.placed_at) is null or coalesce(p.placed_at, o.placed_at) > ?2)",
+    )?;
+    let mut rows = statement.query(params![account.as_str(), ms(since)])?;
+    while let Some(row) = rows.next()? {
+        f(SoldLine { sku: Sku(row.get(0)?), placed_at: time_opt(row, 1)?, quantity: row.get(2)? })?;
+    }
+    Ok(())
+}
+
 /// What the movements of each line of an order add up to; a line without any is not in it.
 pub fn line_nets(tx: &Tx<'_>, account: &AccountName, id: OrderId) -> Result<Vec<LineNet>, StoreError> {
     let mut statement = tx.0.prepare_cached(

@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub rows: i64,
     /// Rows that could not be read.
     pub complaints: i64,
+    /// When a person confirmed that the shop really is as this shows it.
+    pub believed_at: Option<DateTime<Utc>>,
 }
 
 /// Begins a reading.
@@ -83,6 +85,29 @@ pub fn last_to_end(tx: &Tx<'_>, account: &AccountName) -> Result<Option<Snapshot
     Ok(statement.query_row([account.as_str()], snapshot_of).optional()?)
 }
 
+/// The account's readings that came to their end, newest first.
+pub fn recent(tx: &Tx<'_>, account: &AccountName, limit: usize) -> Result<Vec<Snapshot>, StoreError> {
+    let mut statement = tx.0.prepare_cached(&format!(
+        "select {COLUMNS} from snapshots where account = ?1 and finished_at is not null
+         order by snapshot_id desc limit ?2"
+    ))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![account.as_str(), limit], snapshot_of)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A person confirms the newest reading of an account: the shop really is as it shows it. Returns it, if there is one.
+pub fn believe(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    now: DateTime<Utc>,
+) -> Result<Option<Snapshot>, StoreError> {
+    let Some(newest) = recent(tx, account, 1)?.into_iter().next() else { return Ok(None) };
+    tx.0.prepare_cached("update snapshots set believed_at = ?2 where snapshot_id = ?1")?
+        .execute(params![newest.id, ms(now)])?;
+    Ok(Some(Snapshot { believed_at: Some(now), ..newest }))
+}
+
 /// The readings without an end: after a start, those that a crash cut off.
 pub fn left_open(tx: &Tx<'_>) -> Result<Vec<Snapshot>, StoreError> {
     let mut statement = tx.0.prepare_cached(&format!(
@@ -101,7 +126,8 @@ pub fn prune(tx: &Tx<'_>, before: DateTime<Utc>) -> Result<usize, StoreError> {
     Ok(statement.execute([ms(before)])?)
 }
 
-const COLUMNS: &str = "snapshot_id, account, started_at, finished_at, complete, rows, complaints";
+const COLUMNS: &str =
+    "snapshot_id, account, started_at, finished_at, complete, rows, complaints, believed_at";
 
 fn snapshot_of(row: &Row<'_>) -> rusqlite::Result<Snapshot> {
     Ok(Snapshot {
@@ -112,6 +138,7 @@ fn snapshot_of(row: &Row<'_>) -> rusqlite::Result<Snapshot> {
         complete: row.get::<_, i64>(4)? != 0,
         rows: row.get(5)?,
         complaints: row.get(6)?,
+        believed_at: time_opt(row, 7)?,
     })
 }
 

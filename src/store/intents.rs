@@ -1,0 +1,312 @@
+//! The changes of plans, and what became of each. An intent is recorded before anything is sent for it, and it stays
+//! `sent` until an answer or a read has shown what it did.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Row, params};
+
+use super::columns::{ms, word, wrong_text};
+use super::{StoreError, Tx};
+use crate::domain::{
+    AccountName, Change, Intent, IntentId, IntentState, ListingId, Offer, PlanId, RunId, Sku,
+};
+
+/// How an intent ended, or what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Where it stands.
+    pub state: IntentState,
+    /// What the marketplace said or what was found.
+    pub message: Option<String>,
+    /// The listing's number now, where it is another one or a new one.
+    pub new_listing_id: Option<ListingId>,
+}
+
+/// Records the changes of a plan as `planned`, in their order.
+pub(super) fn add(
+    tx: &Tx<'_>,
+    plan: PlanId,
+    account: &AccountName,
+    changes: &[Change],
+    net_of: &dyn Fn(&Sku) -> i64,
+) -> Result<(), StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "insert into intents (plan_id, seq, account, op, sku, listing_id, title, before, after, reason, base_net)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
+    for (seq, change) in changes.iter().enumerate() {
+        statement.execute(params![
+            plan.0,
+            seq as i64,
+            account.as_str(),
+            change.op.as_str(),
+            change.sku.as_str(),
+            change.listing_id.map(|id| id.0),
+            change.title,
+            json(&change.before)?,
+            json(&change.after)?,
+            change.reason,
+            net_of(&change.sku),
+        ])?;
+    }
+    Ok(())
+}
+
+/// Hands over the intents of a plan, in its order.
+pub fn of_plan(
+    tx: &Tx<'_>,
+    plan: PlanId,
+    f: impl FnMut(Intent) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    each(tx, "plan_id = ?1 order by seq", params![plan.0], f)
+}
+
+/// Hands over the intents that a run has sent, in the order of their plan.
+pub fn of_run(
+    tx: &Tx<'_>,
+    run: RunId,
+    f: impl FnMut(Intent) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    each(tx, "run_id = ?1 order by plan_id, seq", params![run.0], f)
+}
+
+/// The account's intents that left and have no answer.
+pub fn in_doubt(tx: &Tx<'_>, account: &AccountName) -> Result<Vec<Intent>, StoreError> {
+    let mut found = Vec::new();
+    each(tx, "account = ?1 and state = 'sent' order by intent_id", params![account.as_str()], |intent| {
+        found.push(intent);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The accounts with intents in doubt, and of how many.
+pub fn accounts_in_doubt(tx: &Tx<'_>) -> Result<BTreeMap<AccountName, i64>, StoreError> {
+    let mut statement =
+        tx.0.prepare_cached("select account, count(*) from intents where state = 'sent' group by account")?;
+    let rows = statement.query_map([], |row| Ok((AccountName(row.get(0)?), row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The SKUs of an account of which something is in doubt or parked: nothing is planned for them.
+pub fn skus_in_doubt(tx: &Tx<'_>, account: &AccountName) -> Result<Vec<Sku>, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select distinct sku from intents where account = ?1 and state in ('sent', 'parked') order by sku",
+    )?;
+    let rows = statement.query_map([account.as_str()], |row| Ok(Sku(row.get(0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A run begins to apply a plan: what is planned is pending.
+pub fn begin(tx: &Tx<'_>, plan: PlanId, run: RunId) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "update intents set state = 'pending', run_id = ?2 where plan_id = ?1 and state = 'planned'",
+    )?
+    .execute(params![plan.0, run.0])?;
+    Ok(())
+}
+
+/// They leave with this request. Called in the transaction that lets it out.
+pub fn mark_sent(tx: &Tx<'_>, ids: &[IntentId], request: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "update intents set state = 'sent', request_id = ?2, sent_at = ?3
+         where intent_id = ?1 and state in ('pending', 'sent')",
+    )?;
+    for id in ids {
+        if statement.execute(params![id.0, request, ms(now)])? != 1 {
+            return Err(StoreError::Internal(format!("intent {id} was to be sent and is not pending")));
+        }
+    }
+    Ok(())
+}
+
+/// Writes down what became of an intent. A new number of a listing goes to the other pending intents of it, too.
+pub fn settle(tx: &Tx<'_>, id: IntentId, settled: &Settled, now: DateTime<Utc>) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "update intents set state = ?2, message = ?3, new_listing_id = ?4, settled_at = ?5 where intent_id = ?1",
+    )?
+    .execute(params![
+        id.0,
+        settled.state.as_str(),
+        settled.message,
+        settled.new_listing_id.map(|id| id.0),
+        ms(now),
+    ])?;
+    Ok(())
+}
+
+/// Drops what was never sent, of one run or of all: the next plan sees what is really there.
+pub fn drop_pending(tx: &Tx<'_>, run: Option<RunId>, now: DateTime<Utc>) -> Result<usize, StoreError> {
+    Ok(tx
+        .0
+        .prepare_cached(
+            "update intents set state = 'dropped', settled_at = ?2
+             where state = 'pending' and (?1 is null or run_id = ?1)",
+        )?
+        .execute(params![run.map(|run| run.0), ms(now)])?)
+}
+
+/// How many intents of a plan stand where.
+pub fn states(tx: &Tx<'_>, plan: PlanId) -> Result<BTreeMap<IntentState, i64>, StoreError> {
+    let mut statement =
+        tx.0.prepare_cached("select state, count(*) from intents where plan_id = ?1 group by state")?;
+    let rows = statement.query_map([plan.0], |row| Ok((word(row, 0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many items of an account were changed since.
+pub fn done_since(tx: &Tx<'_>, account: &AccountName, since: DateTime<Utc>) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select count(distinct sku) from intents where account = ?1 and state = 'done' and settled_at >= ?2",
+    )?;
+    Ok(statement.query_row(params![account.as_str(), ms(since)], |row| row.get(0))?)
+}
+
+fn each(
+    tx: &Tx<'_>,
+    which: &str,
+    params: &[&dyn rusqlite::ToSql],
+    mut f: impl FnMut(Intent) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut statement = tx.0.prepare_cached(&format!(
+        "select intent_id, seq, op, sku, listing_id, title, before, after, reason, base_net, state, message,
+            new_listing_id from intents where {which}"
+    ))?;
+    let mut rows = statement.query(params)?;
+    while let Some(row) = rows.next()? {
+        f(intent_of(row)?)?;
+    }
+    Ok(())
+}
+
+fn intent_of(row: &Row<'_>) -> rusqlite::Result<Intent> {
+    Ok(Intent {
+        id: IntentId(row.get(0)?),
+        seq: row.get(1)?,
+        change: Change {
+            op: word(row, 2)?,
+            sku: Sku(row.get(3)?),
+            listing_id: row.get::<_, Option<i64>>(4)?.map(ListingId),
+            title: row.get(5)?,
+            before: offer(row, 6)?,
+            after: offer(row, 7)?,
+            reason: row.get(8)?,
+        },
+        base_net: row.get(9)?,
+        state: word(row, 10)?,
+        message: row.get(11)?,
+        new_listing_id: row.get::<_, Option<i64>>(12)?.map(ListingId),
+    })
+}
+
+fn offer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Offer>> {
+    let text = row.get_ref(column)?.as_str_or_null()?;
+    text.map(|text| serde_json::from_str(text).map_err(|e| wrong_text(column, e.to_string()))).transpose()
+}
+
+fn json(offer: &Option<Offer>) -> Result<Option<String>, StoreError> {
+    let text = offer.as_ref().map(serde_json::to_string).transpose();
+    text.map_err(|e| StoreError::Internal(format!("an offer that is no JSON: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Currency, Money, Operation, PlanState};
+    use crate::store::plans::{self, NewPlan};
+    use crate::store::testing::{now, scratch};
+
+    fn raw(text: &str) -> Box<serde_json::value::RawValue> {
+        serde_json::value::RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    fn change(sku: &str, from: i64, to: i64) -> Change {
+        let offer = |quantity| Offer {
+            quantity,
+            in_carts: 0,
+            price: Money { minor: 250, currency: Currency::EUR },
+            attributes: "{}".to_owned(),
+        };
+        Change {
+            op: Operation::Quantity,
+            sku: sku.into(),
+            listing_id: Some(ListingId(7)),
+            title: "Card".to_owned(),
+            before: Some(offer(from)),
+            after: Some(offer(to)),
+            reason: "the source says so".to_owned(),
+        }
+    }
+
+    fn plan(tx: &Tx<'_>, changes: &[Change]) -> PlanId {
+        let new = NewPlan {
+            job: "sync".into(),
+            account: "cm".into(),
+            made_by: RunId(1),
+            created_at: now(),
+            expires_at: now(),
+            base_snapshot: None,
+            undo_of: None,
+            source: raw("{}"),
+            guards: raw("[]"),
+            summary: raw("{}"),
+            state: PlanState::Planned,
+        };
+        plans::add(tx, &new, changes, &|_| -3, &[]).unwrap()
+    }
+
+    fn states_of(tx: &Tx<'_>, id: PlanId) -> Vec<IntentState> {
+        let mut states = Vec::new();
+        of_plan(tx, id, |intent| {
+            states.push(intent.state);
+            Ok(())
+        })
+        .unwrap();
+        states
+    }
+
+    #[test]
+    fn what_was_sent_stays_in_doubt_until_it_is_settled_and_what_was_not_is_dropped() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let changes = [change("a", 3, 1), change("b", 1, 2), change("c", 5, 6)];
+        let id = plan(&tx, &changes);
+        begin(&tx, id, RunId(2)).unwrap();
+        let mut all = Vec::new();
+        of_plan(&tx, id, |intent| {
+            all.push(intent);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(all[0].change, changes[0]);
+        assert_eq!(all[0].base_net, -3);
+        mark_sent(&tx, &[all[0].id, all[1].id], 9, now()).unwrap();
+        mark_sent(&tx, &[all[0].id], 10, now()).unwrap();
+        let done = Settled { state: IntentState::Done, message: None, new_listing_id: Some(ListingId(8)) };
+        settle(&tx, all[0].id, &done, now()).unwrap();
+        assert!(mark_sent(&tx, &[all[0].id], 11, now()).is_err(), "it is done");
+        assert_eq!(drop_pending(&tx, None, now()).unwrap(), 1);
+        assert_eq!(states_of(&tx, id), [IntentState::Done, IntentState::Sent, IntentState::Dropped]);
+        let doubted = in_doubt(&tx, &"cm".into()).unwrap();
+        assert_eq!(doubted.iter().map(|i| i.id).collect::<Vec<_>>(), [all[1].id]);
+        assert_eq!(skus_in_doubt(&tx, &"cm".into()).unwrap(), [Sku::from("b")]);
+        assert_eq!(accounts_in_doubt(&tx).unwrap().into_iter().collect::<Vec<_>>(), [("cm".into(), 1)]);
+        assert_eq!(done_since(&tx, &"cm".into(), now()).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_plan_of_which_something_is_in_doubt_is_not_forgotten() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let (first, second) = (plan(&tx, &[change("a", 3, 1)]), plan(&tx, &[change("b", 3, 1)]));
+        plans::supersede(&tx, &"sync".into(), second).unwrap();
+        assert_eq!(plans::get(&tx, first).unwrap().unwrap().state, PlanState::Superseded);
+        begin(&tx, second, RunId(2)).unwrap();
+        mark_sent(&tx, &[IntentId(2)], 1, now()).unwrap();
+        let later = now() + chrono::TimeDelta::days(1);
+        assert_eq!(plans::prune(&tx, later, 10).unwrap(), 1);
+        assert_eq!(plans::list(&tx, None, None).unwrap().len(), 1);
+        assert_eq!(states(&tx, second).unwrap().into_iter().collect::<Vec<_>>(), [(IntentState::Sent, 1)]);
+    }
+}
