@@ -117,6 +117,14 @@ mod tests {
     }
 
     #[test]
+    fn a_body_as_deep_as_it_can_be_is_no_danger() {
+        let deep = "<a>".repeat(300_000);
+        assert!(items(deep.as_bytes()).is_err());
+        let closed = format!("<request><article>{deep}{}</article></request>", "</a>".repeat(300_000));
+        assert!(items(closed.as_bytes()).is_ok());
+    }
+
+    #[test]
     fn a_request_has_from_one_to_a_hundred_articles() {
         for (many, fits) in [(0, false), (1, true), (100, true), (101, false)] {
             let body = format!("<request>{}</request>", "<article/>".repeat(many));
