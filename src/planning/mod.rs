@@ -3,3 +3,5 @@
 pub mod intake;
 pub mod observe;
 pub mod recovery;
+pub mod shape;
+pub mod trust;
