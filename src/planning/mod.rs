@@ -2,4 +2,7 @@
 
 pub mod intake;
 pub mod observe;
+pub mod reconcile;
 pub mod recovery;
+pub mod shape;
+pub mod trust;

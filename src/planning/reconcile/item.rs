@@ -1,0 +1,399 @@
+//! What happens to one SKU. Everything that would change is worked out first; then one reason to leave the whole item
+//! alone is looked for, so that what is in step already is never reported as held.
+
+use std::cmp::Reverse;
+
+use super::{Absent, Circumstances, OrderKnowledge, Plan, Row, held};
+use crate::domain::{Bound, Change, Desired, Held, ListingId, Money, Offer, Operation, Sku};
+use crate::planning::trust::Trust;
+
+/// Decides about one SKU after the other.
+pub(super) struct Judge<'p, 'a> {
+    pub facts: &'p Circumstances<'a>,
+    pub plan: &'p mut Plan,
+}
+
+/// Why something is held: the word for programs and the words for people.
+type Hold = (&'static str, String);
+
+/// What would become of one SKU if nothing stood against it.
+#[derive(Default)]
+struct Draft {
+    changes: Vec<Change>,
+    held: Vec<(Option<ListingId>, Hold)>,
+}
+
+impl Judge<'_, '_> {
+    /// The source names it and it is listed.
+    pub fn named(&mut self, desired: &Desired, rows: &[Row]) {
+        let wanted = self.wanted(desired);
+        let has: i128 = rows.iter().map(|row| i128::from(row.offer.quantity)).sum();
+        let worded = desired.more.as_ref().is_some_and(|more| more.comment.is_some());
+        let priced = desired.price.is_none_or(|price| rows.iter().all(|row| row.offer.price == price));
+        if i128::from(wanted) == has && priced && !worded {
+            return;
+        }
+        let mut draft = Draft::default();
+        let counts = self.counts(desired, wanted, has, rows, &mut draft);
+        for (row, listed) in rows.iter().zip(counts) {
+            if listed != row.offer.listed() {
+                let op = if listed == 0 { Operation::Zero } else { Operation::Quantity };
+                let after =
+                    Offer { quantity: listed.saturating_add(row.offer.in_carts), ..row.offer.clone() };
+                let reason = says(desired, wanted);
+                let reason = if listed == 0 { self.with_finality(reason) } else { reason };
+                draft.changes.push(change(op, desired, row, after, reason));
+            }
+            // A listing without a copy for sale needs no price and no words.
+            if listed > 0 {
+                self.edit(desired, row, worded, &mut draft);
+            }
+        }
+        if draft.changes.is_empty() && draft.held.is_empty() {
+            return;
+        }
+        if let Some(hold) = self.stop_named(desired, rows) {
+            return self.hold(&desired.sku, only(rows), hold);
+        }
+        self.plan.changes.append(&mut draft.changes);
+        for (id, hold) in draft.held {
+            self.hold(&desired.sku, id, hold);
+        }
+    }
+
+    /// The source names it and it is not listed.
+    pub fn missing(&mut self, desired: &Desired) {
+        let wanted = self.wanted(desired);
+        if wanted == 0 {
+            return;
+        }
+        match self.draft(desired, wanted) {
+            Err(hold) => self.hold(&desired.sku, None, hold),
+            Ok(offer) => {
+                let title = desired.more.as_ref().and_then(|more| more.details.get("title"));
+                self.plan.changes.push(Change {
+                    op: Operation::Add,
+                    sku: desired.sku.clone(),
+                    listing_id: None,
+                    title: title.unwrap_or(&desired.sku.0).clone(),
+                    before: None,
+                    after: Some(offer),
+                    reason: format!("{}, and it is not listed", says(desired, wanted)),
+                });
+            }
+        }
+    }
+
+    /// It is listed and the source does not name it.
+    pub fn unnamed(&mut self, sku: &Sku, rows: &[Row]) {
+        if self.facts.absent == Absent::LeaveAlone {
+            return;
+        }
+        if let Some(hold) = self.stop_unnamed(sku, rows) {
+            return self.hold(sku, only(rows), hold);
+        }
+        for row in rows {
+            if row.offer.in_carts > 0 {
+                let detail = format!(
+                    "{} of it in buyers' carts; it is removed once they are bought or put back",
+                    copies(row.offer.in_carts)
+                );
+                self.hold(sku, Some(row.listing_id), (held::IN_CARTS, detail));
+                continue;
+            }
+            self.plan.changes.push(Change {
+                op: Operation::Remove,
+                sku: sku.clone(),
+                listing_id: Some(row.listing_id),
+                title: row.title.clone(),
+                before: Some(row.offer.clone()),
+                after: None,
+                reason: self.with_finality("the source does not name it".to_owned()),
+            });
+        }
+    }
+
+    /// The source contradicts itself.
+    pub fn named_twice(&mut self, desired: &Desired, again: usize) {
+        let detail = format!(
+            "the source names it {} times, first on line {}; each SKU may stand there once",
+            again + 1,
+            desired.line
+        );
+        self.hold(&desired.sku, None, (held::NAMED_TWICE, detail));
+    }
+
+    /// The copies that can be bought of each listing afterwards, in the order of `rows`.
+    fn counts(&self, desired: &Desired, wanted: i64, has: i128, rows: &[Row], draft: &mut Draft) -> Vec<i64> {
+        let mut counts: Vec<i64> = rows.iter().map(|row| row.offer.listed()).collect();
+        let wanted = i128::from(wanted);
+        if wanted < has {
+            let mut too_many = has - wanted;
+            let mut newest_first: Vec<usize> = (0..rows.len()).collect();
+            newest_first.sort_by_key(|&i| Reverse((rows[i].first_seen, rows[i].listing_id)));
+            for i in newest_first {
+                let gives = i64::try_from(too_many).unwrap_or(i64::MAX).min(counts[i]);
+                counts[i] -= gives;
+                too_many -= i128::from(gives);
+            }
+            if too_many > 0 {
+                let detail = format!(
+                    "{too_many} more than desired in buyers' carts, where they cannot be taken back; planned again \
+                     once they are bought or put back"
+                );
+                draft.held.push((only(rows), (held::IN_CARTS, detail)));
+            }
+        } else if wanted > has {
+            if let Some(hold) = self.stop_rise(desired) {
+                draft.held.push((only(rows), hold));
+                return counts;
+            }
+            // The listing with most copies takes them, the oldest of equal ones. It fits: the sum is `wanted` then.
+            let key = |&i: &usize| (counts[i], Reverse(rows[i].first_seen), Reverse(rows[i].listing_id));
+            if let Some(takes) = (0..rows.len()).max_by_key(key) {
+                let more = i64::try_from(wanted - has).unwrap_or(i64::MAX);
+                counts[takes] = counts[takes].saturating_add(more);
+            }
+        }
+        counts
+    }
+
+    /// Price and details of a listing.
+    fn edit(&self, desired: &Desired, row: &Row, worded: bool, draft: &mut Draft) {
+        let id = Some(row.listing_id);
+        if let Some(price) = desired.price.filter(|price| *price != row.offer.price) {
+            match out_of_bounds(desired, price) {
+                Some(hold) => draft.held.push((id, hold)),
+                None => {
+                    let after = Offer { price, ..row.offer.clone() };
+                    let reason = format!("the source says {price}");
+                    draft.changes.push(change(Operation::Price, desired, row, after, reason));
+                }
+            }
+        }
+        if !worded {
+            return;
+        }
+        match self.facts.drafting.redraft(&row.offer, desired) {
+            Ok(None) => {}
+            Ok(Some(attributes)) => {
+                let after = Offer { attributes, ..row.offer.clone() };
+                let reason = "the source has other details".to_owned();
+                draft.changes.push(change(Operation::Details, desired, row, after, reason));
+            }
+            Err(why) => draft.held.push((id, (held::CANNOT_EDIT, why))),
+        }
+    }
+
+    /// The offer of a new listing.
+    fn draft(&self, desired: &Desired, wanted: i64) -> Result<Offer, Hold> {
+        if let Some(hold) = self.stop_item(&desired.sku).or_else(|| self.stop_source(desired)) {
+            return Err(hold);
+        }
+        let Some(price) = desired.price else {
+            return Err((held::CANNOT_CREATE, "the source has no price for it".to_owned()));
+        };
+        // The reason that goes away by itself comes last.
+        if let Some(hold) = out_of_bounds(desired, price) {
+            return Err(hold);
+        }
+        let draft = self.facts.drafting.draft(&Desired { quantity: wanted, ..desired.clone() });
+        let draft = draft.map_err(|why| (held::CANNOT_CREATE, why))?;
+        self.stop_more().map_or(Ok(()), Err)?;
+        Ok(Offer { quantity: wanted, in_carts: 0, price, ..draft })
+    }
+
+    /// Why a listed item is left alone altogether.
+    fn stop_named(&self, desired: &Desired, rows: &[Row]) -> Option<Hold> {
+        let stop = self.stop_item(&desired.sku).or_else(|| self.stop_source(desired));
+        let stop = stop.or_else(|| self.stop_locked(rows));
+        let Some(price) = desired.price else { return stop };
+        let other = rows.iter().map(|row| row.offer.price).find(|other| other.currency != price.currency);
+        let stop = stop.or_else(|| {
+            let other = other?;
+            let detail = format!(
+                "listed in {} and priced in {} by the source; write the price in the currency of the listing",
+                other.currency, price.currency
+            );
+            Some((held::CURRENCY, detail))
+        });
+        let first = rows.first()?.offer.price;
+        stop.or_else(|| {
+            let other = rows.iter().map(|row| row.offer.price).find(|other| *other != first)?;
+            let detail = format!(
+                "{} listings have this SKU, at {first} and {other} for example; give them one price or a SKU each",
+                rows.len()
+            );
+            Some((held::PRICES_DIFFER, detail))
+        })
+    }
+
+    /// Why a listing that the source does not name is not removed.
+    fn stop_unnamed(&self, sku: &Sku, rows: &[Row]) -> Option<Hold> {
+        if sku.as_str().starts_with(self.facts.natural_sku) {
+            let detail =
+                "it bears no mark of yours and the source does not name it, so it is left alone".to_owned();
+            return Some((held::NO_MARK, detail));
+        }
+        let stop = self.stop_item(sku).or_else(|| self.stop_incomplete());
+        stop.or_else(|| self.stop_locked(rows))
+    }
+
+    /// What stands against any change of an item.
+    fn stop_item(&self, sku: &Sku) -> Option<Hold> {
+        if let Trust::Suspicious(why) = self.facts.trust {
+            Some((held::SNAPSHOT_DOUBTED, why.clone()))
+        } else if self.facts.in_doubt.contains(sku) {
+            let detail = "what became of an earlier change of it is not known yet; it is planned again once a read \
+                          has shown it";
+            Some((held::IN_DOUBT, detail.to_owned()))
+        } else if self.facts.moved.contains(sku) {
+            let detail =
+                "orders for it came in while the stock was read; it is planned with the next reading";
+            Some((held::ORDERS_MOVED, detail.to_owned()))
+        } else {
+            None
+        }
+    }
+
+    /// What in the source stands against any change of an item.
+    fn stop_source(&self, desired: &Desired) -> Option<Hold> {
+        let currency = self.facts.currency;
+        if let Some(price) = desired.price.filter(|price| price.currency != currency) {
+            let detail =
+                format!("the source has the price in {}, the account is in {currency}", price.currency);
+            return Some((held::CURRENCY, detail));
+        }
+        let more = desired.more.as_ref()?;
+        if let Some(mark) = more.comment.as_deref().and_then(|comment| self.mark_of(comment)) {
+            return Some(locked("the source's comment", mark));
+        }
+        if more.floor == Bound::Blank {
+            let detail = format!(
+                "line {} of the source has no floor; fill the cell or unmap the column",
+                desired.line
+            );
+            return Some((held::FLOOR_MISSING, detail));
+        }
+        None
+    }
+
+    /// A listing whose comment says: hands off.
+    fn stop_locked(&self, rows: &[Row]) -> Option<Hold> {
+        if self.facts.never_touch.is_empty() {
+            return None;
+        }
+        rows.iter().find_map(|row| {
+            let comment = self.facts.drafting.comment(&row.offer.attributes);
+            self.mark_of(&comment).map(|mark| locked("its comment", mark))
+        })
+    }
+
+    /// What stands against offering more copies of a listing.
+    fn stop_rise(&self, desired: &Desired) -> Option<Hold> {
+        let bound = desired.price.and_then(|price| out_of_bounds(desired, price));
+        bound.or_else(|| self.stop_more())
+    }
+
+    /// What stands against offering more, in a listing that is there or in a new one. An incomplete reading may lack
+    /// another listing of the same SKU, and with it copies.
+    fn stop_more(&self) -> Option<Hold> {
+        self.stop_incomplete().or_else(|| match self.facts.orders {
+            OrderKnowledge::Complete => None,
+            OrderKnowledge::Pending => {
+                let detail = "orders have not been read to the end since the stock was; it may be lower because it \
+                              was sold";
+                Some((held::ORDER_READ_PENDING, detail.to_owned()))
+            }
+        })
+    }
+
+    fn stop_incomplete(&self) -> Option<Hold> {
+        match self.facts.trust {
+            Trust::Partial(why) => Some((held::SNAPSHOT_INCOMPLETE, why.clone())),
+            Trust::Sound | Trust::Suspicious(_) => None,
+        }
+    }
+
+    /// The copies that are to be for sale: what the source says without what was sold since.
+    fn wanted(&self, desired: &Desired) -> i64 {
+        // A cancellation of an older sale is no reason to offer more than the source says.
+        let sold = self.facts.sold_since.get(&desired.sku).map_or(0, |sold| (*sold).max(0));
+        desired.quantity.saturating_sub(sold).max(0)
+    }
+
+    fn mark_of(&self, comment: &str) -> Option<&str> {
+        let marks = self.facts.never_touch.iter().map(String::as_str);
+        marks.filter(|mark| !mark.is_empty()).find(|mark| comment.starts_with(mark))
+    }
+
+    fn with_finality(&self, reason: String) -> String {
+        match self.facts.zero_is_final {
+            true => format!("{reason}; a listing that is withdrawn cannot be put back"),
+            false => reason,
+        }
+    }
+
+    fn hold(&mut self, sku: &Sku, listing_id: Option<ListingId>, (reason, detail): Hold) {
+        self.plan.held.push(Held { sku: sku.clone(), listing_id, reason: reason.to_owned(), detail });
+    }
+}
+
+/// What in the item's own bounds stands against a price.
+fn out_of_bounds(desired: &Desired, price: Money) -> Option<Hold> {
+    if price.minor <= 0 {
+        return Some((held::BELOW_FLOOR, format!("{price} is no price")));
+    }
+    let more = desired.more.as_ref()?;
+    for (bound, word, what) in
+        [(more.floor, held::BELOW_FLOOR, "floor"), (more.ceiling, held::ABOVE_CEILING, "ceiling")]
+    {
+        let Bound::At(bound) = bound else { continue };
+        if bound.currency != price.currency {
+            return Some((held::CURRENCY, format!("its {what} is {bound} and its price {price}")));
+        }
+        let beyond = match word {
+            held::BELOW_FLOOR => price.minor < bound.minor,
+            _ => price.minor > bound.minor,
+        };
+        if beyond {
+            return Some((word, format!("the source says {price}, and its own {what} is {bound}")));
+        }
+    }
+    None
+}
+
+fn change(op: Operation, desired: &Desired, row: &Row, after: Offer, reason: String) -> Change {
+    Change {
+        op,
+        sku: desired.sku.clone(),
+        listing_id: Some(row.listing_id),
+        title: row.title.clone(),
+        before: Some(row.offer.clone()),
+        after: Some(after),
+        reason,
+    }
+}
+
+fn says(desired: &Desired, wanted: i64) -> String {
+    match desired.quantity.saturating_sub(wanted) {
+        0 => format!("the source says {}", desired.quantity),
+        sold => format!("the source says {}, {sold} sold since", desired.quantity),
+    }
+}
+
+fn locked(whose: &str, mark: &str) -> Hold {
+    (held::NEVER_TOUCH, format!("{whose} begins with `{mark}`, a mark of `never_touch`"))
+}
+
+fn copies(count: i64) -> String {
+    if count == 1 { "1 copy".to_owned() } else { format!("{count} copies") }
+}
+
+/// The listing, if it is the only one of its SKU.
+fn only(rows: &[Row]) -> Option<ListingId> {
+    match rows {
+        [row] => Some(row.listing_id),
+        _ => None,
+    }
+}
