@@ -78,5 +78,9 @@ create table promotions (
 -- What was sold of a thing since its listing was read is the difference of two sums.
 create index stock_movements_by_sku on stock_movements (account, sku);
 
--- Readings that a person has confirmed: the shop really is as empty or as small as they show it.
+-- Which readings are acted upon: `sound` ones. `digest` tells whether two showed the same listings, and `believed_at`
+-- is when a person confirmed that the shop really is as empty as one shows it.
+alter table snapshots add column digest integer not null default 0;
+alter table snapshots add column sound integer not null default 0;
 alter table snapshots add column believed_at integer;
+update snapshots set sound = complete;

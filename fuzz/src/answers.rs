@@ -173,7 +173,7 @@ async fn stock(market: &dyn Marketplace) -> Result<(), CallError> {
             break;
         }
     }
-    let _ = observation.completeness(1_000, false);
+    let _ = observation.completeness();
     Ok(())
 }
 

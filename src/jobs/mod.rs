@@ -3,6 +3,7 @@
 mod housekeeping;
 mod order_poll;
 mod probe;
+mod stock;
 mod stock_pull;
 #[cfg(test)]
 mod testing;

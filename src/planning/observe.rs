@@ -23,12 +23,11 @@ pub struct Observation {
 pub enum Completeness {
     /// It shows everything there is.
     Complete,
+    /// The list changed while it was read, so that a row may have been passed over.
+    Shifted(String),
     /// Something may be missing, for this reason.
     Incomplete(String),
 }
-
-/// Below this many known listings an empty stock is believed at once.
-const BELIEVE_EMPTY_BELOW: u64 = 5;
 
 impl Observation {
     /// Takes a page in and returns its listings without those that an earlier page has shown: a list that changes
@@ -83,25 +82,19 @@ impl Observation {
         sorted(&self.in_carts)
     }
 
-    /// Judges the reading once its last page is in. `known` is how many listings were known before; `empty_before`
-    /// says that the reading before this one saw nothing either.
-    pub fn completeness(&self, known: u64, empty_before: bool) -> Completeness {
+    /// Judges the reading once its last page is in. Whether a complete one is believed is another question: see
+    /// [`super::trust`].
+    pub fn completeness(&self) -> Completeness {
         let seen = self.rows();
-        let why = if self.complaints > 0 {
-            format!("{} rows could not be read", self.complaints)
+        if self.complaints > 0 {
+            Completeness::Incomplete(format!("{} rows could not be read", self.complaints))
         } else if self.shifted || self.duplicates > 0 {
-            "the stock changed while it was read".to_owned()
+            Completeness::Shifted("the stock changed while it was read".to_owned())
         } else if let Some(total) = self.total.filter(|total| *total != seen) {
-            format!("{seen} of {total} listings were shown")
-        } else if seen == 0 && known >= BELIEVE_EMPTY_BELOW && !empty_before {
-            // Whatever lies in carts: an answer that shows nothing for sale is the one to doubt.
-            format!(
-                "the stock is suddenly empty, {known} listings were known; it is believed when seen again"
-            )
+            Completeness::Incomplete(format!("{seen} of {total} listings were shown"))
         } else {
-            return Completeness::Complete;
-        };
-        Completeness::Incomplete(why)
+            Completeness::Complete
+        }
     }
 }
 
@@ -163,24 +156,24 @@ mod tests {
     #[test]
     fn a_reading_that_shows_what_there_is_is_complete() {
         let observation = read(&[page(&[1, 2], Some(3)), page(&[3], Some(3))]);
-        assert_eq!(observation.completeness(3, false), Completeness::Complete);
+        assert_eq!(observation.completeness(), Completeness::Complete);
     }
 
     #[test]
     fn a_row_that_moved_between_pages_makes_it_incomplete() {
         let twice = read(&[page(&[1, 2], Some(4)), page(&[2, 3], Some(4))]);
-        assert!(matches!(twice.completeness(4, false), Completeness::Incomplete(_)));
+        assert!(matches!(twice.completeness(), Completeness::Shifted(_)));
         let fewer = read(&[page(&[1, 2], Some(4)), page(&[4], Some(3))]);
-        assert!(matches!(fewer.completeness(4, false), Completeness::Incomplete(_)));
+        assert!(matches!(fewer.completeness(), Completeness::Shifted(_)));
         let short = read(&[page(&[1, 2], Some(4)), page(&[4], Some(4))]);
-        assert!(matches!(short.completeness(4, false), Completeness::Incomplete(_)));
+        assert!(matches!(short.completeness(), Completeness::Incomplete(_)));
     }
 
     #[test]
     fn an_unreadable_row_could_be_any_listing() {
         let mut bad = page(&[1], Some(2));
         bad.complaints.push(Complaint { place: "row 2".into(), problem: "broken".into() });
-        assert!(matches!(read(&[bad]).completeness(2, false), Completeness::Incomplete(_)));
+        assert!(matches!(read(&[bad]).completeness(), Completeness::Incomplete(_)));
     }
 
     #[test]
@@ -189,21 +182,7 @@ mod tests {
         let carts = StockPage { part: StockPart::InCarts, ..page(&[7, 8, 7], None) };
         let rows = observation.take(carts);
         assert_eq!(rows.iter().map(|row| (row.id.0, row.quantity)).collect::<Vec<_>>(), [(7, 2), (8, 1)]);
-        assert_eq!(observation.completeness(2, false), Completeness::Complete);
-    }
-
-    #[test]
-    fn a_shop_that_is_suddenly_empty_is_doubted_once() {
-        let empty = read(&[page(&[], Some(0))]);
-        assert!(matches!(empty.completeness(8_431, false), Completeness::Incomplete(_)));
-        assert_eq!(empty.completeness(8_431, true), Completeness::Complete);
-        assert_eq!(empty.completeness(0, false), Completeness::Complete);
-        let carts = StockPage { part: StockPart::InCarts, ..page(&[7], None) };
-        let empty = read(&[page(&[], Some(0)), carts]);
-        assert!(
-            matches!(empty.completeness(8_431, false), Completeness::Incomplete(_)),
-            "carts prove nothing"
-        );
+        assert_eq!(observation.completeness(), Completeness::Complete);
     }
 
     proptest! {

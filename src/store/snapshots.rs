@@ -16,6 +16,10 @@ pub struct SnapshotEnd {
     pub rows: i64,
     /// Rows that could not be read.
     pub complaints: i64,
+    /// Which listings they were.
+    pub digest: i64,
+    /// Whether what it does not show may be taken for gone.
+    pub sound: bool,
 }
 
 /// A reading of an account's whole stock.
@@ -35,6 +39,10 @@ pub struct Snapshot {
     pub rows: i64,
     /// Rows that could not be read.
     pub complaints: i64,
+    /// Which listings they were.
+    pub digest: i64,
+    /// Whether what it does not show may be taken for gone.
+    pub sound: bool,
     /// When a person confirmed that the shop really is as this shows it.
     pub believed_at: Option<DateTime<Utc>>,
 }
@@ -50,9 +58,18 @@ pub fn begin(tx: &Tx<'_>, account: &AccountName, run: RunId, now: DateTime<Utc>)
 /// Ends a reading that came to its end.
 pub fn finish(tx: &Tx<'_>, id: i64, end: &SnapshotEnd, now: DateTime<Utc>) -> Result<(), StoreError> {
     tx.0.prepare_cached(
-        "update snapshots set finished_at = ?2, complete = ?3, rows = ?4, complaints = ?5 where snapshot_id = ?1",
+        "update snapshots set finished_at = ?2, complete = ?3, rows = ?4, complaints = ?5, digest = ?6, sound = ?7
+         where snapshot_id = ?1",
     )?
-    .execute(params![id, ms(now), i64::from(end.complete), end.rows, end.complaints])?;
+    .execute(params![
+        id,
+        ms(now),
+        end.complete,
+        end.rows,
+        end.complaints,
+        end.digest,
+        end.sound
+    ])?;
     Ok(())
 }
 
@@ -83,6 +100,24 @@ pub fn last_to_end(tx: &Tx<'_>, account: &AccountName) -> Result<Option<Snapshot
          order by snapshot_id desc limit 1"
     ))?;
     Ok(statement.query_row([account.as_str()], snapshot_of).optional()?)
+}
+
+/// The account's newest sound reading, and the complete ones since, oldest first. A reading that is still going on is
+/// not among them.
+pub fn since_sound(
+    tx: &Tx<'_>,
+    account: &AccountName,
+) -> Result<(Option<Snapshot>, Vec<Snapshot>), StoreError> {
+    let mut statement = tx.0.prepare_cached(&format!(
+        "select {COLUMNS} from snapshots where account = ?1 and sound = 1 order by snapshot_id desc limit 1"
+    ))?;
+    let sound = statement.query_row([account.as_str()], snapshot_of).optional()?;
+    let mut statement = tx.0.prepare_cached(&format!(
+        "select {COLUMNS} from snapshots where account = ?1 and complete = 1 and snapshot_id > ?2 order by snapshot_id"
+    ))?;
+    let after = sound.as_ref().map_or(0, |snapshot| snapshot.id);
+    let since = statement.query_map(params![account.as_str(), after], snapshot_of)?;
+    Ok((sound, since.collect::<Result<_, _>>()?))
 }
 
 /// The account's readings that came to their end, newest first.
@@ -121,13 +156,14 @@ pub fn left_open(tx: &Tx<'_>) -> Result<Vec<Snapshot>, StoreError> {
 pub fn prune(tx: &Tx<'_>, before: DateTime<Utc>) -> Result<usize, StoreError> {
     let mut statement = tx.0.prepare_cached(
         "delete from snapshots where finished_at < ?1
-            and snapshot_id not in (select max(snapshot_id) from snapshots group by account)",
+            and snapshot_id not in (select max(snapshot_id) from snapshots group by account)
+            and snapshot_id not in (select max(snapshot_id) from snapshots where sound = 1 group by account)",
     )?;
     Ok(statement.execute([ms(before)])?)
 }
 
 const COLUMNS: &str =
-    "snapshot_id, account, started_at, finished_at, complete, rows, complaints, believed_at";
+    "snapshot_id, account, started_at, finished_at, complete, rows, complaints, digest, sound, believed_at";
 
 fn snapshot_of(row: &Row<'_>) -> rusqlite::Result<Snapshot> {
     Ok(Snapshot {
@@ -138,7 +174,9 @@ fn snapshot_of(row: &Row<'_>) -> rusqlite::Result<Snapshot> {
         complete: row.get::<_, i64>(4)? != 0,
         rows: row.get(5)?,
         complaints: row.get(6)?,
-        believed_at: time_opt(row, 7)?,
+        digest: row.get(7)?,
+        sound: row.get(8)?,
+        believed_at: time_opt(row, 9)?,
     })
 }
 
@@ -151,7 +189,7 @@ mod tests {
     use crate::store::runs;
     use crate::store::testing::{now, scratch};
 
-    const END: SnapshotEnd = SnapshotEnd { complete: true, rows: 5, complaints: 1 };
+    const END: SnapshotEnd = SnapshotEnd { complete: true, rows: 5, complaints: 1, digest: 0, sound: true };
 
     /// A run that ended like this.
     fn run(tx: &Tx<'_>, minute: i64, outcome: Outcome) -> RunId {
