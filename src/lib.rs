@@ -11,6 +11,7 @@ pub mod marketplace;
 pub mod planning;
 pub mod policy;
 pub mod sandbox;
+pub mod source;
 pub mod store;
 pub mod telemetry;
 pub mod web;

@@ -57,7 +57,7 @@ fn requests_a_run(work: &Work) -> Option<i64> {
     match work {
         Work::OrderPoll(_) => Some(3),
         Work::Probe(_) => Some(1),
-        Work::StockPull(_) | Work::Housekeeping(_) => None,
+        Work::StockPull(_) | Work::StockSync(_) | Work::Housekeeping(_) => None,
     }
 }
 

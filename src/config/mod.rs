@@ -19,6 +19,7 @@ pub mod samples;
 mod secrets;
 mod settings;
 mod source;
+mod stock_sync;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -29,6 +30,7 @@ mod work;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -39,10 +41,13 @@ pub use diagnostic::{Code, Diagnostic, Severity};
 pub use draw::draw;
 pub use load::{Checked, load, load_with};
 pub use places::{Places, find_dir};
+pub use stock_sync::{
+    Absent, Column, DELIMITERS, DecimalSign, Delimiter, Encoding, Guards, MaxRejected, Source, StockSync,
+};
 pub use work::{Housekeeping, KINDS, OrderPoll, Probe, StockPull, Work};
 
 use crate::domain::{AccountName, Credentials, Currency, JobName, Mode};
-use crate::marketplace::{Descriptor, Options};
+use crate::marketplace::{Descriptor, Options, Templates};
 use crate::policy::due;
 pub use crate::policy::due::OnMissed;
 use crate::policy::schedule::Schedule;
@@ -66,6 +71,8 @@ pub struct Config {
     pub channels: BTreeMap<String, Channel>,
     /// The jobs by name, those that are switched off too.
     pub jobs: BTreeMap<JobName, Job>,
+    /// What new listings are made from: the files of `templates/` by their stems.
+    pub templates: Arc<Templates>,
 }
 
 /// `[http]`.

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use super::StockSync;
+
 /// What a job does, with its kind's own settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
     /// Reads the account's whole stock.
     StockPull(StockPull),
+    /// Makes the account's listings what the seller's list says.
+    StockSync(Box<StockSync>),
     /// Reads new and changed orders.
     OrderPoll(OrderPoll),
     /// The cheapest authenticated read.
@@ -20,18 +24,24 @@ impl Work {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::StockPull(_) => "stock-pull",
+            Self::StockSync(_) => "stock-sync",
             Self::OrderPoll(_) => "order-poll",
             Self::Probe(_) => "probe",
             Self::Housekeeping(_) => "housekeeping",
         }
     }
+
+    /// Whether it writes to the marketplace when it may.
+    pub fn writes(&self) -> bool {
+        matches!(self, Self::StockSync(_))
+    }
 }
 
 /// The kinds this version has.
-pub const KINDS: [&str; 4] = ["stock-pull", "order-poll", "probe", "housekeeping"];
+pub const KINDS: [&str; 5] = ["stock-pull", "stock-sync", "order-poll", "probe", "housekeeping"];
 
 /// The kinds that are promised and that this version does not have.
-pub(super) const LATER: [&str; 5] = ["stock-sync", "order-push", "reprice", "relist", "export"];
+pub(super) const LATER: [&str; 4] = ["order-push", "reprice", "relist", "export"];
 
 /// `stock-pull` has no settings of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -126,6 +126,12 @@ words! {
         DbCorrupt = "db_corrupt",
         /// There is no room on the disk.
         DiskFull = "disk_full",
+        /// The seller's list is not there, or cannot be opened.
+        SourceMissing = "source_missing",
+        /// The seller's list is older than it may be.
+        SourceStale = "source_stale",
+        /// The seller's list is damaged or not what it should be.
+        SourceInvalid = "source_invalid",
         /// The configuration is wrong.
         ConfigInvalid = "config_invalid",
         /// The clocks disagree.
