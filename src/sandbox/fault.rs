@@ -63,6 +63,16 @@ pub enum FaultKind {
     DropBefore,
     /// The connection closed after the request did its work.
     DropAfter,
+    /// The request does its work, and this status with an HTML body is answered.
+    ErrorAfter {
+        /// 500, 502, 503, 504 or whatever else.
+        status: u16,
+    },
+    /// The connection closed before the request did anything; a write does its work so much later all the same.
+    Late {
+        /// Milliseconds of the shop's time until then.
+        millis: u64,
+    },
     /// An answer after this long.
     Slow {
         /// Milliseconds until the answer begins.
@@ -210,6 +220,8 @@ impl FaultKind {
             Self::TruncateJson => "truncate-json",
             Self::DropBefore => "drop-before",
             Self::DropAfter => "drop-after",
+            Self::ErrorAfter { .. } => "error-after",
+            Self::Late { .. } => "late",
             Self::Slow { .. } => "slow",
             Self::Never => "never",
             Self::PageShift { .. } => "page-shift",

@@ -7,7 +7,7 @@ use super::fault::{Fault, FaultKind};
 use crate::domain::nearest;
 
 /// Every name that [`Fault::parse`] knows, with what may follow it.
-const FORMS: [(&str, &str); 33] = [
+const FORMS: [(&str, &str); 35] = [
     ("revoke", "[--empty-body]"),
     ("reject-token", ""),
     ("restore", ""),
@@ -23,6 +23,8 @@ const FORMS: [(&str, &str); 33] = [
     ("truncate-json", ""),
     ("drop-before", ""),
     ("drop-after", ""),
+    ("error-after", "[STATUS]"),
+    ("late", "[SPAN]"),
     ("slow", "[SPAN]"),
     ("never", ""),
     ("page-shift", "[sell|insert]"),
@@ -129,10 +131,14 @@ fn kind(name: &str, value: Option<&str>, empty_body: bool) -> Result<FaultKind, 
         ("truncate-json", _) => FaultKind::TruncateJson,
         ("drop-before", _) => FaultKind::DropBefore,
         ("drop-after", _) => FaultKind::DropAfter,
-        ("slow", value) => FaultKind::Slow {
-            millis: u64::try_from(span(value.unwrap_or("30s"))?.as_millis())
-                .map_err(|_| unknown(value.unwrap_or_default()))?,
-        },
+        ("error-after", value) => {
+            FaultKind::ErrorAfter { status: read(name, value.unwrap_or("500"), "a status")? }
+        }
+        ("late" | "slow", value) => {
+            let millis = u64::try_from(span(value.unwrap_or("30s"))?.as_millis())
+                .map_err(|_| unknown(value.unwrap_or_default()))?;
+            if name == "late" { FaultKind::Late { millis } } else { FaultKind::Slow { millis } }
+        }
         ("never", _) => FaultKind::Never,
         ("page-shift", None | Some("sell")) => FaultKind::PageShift { insert: false },
         ("page-shift", Some("insert")) => FaultKind::PageShift { insert: true },
@@ -196,6 +202,8 @@ mod tests {
         assert_eq!(parse("revoke --empty-body"), kinds(FaultKind::Revoke { empty_body: true }));
         assert_eq!(parse("clock-skew -10m"), kinds(FaultKind::ClockSkew { seconds: -600 }));
         assert_eq!(parse("slow 30s"), kinds(FaultKind::Slow { millis: 30_000 }));
+        assert_eq!(parse("late 5s"), kinds(FaultKind::Late { millis: 5_000 }));
+        assert_eq!(parse("error-after 502"), kinds(FaultKind::ErrorAfter { status: 502 }));
         assert_eq!(parse("limit none"), kinds(FaultKind::Limit { max: None }));
         assert_eq!(parse("maintenance"), kinds(FaultKind::Maintenance { seconds: 14_400 }));
         assert_eq!(parse("html --shop trademe"), Ok(Fault::from(FaultKind::Html).at(Venue::Trademe)));

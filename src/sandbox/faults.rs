@@ -118,9 +118,10 @@ impl Faults {
                 FaultKind::PageShift { .. } | FaultKind::DuplicateRow if !aim.later_page => continue,
                 FaultKind::BadRows { .. } if !aim.list => continue,
                 FaultKind::EmptyStock if !aim.stock => continue,
-                FaultKind::TruncateBody | FaultKind::TruncateJson | FaultKind::DropAfter => {
-                    effects.afterwards.is_some()
-                }
+                FaultKind::TruncateBody
+                | FaultKind::TruncateJson
+                | FaultKind::DropAfter
+                | FaultKind::ErrorAfter { .. } => effects.afterwards.is_some(),
                 FaultKind::Slow { .. }
                 | FaultKind::PageShift { .. }
                 | FaultKind::DuplicateRow
@@ -146,9 +147,10 @@ impl Faults {
                 FaultKind::UnknownField => effects.unknown_field = true,
                 FaultKind::NewEnum => effects.new_enum = true,
                 FaultKind::Masked => effects.masked = true,
-                FaultKind::TruncateBody | FaultKind::TruncateJson | FaultKind::DropAfter => {
-                    effects.afterwards = Some(kind);
-                }
+                FaultKind::TruncateBody
+                | FaultKind::TruncateJson
+                | FaultKind::DropAfter
+                | FaultKind::ErrorAfter { .. } => effects.afterwards = Some(kind),
                 _ => effects.instead = Some(kind),
             }
         }
