@@ -31,6 +31,8 @@ pub fn router() -> Router<Arc<House>> {
     Router::new()
         .route("/", get(state))
         .route("/requests", get(requests))
+        .route("/trademe/effects", get(trademe_effects))
+        .route("/trademe/hand", post(by_hand_at_trademe))
         .route("/fault", post(fault).delete(clear_faults))
         .route("/buy", post(buy))
         .route("/order/{id}/{action}", post(act))
@@ -66,6 +68,25 @@ async fn requests(State(house): State<Arc<House>>) -> Response {
     let seen: Vec<_> = house.shop().ledger().seen().cloned().collect();
     let theirs: Vec<_> = house.trademe().ledger().seen().cloned().collect();
     answer(&json!({ "requests": seen, "trademe": { "requests": theirs } }))
+}
+
+async fn trademe_effects(State(house): State<Arc<House>>) -> Response {
+    let now = house.now();
+    let mut shop = house.trademe();
+    shop.settle(now);
+    answer(&json!({ "effects": shop.effects() }))
+}
+
+async fn by_hand_at_trademe(State(house): State<Arc<House>>, body: Bytes) -> Response {
+    let deed: trademe::ByHand = match read(&body) {
+        Ok(deed) => deed,
+        Err(reason) => return refusal(StatusCode::BAD_REQUEST, &reason),
+    };
+    let now = house.now();
+    match house.trademe().by_hand(&deed, now) {
+        Ok(id) => answer(&json!({ "listing_id": id })),
+        Err(reason) => refusal(StatusCode::CONFLICT, &reason),
+    }
 }
 
 async fn fault(State(house): State<Arc<House>>, body: Bytes) -> Response {

@@ -28,6 +28,19 @@ pub fn ask_trademe(
     shop.answer(&get(url, authorization), now)
 }
 
+/// Answers a signed request of any method that arrives at Trade Me at `now`; a body is JSON.
+pub fn ask_trademe_with(
+    shop: &mut trademe::Shop,
+    method: &str,
+    url: &str,
+    authorization: Option<&str>,
+    body: &[u8],
+    now: DateTime<Utc>,
+) -> Answer {
+    let body_type = (!body.is_empty()).then_some("application/json");
+    shop.answer(&Request { method, body_type, body, ..get(url, authorization) }, now)
+}
+
 fn get<'a>(url: &'a str, authorization: Option<&'a str>) -> Request<'a> {
     let path_at = url.find("://").map_or(0, |at| at + 3);
     let path_at = url[path_at..].find('/').map_or(url.len(), |at| path_at + at);

@@ -44,7 +44,7 @@ pub use cardmarket::{
 };
 pub use fault::{Fault, FaultKind};
 pub use goods::Goods;
-pub use in_process::{ask, ask_trademe};
+pub use in_process::{ask, ask_trademe, ask_trademe_with};
 pub use keys::Keys;
 pub use ledger::{Ledger, Seen, Verdict};
 pub use options::{Options, Typing, Unpaginated};
@@ -183,6 +183,20 @@ impl Sandbox {
     ) -> Result<trademe::Standing, trademe::ActError> {
         let now = self.now();
         self.house.trademe().act(purchase, action, now)
+    }
+
+    /// Lets the seller do something on Trade Me's website, and returns the number of the listing.
+    pub fn by_hand_at_trademe(&self, deed: &trademe::ByHand) -> Result<i64, String> {
+        let now = self.now();
+        self.house.trademe().by_hand(deed, now)
+    }
+
+    /// What writes did at Trade Me until now, oldest first.
+    pub fn trademe_effects(&self) -> Vec<trademe::Effect> {
+        let now = self.now();
+        let mut shop = self.house.trademe();
+        shop.settle(now);
+        shop.effects().to_vec()
     }
 
     /// The last requests as Cardmarket saw them, oldest first.

@@ -54,7 +54,7 @@ impl Shop {
             trail.verdict = Verdict::Malformed("no such path");
             return spoiled::html(404);
         };
-        if request.method != "GET" {
+        if request.method != resource.method() {
             trail.verdict = Verdict::Malformed("no such method");
             return spoiled::html(404);
         }
@@ -88,17 +88,28 @@ impl Shop {
         if !effects.names.is_empty() {
             trail.verdict = Verdict::Faulted(effects.names.clone());
         }
+        if let (Some(FaultKind::Late { millis }), Resource::Deed(deed)) = (&effects.instead, resource) {
+            self.put_off(deed, request.body, *millis, now);
+        }
         let mut answer = match &effects.instead {
             Some(kind) => self.answer_instead(kind, request, route),
             None if route.format == Format::Xml => {
                 error(request, route.format, 400, "This pretend shop speaks .json only.")
             }
-            None => self.read(request, resource, &who, &effects, now),
+            None => match resource {
+                Resource::Deed(deed) => self.write(request, deed, &effects, now),
+                _ => self.read(request, resource, &who, &effects, now),
+            },
         };
         if request.authorization.is_none() && answer.status == 200 {
             answer = answer.with("cache-control", "max-age=59");
         }
         spoiled::spoil(&mut answer, &effects);
+        let is_read =
+            answer.status == 200 && answer.delivery == Delivery::Whole && effects.afterwards.is_none();
+        if let (true, Resource::EditForm(id)) = (is_read, resource) {
+            self.know_sold(id);
+        }
         answer
     }
 
