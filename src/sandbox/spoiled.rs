@@ -19,7 +19,7 @@ pub fn instead(kind: &FaultKind, rng: &mut fastrand::Rng) -> Option<Answer> {
         }
         FaultKind::Html => html(200),
         FaultKind::Garbage => Answer::new(200, JSON_TYPE, "\u{1}\u{2}not json: }{[\n"),
-        FaultKind::DropBefore | FaultKind::Late { .. } => undelivered(Delivery::HangUp),
+        FaultKind::DropBefore => undelivered(Delivery::HangUp),
         FaultKind::Never => undelivered(Delivery::Never),
         _ => return None,
     })
@@ -32,10 +32,11 @@ pub fn spoil(answer: &mut Answer, effects: &Effects) {
         Some(FaultKind::TruncateBody) if answer.body.is_empty() => answer.delivery = Delivery::HangUp,
         Some(FaultKind::TruncateBody) => answer.delivery = Delivery::Half,
         Some(FaultKind::TruncateJson) => answer.body.truncate(answer.body.len() / 2),
-        Some(FaultKind::DropAfter) => answer.delivery = Delivery::HangUp,
-        Some(FaultKind::ErrorAfter { status }) => {
-            *answer = Answer { delay: answer.delay, ..html(status) };
+        Some(FaultKind::StatusAfter { status }) => {
+            let delay = answer.delay;
+            *answer = Answer { delay, ..html(status) };
         }
+        Some(FaultKind::DropAfter) => answer.delivery = Delivery::HangUp,
         _ => {}
     }
 }

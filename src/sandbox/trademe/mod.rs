@@ -260,9 +260,8 @@ impl Shop {
     }
 
     /// A write will be done so much later.
-    fn put_off(&mut self, deed: Deed, body: &[u8], millis: u64, now: DateTime<Utc>) {
-        let span = i64::try_from(millis).ok().and_then(TimeDelta::try_milliseconds);
-        let at = span.and_then(|span| now.checked_add_signed(span));
+    fn put_off(&mut self, deed: Deed, body: &[u8], span: std::time::Duration, now: DateTime<Utc>) {
+        let at = TimeDelta::from_std(span).ok().and_then(|span| now.checked_add_signed(span));
         if let Some(at) = at.filter(|_| deed.has_effect()) {
             self.later.push(Later { at, deed, body: body.to_vec() });
         }

@@ -9,7 +9,7 @@ use super::document::Document;
 use super::effects::By;
 use super::json::Style;
 use super::options::Failures;
-use super::pipeline::error;
+use super::pipeline::{error, is_json};
 use super::reads::json;
 use super::route::{Deed, Format};
 use super::{Shop, wire};
@@ -40,9 +40,7 @@ impl Shop {
         effects: &Effects,
         now: DateTime<Utc>,
     ) -> Answer {
-        let is_json =
-            request.body_type.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"));
-        let done = if is_json {
+        let done = if is_json(request) {
             self.perform(deed, request.body, self.style(effects), now)
         } else {
             Err("The body must be application/json".to_owned())

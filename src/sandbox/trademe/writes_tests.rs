@@ -10,7 +10,7 @@ use super::signature::{Signed, sign};
 use super::*;
 use crate::clock::ManualClock;
 use crate::sandbox::visitor::{Ask, control};
-use crate::sandbox::{Answer, Delivery, Fault, FaultKind, Sandbox, Verdict, ask_trademe_with};
+use crate::sandbox::{Answer, Call, Delivery, Fault, FaultKind, Sandbox, Verdict, ask_trademe_with};
 
 const NOON: &str = "2026-03-02T12:00:00Z";
 const ORIGIN: &str = "http://shop.test";
@@ -52,7 +52,10 @@ impl Desk {
         let (stem, query) = resource.split_once('?').unwrap_or((resource, ""));
         let path = format!("/v1/{stem}.json{}{query}", if query.is_empty() { "" } else { "?" });
         let header = header(&self.shop, method, ORIGIN, &path, self.now);
-        ask_trademe_with(&mut self.shop, method, &format!("{ORIGIN}{path}"), Some(&header), body, self.now)
+        let url = format!("{ORIGIN}{path}");
+        let call =
+            Call { method, url: &url, authorization: Some(&header), body_type: "application/json", body };
+        ask_trademe_with(&mut self.shop, &call, self.now)
     }
 
     fn get(&mut self, resource: &str) -> Value {
@@ -622,7 +625,7 @@ fn faults_before_the_work_prevent_it_and_faults_after_it_do_not() {
         (FaultKind::DropAfter, true),
         (FaultKind::TruncateBody, true),
         (FaultKind::TruncateJson, true),
-        (FaultKind::ErrorAfter { status: 502 }, true),
+        (FaultKind::StatusAfter { status: 502 }, true),
         (FaultKind::Slow { millis: 60_000 }, true),
     ] {
         let before = desk.shop.effects().len();
@@ -634,17 +637,17 @@ fn faults_before_the_work_prevent_it_and_faults_after_it_do_not() {
         assert_eq!(arrived, matches!(kind, FaultKind::Slow { .. }), "{kind:?}");
         desk.shop.clear_faults();
     }
-    let (answer, _) = try_with(&mut desk, FaultKind::ErrorAfter { status: 502 });
+    let (answer, _) = try_with(&mut desk, FaultKind::StatusAfter { status: 502 });
     assert_eq!((answer.status, answer.content_type), (502, "text/html; charset=utf-8"));
     let faulted = desk.shop.ledger().seen().last().map(|seen| seen.verdict.clone());
-    assert_eq!(faulted, Some(Verdict::Faulted(vec!["error-after"])));
+    assert_eq!(faulted, Some(Verdict::Faulted(vec!["5xx-after"])));
 }
 
 #[test]
 fn a_late_effect_comes_when_its_time_has_come_whoever_asks_then() {
     let (mut desk, id) = desk();
     let dearer = with(&desk.form(id), &json!({"BuyNowPrice": 99.0}));
-    desk.fault(FaultKind::Late { millis: 5_000 });
+    desk.fault(FaultKind::Late { seconds: 5 });
     let lost = desk.send("POST", "Selling/Edit", dearer.to_string().as_bytes());
     assert_eq!(lost.delivery, Delivery::HangUp);
     let at = desk.now + TimeDelta::seconds(5);
@@ -653,9 +656,6 @@ fn a_late_effect_comes_when_its_time_has_come_whoever_asks_then() {
     desk.wait(60);
     assert_eq!(desk.form(id)["BuyNowPrice"], 99.0);
     assert_eq!((desk.last().at, desk.last().what), (at, What::Edited));
-    // A read that is lost so is only lost.
-    desk.fault(FaultKind::Late { millis: 5_000 });
-    assert_eq!(desk.send("GET", &format!("Selling/Listings/{id}"), b"").delivery, Delivery::HangUp);
     desk.wait(60);
     desk.shop.settle(desk.now);
     assert_eq!(desk.whats(), [What::Created, What::Edited], "once");
@@ -723,17 +723,20 @@ async fn writes_go_over_the_socket_and_the_control_port_shows_what_they_did() {
     assert_eq!(send("text/plain", widget().to_string()).await.expect("an answer").status, 400);
     let done = send("application/json; charset=utf-8", widget().to_string()).await.expect("an answer");
     let id = done.json()["ListingId"].as_i64().expect("a number");
-    sandbox.fault(Fault::from(FaultKind::DropAfter).next(1).on("/Selling"));
+    sandbox.fault(Fault::from(FaultKind::DropAfter).next(1).on_writes());
     let other = with(&widget(), &json!({"Title": "Red widget"})).to_string();
     assert!(send("application/json", other).await.is_err(), "the answer is lost");
-    let hand = format!("{{\"do\":\"edit\",\"listing_id\":{id},\"quantity\":3}}");
-    let edited = control(&sandbox, "POST", "/trademe/hand", &hand).await;
+    let hand = format!("{{\"shop\":\"trademe\",\"do\":\"edit\",\"listing_id\":{id},\"quantity\":3}}");
+    let edited = control(&sandbox, "POST", "/hand", &hand).await;
     assert_eq!((edited.status, &edited.json()["listing_id"]), (200, &id.into()));
-    for (body, status) in [("{\"do\":\"burn\"}", 400), ("{\"do\":\"withdraw\",\"listing_id\":1}", 409)] {
-        assert_eq!(control(&sandbox, "POST", "/trademe/hand", body).await.status, status, "{body}");
+    for (body, status) in [
+        ("{\"shop\":\"trademe\",\"do\":\"burn\"}", 400),
+        ("{\"shop\":\"trademe\",\"do\":\"withdraw\",\"listing_id\":1}", 409),
+    ] {
+        assert_eq!(control(&sandbox, "POST", "/hand", body).await.status, status, "{body}");
     }
     assert_eq!(sandbox.by_hand_at_trademe(&ByHand::Withdraw { listing_id: id }), Ok(id));
-    let seen = control(&sandbox, "GET", "/trademe/effects", "").await.json();
+    let seen = control(&sandbox, "GET", "/ledger", "").await.json()["trademe"].clone();
     let whats: Vec<&str> =
         seen["effects"].as_array().expect("a list").iter().map(|one| text(&one["what"])).collect();
     assert_eq!(whats, ["created", "created", "edited", "withdrawn"]);
