@@ -73,20 +73,38 @@ async fn requests(State(house): State<Arc<House>>) -> Response {
 
 async fn ledger(State(house): State<Arc<House>>) -> Response {
     let now = house.now();
-    let mut shop = house.shop();
+    let mut books = {
+        let mut shop = house.shop();
+        shop.settle(now);
+        let effects: Vec<Value> = shop.effects().all().map(Effect::json).collect();
+        json!({
+            "writes": shop.ledger().writes(),
+            "effects_total": shop.effects().total(),
+            "effects": effects,
+        })
+    };
+    let mut shop = house.trademe();
     shop.settle(now);
-    let effects: Vec<Value> = shop.effects().all().map(Effect::json).collect();
-    answer(&json!({
-        "writes": shop.ledger().writes(),
-        "effects_total": shop.effects().total(),
-        "effects": effects,
-    }))
+    books["trademe"] = json!({ "writes": shop.ledger().writes(), "effects": shop.effects() });
+    answer(&books)
 }
 
 async fn by_hand(State(house): State<Arc<House>>, body: Bytes) -> Response {
     let now = house.now();
-    match read::<ByHand>(&body).map(|deed| house.shop().by_hand(&deed, now)) {
-        Ok(Ok(article)) => answer(&json!({ "article_id": article })),
+    let done = addressed(&body).and_then(|(venue, deed)| {
+        Ok(match venue {
+            Venue::Cardmarket => {
+                let done = house.shop().by_hand(&fit::<ByHand>(deed)?, now);
+                done.map(|article| json!({ "article_id": article }))
+            }
+            Venue::Trademe => {
+                let done = house.trademe().by_hand(&fit::<trademe::ByHand>(deed)?, now);
+                done.map(|listing| json!({ "listing_id": listing }))
+            }
+        })
+    });
+    match done {
+        Ok(Ok(done)) => answer(&done),
         Ok(Err(reason)) => refusal(StatusCode::CONFLICT, &reason),
         Err(reason) => refusal(StatusCode::BAD_REQUEST, &reason),
     }

@@ -225,11 +225,7 @@ impl FaultKind {
             matches!(self, Self::Maintenance { .. } | Self::UnknownField | Self::NewEnum | Self::Masked);
         let is_cardmarkets = matches!(
             self,
-            Self::Late { .. }
-                | Self::RejectItems { .. }
-                | Self::ShuffleItems
-                | Self::FailedExport
-                | Self::StaleExport
+            Self::RejectItems { .. } | Self::ShuffleItems | Self::FailedExport | Self::StaleExport
         );
         match venue {
             Venue::Cardmarket => !is_trademes,

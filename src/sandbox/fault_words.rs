@@ -268,7 +268,7 @@ mod tests {
             "page-shift sideways",
             "bad-rows 1 2",
             "5xx-after 200",
-            "late --shop trademe",
+            "reject-items --shop trademe",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -18,7 +18,7 @@ pub fn ask(
     shop.answer(&get(url, authorization), now, in_flight)
 }
 
-/// A request of any method, for [`ask_with`].
+/// A request of any method, for [`ask_with`] and [`ask_trademe_with`].
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
     /// The HTTP method.
@@ -54,6 +54,13 @@ pub fn ask_trademe(
     now: DateTime<Utc>,
 ) -> Answer {
     shop.answer(&get(url, authorization), now)
+}
+
+/// Answers a request that arrives at Trade Me at `now`.
+pub fn ask_trademe_with(shop: &mut trademe::Shop, call: &Call<'_>, now: DateTime<Utc>) -> Answer {
+    let body_type = Some(call.body_type).filter(|_| !call.body.is_empty());
+    let request = get(call.url, call.authorization);
+    shop.answer(&Request { method: call.method, body_type, body: call.body, ..request }, now)
 }
 
 fn get<'a>(url: &'a str, authorization: Option<&'a str>) -> Request<'a> {

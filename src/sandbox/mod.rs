@@ -44,7 +44,7 @@ pub use cardmarket::{
 };
 pub use fault::{Fault, FaultKind};
 pub use goods::Goods;
-pub use in_process::{Call, ask, ask_trademe, ask_with};
+pub use in_process::{Call, ask, ask_trademe, ask_trademe_with, ask_with};
 pub use keys::Keys;
 pub use ledger::{Ledger, Seen, Verdict};
 pub use options::{Options, Typing, Unpaginated};
@@ -203,6 +203,17 @@ impl Sandbox {
         self.house.trademe().act(purchase, action, now)
     }
 
+    /// Lets the seller do something on Trade Me's website, and returns the number of the listing.
+    pub fn by_hand_at_trademe(&self, deed: &trademe::ByHand) -> Result<i64, String> {
+        let now = self.now();
+        self.house.trademe().by_hand(deed, now)
+    }
+
+    /// What writes did at Trade Me until now, oldest first.
+    pub fn trademe_effects(&self) -> Vec<trademe::Effect> {
+        self.with_trademe(|shop| shop.effects().to_vec())
+    }
+
     /// The last requests as Cardmarket saw them, oldest first.
     pub fn requests(&self) -> Vec<Seen> {
         self.house.shop().ledger().seen().cloned().collect()
@@ -223,9 +234,12 @@ impl Sandbox {
         self.house.trademe().ledger().by_window().clone()
     }
 
-    /// Looks into the shop at Trade Me. It answers nobody until `look` returns.
+    /// Looks into the shop at Trade Me, after all that is due has happened. It answers nobody until `look` returns.
     pub fn with_trademe<T>(&self, look: impl FnOnce(&mut trademe::Shop) -> T) -> T {
-        look(&mut self.house.trademe())
+        let now = self.now();
+        let mut shop = self.house.trademe();
+        shop.settle(now);
+        look(&mut shop)
     }
 
     /// Looks into the shop at Cardmarket, after all that is due has happened. It answers nobody until `look` returns.
