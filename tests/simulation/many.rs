@@ -51,7 +51,8 @@ pub fn tell_all(stories: &[Story]) -> Vec<Told> {
     told.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }
 
-fn each(numbers: Range<u64>, work: &(dyn Fn(u64) + Sync)) {
+/// Does the work for each of these numbers, each once, on all cores.
+pub fn each(numbers: Range<u64>, work: &(dyn Fn(u64) + Sync)) {
     let next = AtomicU64::new(numbers.start);
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     std::thread::scope(|scope| {
