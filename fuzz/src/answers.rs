@@ -73,7 +73,7 @@ impl Gate for Counting {
         let (usage, clock_offset_ms) = &mut *self.learnt.lock().expect("nobody panics with it");
         let now = quota::current(*usage, self.window, self.clock.now());
         let said = quota::Said { count: attempt.quota_count, limit: attempt.quota_limit, at: None };
-        let learnt = quota::learn(now, self.window, said);
+        let learnt = quota::learn(now, self.window, Some(5_000), said);
         *usage = Some(if attempt.window_full { quota::exhaust(learnt, Some(5_000), None) } else { learnt });
         *clock_offset_ms = attempt.clock_offset_ms.unwrap_or(*clock_offset_ms);
         Ok(())

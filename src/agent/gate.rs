@@ -96,10 +96,19 @@ impl StoreGate {
         }
         let clock_offset_ms = accounts::clock_offset_ms(tx, &self.account)?;
         let by_clock = now + TimeDelta::milliseconds(clock_offset_ms);
-        let theirs = self.reckoning.theirs(now, by_clock, self.clock.elapsed());
+        let (least, theirs) = self.reckoning.theirs(now, by_clock, self.clock.elapsed());
         let window = self.window.as_str();
         let usage = quotas::usage(tx, &self.account, window)?;
-        match quota::take(usage, self.window, self.limit, outgoing.class, theirs) {
+        // Whether an hour is over by a clock that was set or by one that slept, only an answer can tell. A day is too
+        // long to wait for where none comes.
+        let in_doubt =
+            self.window == WindowKind::Hour && self.window.start(least) < self.window.start(theirs);
+        let taken = if in_doubt {
+            quota::take_in_doubt(usage, self.window, self.limit, least)
+        } else {
+            quota::take(usage, self.window, self.limit, outgoing.class, theirs)
+        };
+        match taken {
             Ok(usage) => quotas::set_usage(tx, &self.account, window, &usage)?,
             Err(full) => {
                 return Ok(Err(Refusal::Quota { until: full.until, used: full.used, limit: full.limit }));
@@ -144,7 +153,7 @@ impl StoreGate {
                 limit: attempt.quota_limit,
                 at: attempt.clock_offset_ms.map(|offset| now + TimeDelta::milliseconds(offset)),
             };
-            let learnt = quota::learn(usage, self.window, said);
+            let learnt = quota::learn(usage, self.window, self.limit, said);
             let learnt =
                 if attempt.window_full { quota::exhaust(learnt, self.limit, said.at) } else { learnt };
             if learnt != usage {

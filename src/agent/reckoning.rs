@@ -3,7 +3,8 @@
 //! The difference between our clock and the marketplace's is known from answers. When our clock is set, the
 //! difference is another one, and while the window's requests are used up no answer comes to say so: a clock that had
 //! stood wrong by a year would keep the account silent for a year. The monotonic clock was not set. It stands still
-//! while a machine sleeps, which the other one does not; so the later of the two counts.
+//! while a machine sleeps, which the other one does not; so the later of the two counts, and the other one is the least
+//! that it can be.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -30,15 +31,26 @@ impl Reckoning {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((theirs, elapsed));
     }
 
-    /// The marketplace's time at `now`, where the difference last seen says that it is `by_clock`.
-    pub fn theirs(&self, now: DateTime<Utc>, by_clock: DateTime<Utc>, elapsed: Duration) -> DateTime<Utc> {
+    /// The marketplace's time at `now`, where the difference last seen says that it is `by_clock`: the least that it
+    /// can be, and what it is taken for. Where they are far from each other, a clock was set or a machine has slept.
+    pub fn theirs(
+        &self,
+        now: DateTime<Utc>,
+        by_clock: DateTime<Utc>,
+        elapsed: Duration,
+    ) -> (DateTime<Utc>, DateTime<Utc>) {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((theirs, then)) = last else {
-            return if now - by_clock > DOUBTED { now } else { by_clock };
+            let taken_for = if now - by_clock > DOUBTED { now } else { by_clock };
+            return (taken_for, taken_for);
         };
         let since = TimeDelta::from_std(elapsed.saturating_sub(then)).ok();
-        let reckoned = since.and_then(|since| theirs.checked_add_signed(since));
-        reckoned.filter(|reckoned| *reckoned - by_clock > NOISE).unwrap_or(by_clock)
+        let reckoned = since.and_then(|since| theirs.checked_add_signed(since)).unwrap_or(by_clock);
+        match reckoned - by_clock {
+            lead if lead > NOISE => (reckoned, reckoned),
+            lead if lead < -NOISE => (reckoned, by_clock),
+            _ => (by_clock, by_clock),
+        }
     }
 }
 
@@ -54,17 +66,18 @@ mod tests {
     fn a_clock_that_was_set_back_does_not_set_the_marketplace_back() {
         let reckoning = Reckoning::default();
         let minute = Duration::from_secs(60);
-        let check = |by_clock: &str, theirs: &str| {
-            assert_eq!(reckoning.theirs(at("14:05:00"), at(by_clock), minute * 3), at(theirs), "{by_clock}");
+        let check = |by_clock: &str, least: &str, theirs: &str| {
+            let said = reckoning.theirs(at("14:05:00"), at(by_clock), minute * 3);
+            assert_eq!(said, (at(least), at(theirs)), "{by_clock}");
         };
         // Nothing was said yet: a few minutes are believed, hours are not.
-        check("14:00:00", "14:00:00");
-        check("09:00:00", "14:05:00");
+        check("14:00:00", "14:00:00", "14:00:00");
+        check("09:00:00", "14:05:00", "14:05:00");
         reckoning.note(at("14:00:00"), minute);
-        check("09:00:00", "14:02:00");
-        // The machine has slept.
-        check("20:00:00", "20:00:00");
+        check("09:00:00", "14:02:00", "14:02:00");
+        // The machine has slept, or its clock was set.
+        check("20:00:00", "14:02:00", "20:00:00");
         // That is noise.
-        check("14:01:59", "14:01:59");
+        check("14:01:59", "14:01:59", "14:01:59");
     }
 }

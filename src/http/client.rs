@@ -18,6 +18,7 @@ use super::{Attempt, CallError, Gate, Outgoing};
 use crate::clock::SharedClock;
 use crate::domain::{ErrorType, IntentId, RequestClass, RunId};
 use crate::policy::backoff;
+use crate::policy::restraint::Restraint;
 
 /// An account's way to its marketplace, bound to the run that uses it. Clones share the connection and the pace.
 #[derive(Clone)]
@@ -51,7 +52,8 @@ pub struct Parts {
 struct Line {
     parts: Parts,
     pace: Pace,
-    in_flight: Arc<tokio::sync::Mutex<()>>,
+    /// Who holds it has the account's one request in flight, and knows how much restraint is called for.
+    in_flight: Arc<tokio::sync::Mutex<Restraint>>,
 }
 
 /// One thing to ask. It changes nothing at the marketplace; what does is a [`super::Write`].
@@ -132,7 +134,7 @@ impl Client {
         Self::on(self.line.in_flight.clone(), parts)
     }
 
-    fn on(in_flight: Arc<tokio::sync::Mutex<()>>, parts: Parts) -> Self {
+    fn on(in_flight: Arc<tokio::sync::Mutex<Restraint>>, parts: Parts) -> Self {
         let pace = Pace::new(parts.max_per_second, parts.clock.clone());
         let line = Arc::new(Line { parts, pace, in_flight });
         Self { line, run: None, insist: false, stop: CancellationToken::new() }
@@ -155,8 +157,8 @@ impl Client {
     }
 
     /// Asks once, and again only where [`backoff::retry`] allows: a read, after 429 with a short `Retry-After`, 502,
-    /// 503, 504 or a broken connection. Each attempt is paced, passes the gate, has a nonce of its own and is settled
-    /// before anything follows from it.
+    /// 503, 504 or a broken connection, and as far as [`Restraint`] has retries left. Each attempt is paced, passes the
+    /// gate, has a nonce of its own and is settled before anything follows from it.
     pub async fn call(&self, call: &Call) -> Result<Answer, CallError> {
         let (method, body) = match &call.how {
             Asking::Get => ("GET", None),
@@ -177,13 +179,18 @@ impl Client {
     /// The pipeline. What writes is sent once: only a refusal by the clock is signed anew, since it had no effect.
     pub(super) async fn exchange(&self, exchange: &Exchange<'_>) -> Result<Answer, Failed> {
         let Line { parts, pace, in_flight } = &*self.line;
-        let _one_in_flight = in_flight.lock().await;
+        let mut restraint = in_flight.lock().await;
+        restraint.call();
         let unsent = |error| Failed { error, effect: Effect::None };
         let mut target = exchange.target.clone();
         let mut redirects = 0;
         let mut clock_corrected = false;
         let mut attempt = 1;
         loop {
+            let rest = restraint.rest(parts.clock.elapsed());
+            if rest > Duration::ZERO && !self.insist {
+                self.rest(exchange, rest).await.map_err(unsent)?;
+            }
             pace.ready().await;
             if self.stop.is_cancelled() {
                 return Err(unsent(CallError::Stopped));
@@ -232,6 +239,7 @@ impl Client {
 
             match next {
                 Next::Answer => {
+                    restraint.answered();
                     let response = result.unwrap_or_default();
                     return Ok(Answer { at, response });
                 }
@@ -255,9 +263,19 @@ impl Client {
                     );
                 }
                 Next::Failed(error, failure) => {
-                    let failure = failure.filter(|_| !outgoing.writes);
-                    match failure.and_then(|failure| backoff::retry(attempt, failure, parts.random.roll())) {
-                        None => return Err(failed(error)),
+                    if let Some(failure) = failure {
+                        restraint.failed(failure, parts.clock.elapsed());
+                    }
+                    let wait = failure
+                        .filter(|_| !outgoing.writes)
+                        .and_then(|failure| backoff::retry(attempt, failure, parts.random.roll()));
+                    match wait.filter(|_| restraint.spend()) {
+                        None => {
+                            if failure.is_some() {
+                                restraint.give_up();
+                            }
+                            return Err(failed(error));
+                        }
                         Some(wait) => {
                             tracing::debug!(
                                 event = "http.request.retried",
@@ -275,6 +293,20 @@ impl Client {
                     }
                 }
             }
+        }
+    }
+
+    /// The marketplace has asked for some silence. A little of it is waited for.
+    async fn rest(&self, exchange: &Exchange<'_>, rest: Duration) -> Result<(), CallError> {
+        let clock = &self.line.parts.clock;
+        if rest > backoff::LONGEST_RETRY_AFTER {
+            let at = format!("{} {}", exchange.method, exchange.template);
+            let until = clock.now() + chrono::TimeDelta::from_std(rest).unwrap_or_default();
+            return Err(CallError::RateLimited { at, until });
+        }
+        tokio::select! {
+            () = clock.sleep(rest) => Ok(()),
+            () = self.stop.cancelled() => Err(CallError::Stopped),
         }
     }
 
@@ -369,11 +401,28 @@ mod tests {
         }
     }
 
+    /// Asks for two minutes of silence.
+    struct Busy;
+
+    #[async_trait]
+    impl Transport for Busy {
+        async fn send(&self, _: WireRequest<'_>) -> Result<WireResponse, WireError> {
+            let headers = [("retry-after".parse().unwrap(), "120".parse().unwrap())].into_iter().collect();
+            Ok(WireResponse { status: 429, headers, body: Vec::new() })
+        }
+    }
+
     fn client() -> (Client, Arc<Open>, SharedClock) {
+        client_over(|clock| Arc::new(Broken(clock)))
+    }
+
+    fn client_over(
+        transport: impl FnOnce(SharedClock) -> Arc<dyn Transport>,
+    ) -> (Client, Arc<Open>, SharedClock) {
         let clock: SharedClock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
         let gate = Arc::new(Open::default());
         let parts = Parts {
-            transport: Arc::new(Broken(clock.clone())),
+            transport: transport(clock.clone()),
             gate: gate.clone(),
             signer: None,
             headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour },
@@ -407,6 +456,24 @@ mod tests {
         }
         assert!(clock.elapsed() < Duration::from_secs(11));
         assert_eq!((gate.out.load(Ordering::SeqCst), gate.settled.load(Ordering::SeqCst)), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_retry_after_is_kept_by_the_calls_that_follow_unless_a_person_insists() {
+        let (client, gate, clock) = client_over(|_| Arc::new(Busy));
+        let begun = clock.now();
+        let limited = |result| match result {
+            Err(CallError::RateLimited { until, .. }) => (until - begun).num_seconds(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(limited(client.call(&call()).await), 120);
+        clock.sleep(Duration::from_secs(80)).await;
+        assert_eq!(limited(client.call(&call()).await), 120, "the same moment");
+        assert_eq!(gate.out.load(Ordering::SeqCst), 1, "and nothing was sent for it");
+        clock.sleep(Duration::from_secs(20)).await;
+        assert_eq!(limited(client.call(&call()).await), 240, "a little is waited for, then it is asked");
+        assert_eq!(limited(client.insisting().call(&call()).await), 240);
+        assert_eq!(gate.out.load(Ordering::SeqCst), 3);
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,4 +4,5 @@ pub mod access;
 pub mod backoff;
 pub mod due;
 pub mod quota;
+pub mod restraint;
 pub mod schedule;

@@ -96,6 +96,27 @@ pub fn take(
     class: RequestClass,
     now: DateTime<Utc>,
 ) -> Result<Usage, Exhausted> {
+    take_below(usage, kind, configured_limit, now, |limit| ceiling(limit, class))
+}
+
+/// Takes one request where it is not certain that a new window has begun: `now` is the least that the marketplace's
+/// time can be. The answer will say, and what is otherwise kept back is there for such a question.
+pub fn take_in_doubt(
+    usage: Option<Usage>,
+    kind: WindowKind,
+    configured_limit: Option<i64>,
+    now: DateTime<Utc>,
+) -> Result<Usage, Exhausted> {
+    take_below(usage, kind, configured_limit, now, |limit| limit)
+}
+
+fn take_below(
+    usage: Option<Usage>,
+    kind: WindowKind,
+    configured_limit: Option<i64>,
+    now: DateTime<Utc>,
+    ceiling: impl Fn(i64) -> i64,
+) -> Result<Usage, Exhausted> {
     let before = usage.map(|usage| usage.window_start);
     let mut usage = current(usage, kind, now);
     let begins = before != Some(usage.window_start);
@@ -109,7 +130,7 @@ pub fn take(
         usage.used = 0;
     }
     match limit {
-        Some(limit) if usage.used >= if now < usage.window_start { limit } else { ceiling(limit, class) } => {
+        Some(limit) if usage.used >= if now < usage.window_start { limit } else { ceiling(limit) } => {
             Err(Exhausted { until: kind.resets_at(now.max(usage.window_start)), used: usage.used, limit })
         }
         _ => Ok(Usage { used: usage.used + 1, ..usage }),
@@ -139,12 +160,20 @@ pub struct Said {
 
 /// What an answer taught: the marketplace's own count and limit win, the count only upwards. An answer that was
 /// counted in an earlier window than ours says that our clock had run ahead; then that window is the one we are in,
-/// or a clock that stood wrong for a minute would cost the days it was ahead. A count that comes with the first
+/// or a clock that stood wrong for a minute would cost the days it was ahead. Where the marketplace does not count for
+/// us, nobody knows any more what was used of that window, so it counts as used up. A count that comes with the first
 /// seconds of a window is not believed: it may be yesterday's, which would use up the whole of today.
-pub fn learn(usage: Usage, kind: WindowKind, said: Said) -> Usage {
+pub fn learn(usage: Usage, kind: WindowKind, configured_limit: Option<i64>, said: Said) -> Usage {
     let limit = said.limit.or(usage.limit);
     match (said.count, said.at.map(|at| kind.start(at))) {
         (Some(used), Some(window_start)) if window_start < usage.window_start => {
+            Usage { window_start, used, limit }
+        }
+        (None, Some(window_start))
+            if window_start < usage.window_start
+                && said.at.is_some_and(|at| at + EDGE < usage.window_start) =>
+        {
+            let used = limit.or(configured_limit).map_or(usage.used, |limit| limit.max(usage.used));
             Usage { window_start, used, limit }
         }
         (count, _) => {
@@ -229,8 +258,8 @@ mod tests {
     fn the_marketplaces_own_limit_wins_and_its_count_only_upwards() {
         let usage = Usage { window_start: at("2026-01-14T23:00:00Z"), used: 10, limit: Some(5_000) };
         let said = Said { count: Some(7), limit: Some(100_000), at: Some(at("2026-01-15T12:00:00Z")) };
-        assert_eq!(learn(usage, BERLIN, said), Usage { limit: Some(100_000), ..usage });
-        assert_eq!(learn(usage, BERLIN, Said { count: Some(70), ..Said::default() }).used, 70);
+        assert_eq!(learn(usage, BERLIN, None, said), Usage { limit: Some(100_000), ..usage });
+        assert_eq!(learn(usage, BERLIN, None, Said { count: Some(70), ..Said::default() }).used, 70);
     }
 
     #[test]
@@ -240,14 +269,39 @@ mod tests {
         let refused = take(Some(today), BERLIN, None, RequestClass::Orders, now);
         assert!(refused.is_err(), "today's requests are used up");
         let gone_ahead = take(Some(today), BERLIN, None, RequestClass::Orders, ahead).unwrap();
-        let full = learn(gone_ahead, BERLIN, Said { count: Some(99), ..Said::default() });
+        let full = learn(gone_ahead, BERLIN, None, Said { count: Some(99), ..Said::default() });
         let asked = take(Some(full), BERLIN, None, RequestClass::Orders, now).unwrap();
         let said = Said { count: Some(100), limit: Some(100), at: Some(now) };
-        let told = learn(asked, BERLIN, said);
+        let told = learn(asked, BERLIN, None, said);
         assert_eq!(told, Usage { window_start: BERLIN.start(now), used: 100, limit: Some(100) });
         let tomorrow = at("2026-01-15T23:00:01Z");
         assert!(take(Some(told), BERLIN, None, RequestClass::Orders, now).is_err());
         assert!(take(Some(told), BERLIN, None, RequestClass::Stock, tomorrow).is_ok());
+    }
+
+    #[test]
+    fn a_clock_that_ran_ahead_of_a_shop_that_does_not_count_costs_the_rest_of_the_hour() {
+        let (now, ahead) = (at("2026-01-15T12:20:00Z"), at("2028-01-15T12:20:00Z"));
+        let hour = |used, now| Usage { window_start: WindowKind::Hour.start(now), used, limit: None };
+        let take = |usage, now| take(Some(usage), WindowKind::Hour, Some(100), RequestClass::Orders, now);
+        let gone_ahead = take(hour(60, now), ahead).unwrap();
+        assert_eq!(gone_ahead, hour(2, ahead));
+        let told = learn(gone_ahead, WindowKind::Hour, Some(100), Said { at: Some(now), ..Said::default() });
+        assert_eq!(told, hour(100, now), "60 were used, and nobody remembers");
+        assert_eq!(take(told, at("2026-01-15T13:00:00Z")).unwrap().used, 2);
+        // The clocks agree to seconds only.
+        let edge = hour(2, at("2026-01-15T13:00:00Z"));
+        let said = Said { at: Some(at("2026-01-15T12:59:59Z")), ..Said::default() };
+        assert_eq!(learn(edge, WindowKind::Hour, Some(100), said), edge);
+    }
+
+    #[test]
+    fn a_question_of_the_time_may_use_what_is_kept_back_and_no_more() {
+        let now = at("2026-01-15T12:59:00Z");
+        let used = |used| Some(Usage { window_start: WindowKind::Hour.start(now), used, limit: None });
+        let asks = |usage| take_in_doubt(usage, WindowKind::Hour, Some(100), now).map(|usage| usage.used);
+        assert!(take(used(98), WindowKind::Hour, Some(100), RequestClass::Orders, now).is_err());
+        assert_eq!((asks(used(98)), asks(used(100)).is_err()), (Ok(99), true));
     }
 
     #[test]
@@ -283,9 +337,9 @@ mod tests {
     fn what_is_said_of_yesterday_just_after_midnight_does_not_use_up_today() {
         let usage = Usage { window_start: at("2026-01-14T23:00:00Z"), used: 1, limit: Some(5_000) };
         let said = |second: &str| Said { count: Some(4_999), limit: None, at: Some(at(second)) };
-        assert_eq!(learn(usage, BERLIN, said("2026-01-14T23:00:01Z")), usage);
+        assert_eq!(learn(usage, BERLIN, None, said("2026-01-14T23:00:01Z")), usage);
         assert_eq!(exhaust(usage, None, Some(at("2026-01-14T23:00:01Z"))), usage);
-        assert_eq!(learn(usage, BERLIN, said("2026-01-14T23:00:06Z")).used, 4_999);
+        assert_eq!(learn(usage, BERLIN, None, said("2026-01-14T23:00:06Z")).used, 4_999);
     }
 
     proptest! {

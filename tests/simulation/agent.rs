@@ -1,5 +1,6 @@
 //! The agent under test: the real daemon on its state, with the world's wire, clock and trigger given to it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +19,11 @@ use sellerd::store::Lane;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::story::{Settings, Story};
+use crate::market::Name;
+use crate::story::{Settings, ShopPlan, Story};
 use crate::tap::{Hand, Tap};
 use crate::wire::Wired;
 use crate::world::World;
-
-/// The one account.
-pub const ACCOUNT: &str = "cm";
 
 /// A running agent.
 pub struct Agent {
@@ -100,7 +99,12 @@ impl Agent {
 }
 
 /// Writes a configuration directory and reads it as the agent does.
-pub fn configure(dir: &Path, keys: &Keys, settings: &Settings) -> Result<Config, String> {
+pub fn configure(
+    dir: &Path,
+    shops: &[ShopPlan],
+    keys: &BTreeMap<Name, Keys>,
+    settings: &Settings,
+) -> Result<Config, String> {
     let write = |path: PathBuf, text: String| {
         use std::os::unix::fs::PermissionsExt;
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
@@ -108,30 +112,33 @@ pub fn configure(dir: &Path, keys: &Keys, settings: &Settings) -> Result<Config,
             .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)))
             .map_err(|error| format!("{}: {error}", path.display()))
     };
-    let limit = settings.limit.map_or_else(|| "\"none\"".to_owned(), |limit| limit.to_string());
-    write(
-        dir.join("sellerd.toml"),
-        format!(
-            "config_version = 1\ntimezone = {zone:?}\nstate_dir = \"state\"\n[http]\nlisten = \"off\"\n\
-             [accounts.{ACCOUNT}]\nmarketplace = \"cardmarket\"\nbase_url = \"http://127.0.0.1:9/ws/v2.0\"\n\
-             daily_limit = {limit}\nmax_per_second = {pace}\nrequest_timeout = \"{timeout}s\"\n",
-            zone = settings.zone.name(),
-            pace = settings.per_second,
-            timeout = settings.request_timeout_s,
-        ),
-    )?;
-    write(
-        dir.join(format!("secrets/{ACCOUNT}.toml")),
-        format!(
-            "consumer_key = {:?}\nconsumer_secret = {:?}\ntoken = {:?}\ntoken_secret = {:?}\n",
-            keys.consumer_key, keys.consumer_secret, keys.token, keys.token_secret
-        ),
-    )?;
-    for job in &settings.jobs {
-        let account =
-            if job.kind == "housekeeping" { String::new() } else { format!("account = \"{ACCOUNT}\"\n") };
+    let mut text = format!(
+        "config_version = 1\ntimezone = {:?}\nstate_dir = \"state\"\n[http]\nlisten = \"off\"\n",
+        settings.zone.name()
+    );
+    for shop in shops {
+        text += &format!(
+            "[accounts.{}]\n{}max_per_second = {}\nrequest_timeout = \"{}s\"\n",
+            shop.name(),
+            shop.lines(),
+            settings.per_second,
+            settings.request_timeout_s,
+        );
+    }
+    write(dir.join("sellerd.toml"), text)?;
+    for (name, keys) in keys {
         write(
-            dir.join(format!("jobs/{}.toml", job.kind)),
+            dir.join(format!("secrets/{name}.toml")),
+            format!(
+                "consumer_key = {:?}\nconsumer_secret = {:?}\ntoken = {:?}\ntoken_secret = {:?}\n",
+                keys.consumer_key, keys.consumer_secret, keys.token, keys.token_secret
+            ),
+        )?;
+    }
+    for job in &settings.jobs {
+        let account = job.account.map(|name| format!("account = \"{name}\"\n")).unwrap_or_default();
+        write(
+            dir.join(format!("jobs/{}.toml", job.name())),
             format!(
                 "kind = \"{}\"\n{account}schedule = {:?}\nmode = \"observe\"\ntimeout = \"{}s\"\njitter = \"{}s\"\n\
                  overlap = \"{}\"\non_missed = \"{}\"\n{}",

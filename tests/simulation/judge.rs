@@ -5,32 +5,47 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::clock::Clock;
 use sellerd::config::Job;
-use sellerd::domain::Trigger;
-use sellerd::sandbox::OrderState;
+use sellerd::domain::{Outcome, Trigger};
 use sellerd::store::{listings, movements, orders, runs, snapshots};
 
-use crate::agent::{ACCOUNT, Agent};
+use crate::agent::Agent;
+use crate::books::Booked;
+use crate::market::Name;
+use crate::story::ShopPlan;
 use crate::world::World;
 
-/// What the shop says of one line: order, article and copies.
+/// What is recorded of one line, by order and line.
 type Lines = BTreeMap<(i64, i64), i64>;
 
-/// States that are followed no further.
+/// States that are followed no further at Cardmarket.
 const ENDS: [&str; 2] = ["received", "lost"];
 
 /// What is not yet as it should be once it is calm: orders and movements, and the stock if it was read since.
-pub async fn unsettled(world: &World, agent: &Agent, calm: DateTime<Utc>) -> Vec<String> {
+pub async fn unsettled(world: &World, agent: &Agent, shops: &[ShopPlan], calm: DateTime<Utc>) -> Vec<String> {
     let mut wrong = Vec::new();
+    {
+        let mut world = world.look();
+        (world.tally.orders, world.tally.movements, world.tally.turned) = (0, 0, 0);
+    }
+    for plan in shops {
+        wrong.extend(sold(world, agent, plan.name(), calm).await);
+        wrong.extend(stock(world, agent, plan, calm).await);
+    }
+    wrong
+}
+
+/// The orders of one account, and the movements that follow from them.
+async fn sold(world: &World, agent: &Agent, name: Name, calm: DateTime<Utc>) -> Vec<String> {
     let store = &agent.desk.shared.store;
     let read = store
-        .read(|tx| {
+        .read(move |tx| {
             let (mut states, mut nets) = (HashMap::new(), Lines::new());
-            orders::each(tx, None, |row| {
+            orders::each(tx, Some(&name.into()), |row| {
                 states.insert(row.order_id.0, row.state.clone());
                 Ok(())
             })?;
             let mut count = 0;
-            movements::each(tx, None, |row| {
+            movements::each(tx, Some(&name.into()), |row| {
                 count += 1;
                 *nets.entry((row.order_id.0, row.movement.line_id.0)).or_default() += row.movement.delta;
                 Ok(())
@@ -42,86 +57,80 @@ pub async fn unsettled(world: &World, agent: &Agent, calm: DateTime<Utc>) -> Vec
         Ok(read) => read,
         Err(error) => return vec![format!("the database cannot be read: {error}")],
     };
-    {
-        let mut world = world.look();
-        let mut turned = 0;
-        for order in world.shop.orders() {
-            let id = order.id as i64;
-            let old = world.old_orders.contains(&order.id);
-            let gone = order.state == OrderState::Cancelled;
-            let state = match order.state {
-                OrderState::Evaluated => "received",
-                state => state.word(),
-            };
-            match states.get(&id) {
-                None if !old && !gone => wrong.push(format!("2: order {id} ({state}) is not known")),
-                // An order at its end is not read any more: one that turns round and ends otherwise within the hour
-                // in which the list of the sent is not read stays as it was. Its copies are gone either way.
-                Some(known) if ENDS.contains(&known.as_str()) && ENDS.contains(&state) => {
-                    turned += u64::from(known != state);
-                }
-                Some(known) if known != state => {
-                    wrong.push(format!("2: order {id} is {state} and known as {known}"))
-                }
-                _ => {}
+    let mut world = world.look();
+    let now = world.truth.now();
+    let account = world.account(name);
+    let (mut wrong, mut turned) = (Vec::new(), 0);
+    for Booked { id, state, may_be_unknown, lines } in account.market.booked(&account.old_orders, calm, now) {
+        match (states.get(&id), state) {
+            (None, _) if !may_be_unknown => wrong.push(format!("2: order {id} ({state:?}) is not known")),
+            // An order at its end is not read any more: one that turns round and ends otherwise within the hour
+            // in which the list of the sent is not read stays as it was. Its copies are gone either way.
+            (Some(known), Some(state)) if ENDS.contains(&known.as_str()) && ENDS.contains(&state) => {
+                turned += u64::from(known != state);
             }
-            for line in &order.lines {
-                let recorded = nets.remove(&(id, line.id as i64)).unwrap_or(0);
-                let due = if gone || !states.contains_key(&id) { 0 } else { -i64::from(line.count) };
-                if recorded != due {
-                    wrong.push(format!("2: order {id} line {} moved {recorded} instead of {due}", line.id));
-                }
+            (Some(known), Some(state)) if known != state => {
+                wrong.push(format!("2: order {id} is {state} and known as {known}"));
+            }
+            _ => {}
+        }
+        for line in lines {
+            let recorded = nets.remove(&(id, line.id)).unwrap_or(0);
+            let due = if states.contains_key(&id) { line.net } else { 0 };
+            if recorded != due && !(recorded == 0 && line.may_be_unknown) {
+                wrong.push(format!("2: order {id} line {} moved {recorded} instead of {due}", line.id));
             }
         }
-        if let Some((line, net)) = nets.first_key_value() {
-            wrong.push(format!("2: movements {net} of a line that is none {line:?}"));
-        }
-        world.tally.turned = turned;
-        world.tally.orders = states.len() as u64;
-        world.tally.movements = count;
     }
-    wrong.extend(stock(world, agent, calm).await);
+    if let Some((line, net)) = nets.first_key_value() {
+        wrong.push(format!("2: movements {net} of a line that is none {line:?}"));
+    }
+    world.tally.turned += turned;
+    world.tally.orders += states.len() as u64;
+    world.tally.movements += count;
     wrong
 }
 
 /// The stock as last read, where it was read whole since it is calm; that it is, unless there is little to ask with.
-async fn stock(world: &World, agent: &Agent, calm: DateTime<Utc>) -> Vec<String> {
-    let (skew, scarce) = {
+async fn stock(world: &World, agent: &Agent, plan: &ShopPlan, calm: DateTime<Utc>) -> Vec<String> {
+    let name = plan.name();
+    let scarce = plan.limit().is_some_and(|limit| limit < 1_000);
+    let skew = {
         let world = world.look();
-        let scarce =
-            agent.config.accounts.values().any(|account| account.limit.is_some_and(|limit| limit < 1_000));
-        (world.mine.now() - world.truth.now(), scarce)
+        world.mine.now() - world.truth.now()
     };
     let store = &agent.desk.shared.store;
     let read = store
         .read(move |tx| {
             let mut known = BTreeMap::new();
-            listings::each(tx, None, |row| {
+            listings::each(tx, Some(&name.into()), |row| {
                 known.insert(row.listing_id.0, (row.quantity, row.in_carts));
                 Ok(())
             })?;
-            Ok((snapshots::last_to_end(tx, &ACCOUNT.into())?, known))
+            Ok((snapshots::last_to_end(tx, &name.into())?, known))
         })
         .await;
     let Ok((last, known)) = read else { return vec!["the stock cannot be read".to_owned()] };
-    let whole = last.is_some_and(|last| last.complete && last.started_at >= calm + skew);
-    if !whole {
-        return if scarce { Vec::new() } else { vec!["the stock was not read since it is calm".to_owned()] };
-    }
-    let world = world.look();
-    let mut shop: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
-    for row in world.shop.stock().rows() {
-        shop.entry(row.id as i64).or_default().0 += i64::from(row.count);
-    }
-    for row in world.shop.carts() {
-        shop.entry(row.id as i64).or_default().1 += i64::from(row.count);
-    }
-    if shop == known {
-        return Vec::new();
-    }
-    let odd = shop.iter().find(|(id, has)| known.get(id) != Some(has));
+    // What was bought a moment ago may still be closing.
+    let since = calm + skew + TimeDelta::minutes(2);
+    let Some(last) = last.filter(|last| last.complete && last.started_at >= since) else {
+        let what = format!("the stock of {name} was not read since it is calm");
+        return if scarce { Vec::new() } else { vec![what] };
+    };
+    let mut world = world.look();
+    let read_until = last.finished_at.unwrap_or(last.started_at) - skew;
+    let shop = world.account(name).market.stock(last.started_at - skew, read_until);
+    let odd = shop.iter().find(|(id, may_be)| !may_be.contains(&known.get(id).copied()));
     let gone = known.iter().find(|(id, _)| !shop.contains_key(id));
-    vec![format!("2: the stock differs: the shop has {odd:?}, we know of {gone:?}")]
+    match (odd, gone) {
+        (None, None) => Vec::new(),
+        (odd, gone) => {
+            let has = odd.map(|(id, _)| known.get(id));
+            vec![format!(
+                "2: the stock of {name} differs: the shop has {odd:?} and we {has:?}, and of {gone:?} it knows nothing"
+            )]
+        }
+    }
 }
 
 /// The promises that hold at any time: each slot once, none dropped, each run ended, each request written down.
@@ -132,7 +141,13 @@ pub async fn after_all(world: &World, agent: &Agent, planned_from: DateTime<Utc>
         Err(error) => return world.broken(format!("the runs cannot be read: {error}")),
     };
     let running: HashSet<String> = agent.desk.runner.running().iter().map(|job| job.to_string()).collect();
-    world.look().tally.runs = rows.len() as u64;
+    {
+        let mut world = world.look();
+        world.tally.runs = rows.len() as u64;
+        let ended =
+            |row: &runs::RunRow| (row.job.to_string(), row.due_at, row.outcome == Some(Outcome::Success));
+        world.runs = rows.iter().map(ended).collect();
+    }
     for row in rows.iter().filter(|row| row.finished_at.is_none() && !running.contains(row.job.as_str())) {
         world.broken(format!("run {} of {} was never ended", row.run_id, row.job));
     }

@@ -4,24 +4,25 @@
 //! Each agent has a runtime of its own with paused time. It dies by that runtime being dropped, all tasks where they
 //! stand; what the next one finds is a copy of the files at that moment, since an orderly close would tidy them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::agent::daemon::Command;
 use sellerd::agent::instance::InstanceError;
 use sellerd::agent::state::{State, StateError};
 use sellerd::clock::{Clock, ManualClock};
 use sellerd::config::Config;
 use sellerd::domain::Outcome;
-use sellerd::sandbox::{FaultKind, Options, Shop};
+use sellerd::sandbox::FaultKind;
 use sellerd::store::{cursors, room};
 
-use crate::agent::{ACCOUNT, Agent, configure};
+use crate::agent::{Agent, configure};
 use crate::judge;
+use crate::market::{Market, Name};
 use crate::panics;
-use crate::story::{Blow, Story};
+use crate::story::{Blow, Story, job_name};
 use crate::tally::Tally;
 use crate::world::World;
 
@@ -33,10 +34,12 @@ pub struct Told {
     pub violations: Vec<String>,
     /// Everything that happened, as a number.
     pub digest: u64,
-    /// Requests by the shop's own count and day.
-    pub by_day: BTreeMap<NaiveDate, u64>,
+    /// Requests to the first shop, by its own count and the spans of its limit.
+    pub by_window: BTreeMap<DateTime<Utc>, u64>,
     /// When the agent sent something (true time).
     pub sent_at: Vec<DateTime<Utc>>,
+    /// How the runs ended: job, slot and whether it succeeded.
+    pub runs: Vec<(String, DateTime<Utc>, bool)>,
     /// Everything that happened, line by line, if it was to be kept.
     pub log: Vec<String>,
 }
@@ -82,28 +85,23 @@ pub fn tell(story: &Story, logs: bool) -> Told {
 fn tell_in(story: &Story, root: &Path, logs: bool) -> Told {
     panics::forget();
     let clock = ManualClock::at(story.start);
-    let options = Options {
-        seed: story.seed,
-        articles: story.shop.articles,
-        orders: story.shop.orders,
-        carts: story.shop.articles.min(5),
-        daily_limit: story.shop.limit,
-        typing: story.shop.typing,
-        unpaginated: story.shop.unpaginated,
-        ..Options::new(clock.clone())
-    };
-    let shop = Shop::new(&options, story.start);
-    let configured = configure(&root.join("config"), shop.keys(), &story.settings);
-    let world = World::new(shop, story.seed, clock, root, logs);
+    let mut shops: Vec<(Name, Market)> = Vec::new();
+    for plan in &story.shops {
+        let goods = shops.first().map(|(_, market)| market.goods()).unwrap_or_default();
+        shops.push((plan.name(), Market::open(plan, story.seed, &goods, clock.clone())));
+    }
+    let keys = shops.iter().map(|(name, market)| (*name, market.keys().clone())).collect();
+    let configured = configure(&root.join("config"), &story.shops, &keys, &story.settings);
+    let world = World::new(shops, story.seed, clock, root, logs);
     world.look().weather = story.weather;
-    for (after, deed) in &story.shop_deeds {
-        world.plan(story.start + *after, deed.clone());
+    for (after, name, deed) in &story.shop_deeds {
+        world.plan(story.start + *after, name, deed.clone());
     }
     let config = match configured {
         Ok(config) => config,
         Err(why) => {
             world.broken(format!("the story's configuration is refused: {why}"));
-            return end(&world);
+            return end(story, &world);
         }
     };
     let mut life = Life {
@@ -139,10 +137,10 @@ fn tell_in(story: &Story, root: &Path, logs: bool) -> Told {
     inner.tally.seeds = 1;
     inner.tally.hours = (life.at - story.start).num_hours().unsigned_abs();
     drop(inner);
-    end(&world)
+    end(story, &world)
 }
 
-fn end(world: &World) -> Told {
+fn end(story: &Story, world: &World) -> Told {
     for panic in panics::take() {
         world.broken(format!("a task panicked: {panic}"));
     }
@@ -153,8 +151,9 @@ fn end(world: &World) -> Told {
         tally: inner.tally.clone(),
         violations: inner.violations.clone(),
         digest,
-        by_day: inner.shop.ledger().by_day().clone(),
+        by_window: inner.account(story.shops[0].name()).market.by_window().into_iter().collect(),
         sent_at: std::mem::take(&mut inner.sent_at),
+        runs: std::mem::take(&mut inner.runs),
         log,
     }
 }
@@ -267,7 +266,8 @@ impl Life<'_> {
     /// After a crash the agent works again within half a minute and the grace.
     async fn measure_recovery(&self, agent: &Agent) {
         let begun = self.world.now();
-        let run = agent.desk.run_job(&"probe".into()).await;
+        let probe = job_name(Some(self.story.shops[0].name()), "probe");
+        let run = agent.desk.run_job(&probe.as_str().into()).await;
         let took = (self.world.now() - begun).num_milliseconds();
         let mut inner = self.world.look();
         inner.tally.slowest_recovery_ms = inner.tally.slowest_recovery_ms.max(took.unsigned_abs());
@@ -383,7 +383,7 @@ impl Life<'_> {
             Blow::Rival => self.start_a_rival().await,
             Blow::Manual(job) => {
                 let desk = agent.desk.clone();
-                tokio::spawn(async move { desk.run_job(&job.into()).await.map(drop) });
+                tokio::spawn(async move { desk.run_job(&job.as_str().into()).await.map(drop) });
             }
         }
     }
@@ -439,12 +439,15 @@ impl Life<'_> {
 
     /// From the first whole poll on nothing may be lost any more.
     async fn note_first_poll(&self, agent: &Agent) {
-        if self.world.look().orders_may_arrive {
-            return;
+        for plan in &self.story.shops {
+            let name = plan.name();
+            if self.world.look().account(name).orders_may_arrive {
+                continue;
+            }
+            let store = &agent.desk.shared.store;
+            let read = store.read(move |tx| cursors::feed_read_at(tx, &name.into(), "poll")).await;
+            self.world.look().account(name).orders_may_arrive = read.is_ok_and(|at| at.is_some());
         }
-        let store = &agent.desk.shared.store;
-        let read = store.read(|tx| cursors::feed_read_at(tx, &ACCOUNT.into(), "poll")).await;
-        self.world.look().orders_may_arrive = read.is_ok_and(|at| at.is_some());
     }
 
     /// Everything that went wrong is over.
@@ -465,30 +468,18 @@ impl Life<'_> {
     async fn look_at_promises(&mut self, agent: Agent) -> End {
         let Some(calm) = self.calm_since else { return End::Over };
         let mut last = Vec::new();
-        let mut tested = false;
+        let mut tested = BTreeSet::new();
         while self.world.now() < calm + PATIENCE {
             let until = self.world.now() + TimeDelta::minutes(20);
             self.pass_until(&agent, until).await;
-            if self.world.look().login_gone && !tested {
-                // Answers from before are in by now. A person has set the account right and says so.
-                {
-                    let mut inner = self.world.look();
-                    inner.tally.revocations += 1;
-                    inner.login_gone = false;
-                    let now = inner.truth.now();
-                    inner.shop.fault(FaultKind::Restore.into(), now);
-                }
-                tested = true;
-            }
-            if tested && self.world.look().must_be_silent {
-                let answer = agent.desk.test_account(&ACCOUNT.into()).await;
-                self.world.note(&format!("auth test {:?}", answer.map(|tested| tested.state)));
+            for plan in &self.story.shops {
+                self.give_back_the_login(&agent, plan.name(), &mut tested).await;
             }
             if self.world.now() < calm + TimeDelta::minutes(70) {
                 // A list that is read once an hour has not been read again yet.
                 continue;
             }
-            last = judge::unsettled(&self.world, &agent, calm).await;
+            last = judge::unsettled(&self.world, &agent, &self.story.shops, calm).await;
             if last.is_empty() {
                 break;
             }
@@ -501,6 +492,27 @@ impl Life<'_> {
         self.world.look().side = None;
         agent.tell(Command::Drain).await;
         End::Over
+    }
+}
+
+impl Life<'_> {
+    /// Answers from before are in by now. A person has set the account right and says so.
+    async fn give_back_the_login(&self, agent: &Agent, name: Name, tested: &mut BTreeSet<Name>) {
+        let must_be_silent = {
+            let mut inner = self.world.look();
+            let now = inner.truth.now();
+            let account = inner.account(name);
+            if account.login_gone && tested.insert(name) {
+                account.login_gone = false;
+                account.market.fault(FaultKind::Restore.into(), now);
+                inner.tally.revocations += 1;
+            }
+            inner.account(name).must_be_silent
+        };
+        if tested.contains(&name) && must_be_silent {
+            let answer = agent.desk.test_account(&name.into()).await;
+            self.world.note(&format!("auth test {:?}", answer.map(|tested| tested.state)));
+        }
     }
 }
 

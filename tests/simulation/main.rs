@@ -9,10 +9,12 @@
 //! must then go wrong: a harness that cannot fail shows nothing.
 
 mod agent;
+mod books;
 mod controls;
 mod judge;
 mod life;
 mod many;
+mod market;
 mod panics;
 mod rows;
 mod scenes;

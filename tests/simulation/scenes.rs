@@ -1,49 +1,65 @@
 //! Stories with one subject: what the general ones meet too seldom, or only between other disasters.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sellerd::sandbox::{Fault, FaultKind, Purchase, Typing, Unpaginated};
+use sellerd::sandbox::{Fault, FaultKind, Typing, Unpaginated, trademe};
 
+use crate::market::{CARDMARKET, Name, TRADEME};
 use crate::story::{Blow, JobPlan, Settings, ShopPlan, Story};
 use crate::watch::Removed;
 use crate::world::{ShopDeed, Weather};
 
-/// A small shop on a fine day: nothing happens but buyers, and the agent polls every so many minutes.
+/// A small shop at Cardmarket on a fine day: nothing happens but buyers, and the agent polls every so many minutes.
 fn fair(seed: u64, start: &str, hours: i64, minutes: u32, limit: Option<u32>) -> Story {
-    let job = |kind, schedule: String| JobPlan {
+    let shop = ShopPlan::Cardmarket {
+        articles: 12,
+        orders: 2,
+        limit,
+        typing: Typing::default(),
+        unpaginated: Unpaginated::Gone,
+    };
+    fair_at(shop, seed, start, TimeDelta::hours(hours), &format!("*/{minutes} * * * *"))
+}
+
+/// The same at Trade Me.
+fn fair_at_trademe(seed: u64, start: &str, hours: i64, schedule: &str, limit: Option<u32>) -> Story {
+    fair_at(small_trademe(limit, "hmac-sha1"), seed, start, TimeDelta::hours(hours), schedule)
+}
+
+fn small_trademe(limit: Option<u32>, signature: &'static str) -> ShopPlan {
+    let options =
+        trademe::Options { listings: 12, sales: 2, unsold: 1, hourly_limit: limit, ..Default::default() };
+    ShopPlan::TradeMe { options, signature }
+}
+
+fn fair_at(shop: ShopPlan, seed: u64, start: &str, span: TimeDelta, schedule: &str) -> Story {
+    let name = shop.name();
+    let job = |kind, schedule: &str| JobPlan {
         kind,
-        schedule,
+        account: Some(name),
+        schedule: schedule.to_owned(),
         timeout_s: 300,
         jitter_s: 0,
         overlap: "skip",
         on_missed: "run-once",
     };
-    let start = start.parse::<DateTime<Utc>>().unwrap_or_default();
-    let buy = ShopDeed::Buy(Purchase::default());
     Story {
         seed,
-        start,
-        span: TimeDelta::hours(hours),
-        shop: ShopPlan {
-            articles: 12,
-            orders: 2,
-            limit,
-            typing: Typing::default(),
-            unpaginated: Unpaginated::Gone,
-        },
+        start: start.parse::<DateTime<Utc>>().unwrap_or_default(),
+        span,
+        shops: vec![shop],
         settings: Settings {
             zone: chrono_tz::Europe::Berlin,
-            limit: limit.map(i64::from),
             per_second: 5,
             request_timeout_s: 30,
             jobs: vec![
-                job("order-poll", format!("*/{minutes} * * * *")),
-                job("stock-pull", "40 */6 * * *".to_owned()),
-                job("probe", "7 * * * *".to_owned()),
+                job("order-poll", schedule),
+                job("stock-pull", "40 */6 * * *"),
+                job("probe", "7 * * * *"),
             ],
         },
         weather: Weather::default(),
         skew: TimeDelta::zero(),
-        shop_deeds: (1..4).map(|at| (TimeDelta::minutes(at * 37), buy.clone())).collect(),
+        shop_deeds: (1..4).map(|at| (TimeDelta::minutes(at * 37), name, ShopDeed::Buy(1))).collect(),
         blows: Vec::new(),
         removed: None,
         measure_recovery: false,
@@ -89,6 +105,37 @@ pub fn saturated(seed: u64) -> Story {
         story.blows.push((at, Blow::Crash { steps, turns, away }));
     }
     story.blows.sort_by_key(|(at, _)| *at);
+    story
+}
+
+/// More to ask than an hour allows, of a shop that counts by the clock hour and does not say how many are left.
+pub fn saturated_hours(seed: u64) -> Story {
+    let mut r = random(seed);
+    let limit = Some(r.u32(80..110));
+    let mut story = fair_at_trademe(seed, "2026-03-11T18:20:00Z", 5, "*/30 * * * * *", limit);
+    story.skew = TimeDelta::milliseconds(match seed % 3 {
+        0 => r.i64(-2_000..2_000),
+        1 => r.i64(-290_000..290_000),
+        _ => r.i64(120_000..290_000),
+    });
+    story.weather = Weather { late: 0.01, slow: 0.02, lost_after: 0.005, ..Weather::default() };
+    let at = TimeDelta::seconds(r.i64(0..4 * 3_600));
+    let (steps, turns, away) = (r.u32(0..20), r.u32(0..10), TimeDelta::seconds(r.i64(0..30)));
+    story.blows.push((at, Blow::Crash { steps, turns, away }));
+    story
+}
+
+/// The allowance is used up before the hour is over, and our clock gets there first, or last.
+pub fn edge_of_hour(seed: u64) -> Story {
+    let mut r = random(seed);
+    let mut story = fair_at_trademe(seed, "2026-09-26T12:20:00Z", 3, "* * * * *", Some(r.u32(20..45)));
+    story.skew = TimeDelta::milliseconds(match seed % 3 {
+        0 => r.i64(-2_000..2_000),
+        1 => r.i64(-290_000..-150_000),
+        _ => r.i64(150_000..290_000),
+    });
+    story.settings.per_second = 20;
+    story.weather = Weather { late: 0.05, slow: 0.05, ..Weather::default() };
     story
 }
 
@@ -152,20 +199,34 @@ pub const STORMS: [(&str, FaultKind); 5] = [
     ("no answers", FaultKind::Never),
 ];
 
-/// Ten minutes of the same trouble, in the middle of two hours that are otherwise fine. Or without it.
-pub fn storm(kind: Option<&FaultKind>, minutes: u32) -> Story {
-    let mut story = fair(7, "2026-03-11T08:00:30Z", 2, minutes, None);
+/// A shop and how often it is polled, in seconds: where a poll is two requests of which a storm sees the first only,
+/// and where it is one, so that nothing is saved by giving up.
+pub const POLLED: [(Name, i64); 4] = [(TRADEME, 20), (TRADEME, 300), (CARDMARKET, 60), (CARDMARKET, 300)];
+
+/// Ten minutes of the same trouble, in the middle of an hour that is otherwise fine. Or without it.
+pub fn storm(seed: u64, (name, seconds): (Name, i64), kind: Option<&FaultKind>) -> Story {
+    let schedule =
+        if seconds < 60 { format!("*/{seconds} * * * * *") } else { format!("*/{} * * * *", seconds / 60) };
+    let mut story = if name == TRADEME {
+        let shop = small_trademe(None, if seed.is_multiple_of(2) { "hmac-sha1" } else { "plaintext" });
+        fair_at(shop, seed, STORMY, TimeDelta::minutes(50), &schedule)
+    } else {
+        fair(seed, STORMY, 1, seconds as u32 / 60, None)
+    };
+    story.settings.request_timeout_s = (seconds as u64 / 2).min(30);
     story.shop_deeds.clear();
     if let Some(kind) = kind {
         let fault = Fault::from(kind.clone()).for_seconds(600);
-        story.shop_deeds.push((TimeDelta::minutes(60), ShopDeed::Fault(fault)));
+        story.shop_deeds.push((TimeDelta::minutes(20), name, ShopDeed::Fault(fault)));
     }
     story
 }
 
+const STORMY: &str = "2026-03-11T08:00:30Z";
+
 /// Ten minutes in which [`storm`] storms.
 pub fn storm_time() -> (DateTime<Utc>, DateTime<Utc>) {
-    let begin = "2026-03-11T09:00:30Z".parse::<DateTime<Utc>>().unwrap_or_default();
+    let begin = STORMY.parse::<DateTime<Utc>>().unwrap_or_default() + TimeDelta::minutes(20);
     (begin, begin + TimeDelta::minutes(10))
 }
 

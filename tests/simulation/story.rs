@@ -1,9 +1,10 @@
-//! A seed's story: the shop, the settings, the weather and what befalls whom, all drawn before it begins.
+//! A seed's story: the shops, the settings, the weather and what befalls whom, all drawn before it begins.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use sellerd::sandbox::{Fault, FaultKind, Purchase, Typing, Unpaginated};
+use sellerd::sandbox::{Fault, FaultKind, Typing, Unpaginated, Venue, trademe};
 
+use crate::market::{CARDMARKET, Name, TRADEME};
 use crate::watch::Removed;
 use crate::world::{ShopDeed, Weather};
 
@@ -16,16 +17,16 @@ pub struct Story {
     pub start: DateTime<Utc>,
     /// How long things happen; after that it is calm and what was promised is looked at.
     pub span: TimeDelta,
-    /// The shop.
-    pub shop: ShopPlan,
+    /// The shops, each with an account of the agent.
+    pub shops: Vec<ShopPlan>,
     /// The agent's configuration.
     pub settings: Settings,
     /// The way.
     pub weather: Weather,
     /// How far the agent's clock is off at the start.
     pub skew: TimeDelta,
-    /// What happens in the shop, by the time after the start.
-    pub shop_deeds: Vec<(TimeDelta, ShopDeed)>,
+    /// What happens in the shops, by the time after the start.
+    pub shop_deeds: Vec<(TimeDelta, Name, ShopDeed)>,
     /// What befalls the agent, by the time after the start.
     pub blows: Vec<(TimeDelta, Blow)>,
     /// The protection that is taken away.
@@ -36,19 +37,61 @@ pub struct Story {
     pub own_trigger: bool,
 }
 
-/// What the shop is like.
-#[derive(Debug, Clone, Copy)]
-pub struct ShopPlan {
-    /// Articles at the start.
-    pub articles: usize,
-    /// Orders at the start.
-    pub orders: usize,
-    /// The shop's limit a day.
-    pub limit: Option<u32>,
-    /// How its JSON is written.
-    pub typing: Typing,
-    /// How it answers to a list as a whole.
-    pub unpaginated: Unpaginated,
+/// What a shop is like.
+#[derive(Debug, Clone)]
+pub enum ShopPlan {
+    /// One at Cardmarket.
+    Cardmarket {
+        /// Articles at the start.
+        articles: usize,
+        /// Orders at the start.
+        orders: usize,
+        /// Its limit a day, which the configuration names too.
+        limit: Option<u32>,
+        /// How its JSON is written.
+        typing: Typing,
+        /// How it answers to a list as a whole.
+        unpaginated: Unpaginated,
+    },
+    /// One at Trade Me.
+    TradeMe {
+        /// How it is set up.
+        options: trademe::Options,
+        /// How the agent signs: `hmac-sha1` or `plaintext`.
+        signature: &'static str,
+    },
+}
+
+impl ShopPlan {
+    /// The name of its account.
+    pub fn name(&self) -> Name {
+        match self {
+            Self::Cardmarket { .. } => CARDMARKET,
+            Self::TradeMe { .. } => TRADEME,
+        }
+    }
+
+    /// Requests in a day, or in an hour.
+    pub fn limit(&self) -> Option<u32> {
+        match self {
+            Self::Cardmarket { limit, .. } => *limit,
+            Self::TradeMe { options, .. } => options.hourly_limit,
+        }
+    }
+
+    /// The lines of the configuration that only its account has.
+    pub fn lines(&self) -> String {
+        let limit = self.limit().map_or_else(|| "\"none\"".to_owned(), |limit| limit.to_string());
+        match self {
+            Self::Cardmarket { .. } => format!(
+                "marketplace = \"cardmarket\"\nbase_url = \"http://127.0.0.1:9/ws/v2.0\"\ndaily_limit = {limit}\n"
+            ),
+            Self::TradeMe { signature, .. } => format!(
+                "marketplace = \"trademe\"\nbase_url = \"http://127.0.0.1:9/v1\"\nhourly_limit = {limit}\n\
+                 signature = \"{signature}\"\n"
+            ),
+        }
+    }
 }
 
 /// What the agent is told.
@@ -56,8 +99,6 @@ pub struct ShopPlan {
 pub struct Settings {
     /// The zone of the schedules.
     pub zone: Tz,
-    /// The limit that the configuration names.
-    pub limit: Option<i64>,
     /// Requests a second.
     pub per_second: u32,
     /// How long an answer may take.
@@ -69,8 +110,10 @@ pub struct Settings {
 /// One job.
 #[derive(Debug, Clone)]
 pub struct JobPlan {
-    /// Its kind and name.
+    /// Its kind.
     pub kind: &'static str,
+    /// Its account, if it has one.
+    pub account: Option<Name>,
     /// When it is due.
     pub schedule: String,
     /// Its time limit.
@@ -84,6 +127,11 @@ pub struct JobPlan {
 }
 
 impl JobPlan {
+    /// Its name.
+    pub fn name(&self) -> String {
+        job_name(self.account, self.kind)
+    }
+
     /// The lines that only its kind has: nothing is forgotten, so that every request can be counted at the end.
     pub fn more(&self) -> &'static str {
         match self.kind {
@@ -91,6 +139,11 @@ impl JobPlan {
             _ => "",
         }
     }
+}
+
+/// The name of the job of that kind: at Trade Me with the account before it.
+pub fn job_name(account: Option<Name>, kind: &str) -> String {
+    account.filter(|name| *name == TRADEME).map_or(kind.to_owned(), |name| format!("{name}-{kind}"))
 }
 
 /// What befalls the agent.
@@ -132,7 +185,7 @@ pub enum Blow {
     /// A second agent takes the account over, past the lock.
     Rival,
     /// A person runs a job by hand.
-    Manual(&'static str),
+    Manual(String),
 }
 
 impl Story {
@@ -142,31 +195,18 @@ impl Story {
         let r = &mut rng;
         let hours = *pick(r, &[3, 4, 5, 6, 8, 12, 27, 36]);
         let start = *pick(r, &START) + TimeDelta::seconds(r.i64(0..86_400));
-        let limit = match r.u8(0..10) {
-            0 => None,
-            1..4 => Some(r.u32(30..160)),
-            _ => Some(5_000),
+        let shops = match seed % 3 {
+            0 => vec![cardmarket(r)],
+            1 => vec![cardmarket(r), trademe(r)],
+            _ => vec![trademe(r)],
         };
-        // Few of most things, so that many stories can be told; some shops are large enough for pages.
-        let articles: &[usize] = if r.u8(0..8) == 0 { &[99, 100, 101, 130, 230] } else { &[0, 3, 8, 12, 20] };
-        let orders: &[usize] = if r.u8(0..8) == 0 { &[23, 40, 60] } else { &[0, 2, 4, 8] };
-        let shop = ShopPlan {
-            articles: *pick(r, articles),
-            orders: *pick(r, orders),
-            limit,
-            typing: Typing {
-                numbers_as_strings: r.u8(0..4) == 0,
-                one_as_object: r.u8(0..4) == 0,
-                missing_optional: r.u8(0..4) == 0,
-            },
-            unpaginated: if r.bool() { Unpaginated::Gone } else { Unpaginated::Redirect },
-        };
+        let names: Vec<Name> = shops.iter().map(ShopPlan::name).collect();
         let mut story = Self {
             seed,
             start,
             span: TimeDelta::hours(hours),
-            shop,
-            settings: settings(r, hours, limit),
+            shops,
+            settings: settings(r, hours, &names),
             weather: weather(r),
             skew: if r.u8(0..4) == 0 {
                 TimeDelta::milliseconds(r.i64(-3_000..3_000))
@@ -179,7 +219,9 @@ impl Story {
             measure_recovery: false,
             own_trigger: false,
         };
-        story.fill_the_shop(r);
+        for at in 0..story.shops.len() {
+            story.fill_the_shop(r, at);
+        }
         story.deal_blows(r);
         story
     }
@@ -188,17 +230,17 @@ impl Story {
         TimeDelta::milliseconds(r.i64(0..self.span.num_milliseconds()))
     }
 
-    fn fill_the_shop(&mut self, r: &mut fastrand::Rng) {
-        for _ in 0..r.usize(0..14) {
-            let purchase = Purchase { count: Some(r.u32(1..3)), ..Purchase::default() };
-            self.shop_deeds.push((self.at(r), ShopDeed::Buy(purchase)));
+    /// What happens in the shop at that place. Of two, less happens in each.
+    fn fill_the_shop(&mut self, r: &mut fastrand::Rng, at: usize) {
+        let (name, limit, share) = (self.shops[at].name(), self.shops[at].limit(), self.shops.len());
+        for _ in 0..r.usize(0..14) / share {
+            self.happens(r, name, |r| ShopDeed::Buy(r.u32(1..3)));
         }
-        for _ in 0..r.usize(0..24) {
-            self.shop_deeds.push((self.at(r), ShopDeed::Move));
+        for _ in 0..r.usize(0..24) / share {
+            self.happens(r, name, |_| ShopDeed::Move);
         }
         for _ in 0..r.usize(0..5) {
-            let fault = fault(r);
-            self.shop_deeds.push((self.at(r), ShopDeed::Fault(fault)));
+            self.happens(r, name, |r| ShopDeed::Fault(fault(r, name)));
         }
         if r.u8(0..10) == 0 {
             let kind = match r.u8(0..3) {
@@ -206,15 +248,25 @@ impl Story {
                 1 => FaultKind::Revoke { empty_body: true },
                 _ => FaultKind::Revoke { empty_body: false },
             };
-            self.shop_deeds.push((self.at(r), ShopDeed::Fault(kind.into())));
+            self.happens(r, name, |_| ShopDeed::Fault(kind.into()));
         }
         if r.u8(0..20) == 0 {
-            let max = self.shop.limit.map(|limit| (limit / 2).max(25));
-            self.shop_deeds.push((self.at(r), ShopDeed::Fault(FaultKind::Limit { max }.into())));
+            let max = limit.map(|limit| (limit / 2).max(25));
+            self.happens(r, name, |_| ShopDeed::Fault(FaultKind::Limit { max }.into()));
         }
         if r.u8(0..20) == 0 {
-            self.shop_deeds.push((self.at(r), ShopDeed::Fault(FaultKind::Exhaust.into())));
+            self.happens(r, name, |_| ShopDeed::Fault(FaultKind::Exhaust.into()));
         }
+    }
+
+    fn happens(
+        &mut self,
+        r: &mut fastrand::Rng,
+        name: Name,
+        deed: impl FnOnce(&mut fastrand::Rng) -> ShopDeed,
+    ) {
+        let deed = deed(r);
+        self.shop_deeds.push((self.at(r), name, deed));
     }
 
     fn deal_blows(&mut self, r: &mut fastrand::Rng) {
@@ -249,7 +301,7 @@ impl Story {
             self.blows.push((self.at(r), Blow::Second));
         }
         for _ in 0..r.usize(0..2) {
-            let job = *pick(r, &["order-poll", "stock-pull", "probe", "housekeeping"]);
+            let job = self.settings.jobs[r.usize(0..self.settings.jobs.len())].name();
             self.blows.push((self.at(r), Blow::Manual(job)));
         }
         self.blows.sort_by_key(|(at, _)| *at);
@@ -312,7 +364,61 @@ fn away(r: &mut fastrand::Rng) -> TimeDelta {
     })
 }
 
-fn settings(r: &mut fastrand::Rng, hours: i64, limit: Option<u32>) -> Settings {
+/// Few of most things, so that many stories can be told; some shops are large enough for pages.
+fn cardmarket(r: &mut fastrand::Rng) -> ShopPlan {
+    let limit = match r.u8(0..10) {
+        0 => None,
+        1..4 => Some(r.u32(30..160)),
+        _ => Some(5_000),
+    };
+    let articles: &[usize] = if r.u8(0..8) == 0 { &[99, 100, 101, 130, 230] } else { &[0, 3, 8, 12, 20] };
+    let orders: &[usize] = if r.u8(0..8) == 0 { &[23, 40, 60] } else { &[0, 2, 4, 8] };
+    ShopPlan::Cardmarket {
+        articles: *pick(r, articles),
+        orders: *pick(r, orders),
+        limit,
+        typing: Typing {
+            numbers_as_strings: r.u8(0..4) == 0,
+            one_as_object: r.u8(0..4) == 0,
+            missing_optional: r.u8(0..4) == 0,
+        },
+        unpaginated: if r.bool() { Unpaginated::Gone } else { Unpaginated::Redirect },
+    }
+}
+
+/// Listings end while the story is told, and some lists have pages of a few rows.
+fn trademe(r: &mut fastrand::Rng) -> ShopPlan {
+    let hourly_limit = match r.u8(0..10) {
+        0 => None,
+        1..4 => Some(r.u32(8..40)),
+        _ => Some(1_000),
+    };
+    let options = trademe::Options {
+        listings: *pick(r, &[0, 3, 8, 12, 20, 60]),
+        sales: *pick(r, &[0, 2, 5, 9, 23]),
+        unsold: r.usize(0..3),
+        lasting: TimeDelta::hours(*pick(r, &[4, 24, 7 * 24])),
+        hourly_limit,
+        max_rows: *pick(r, &[500, 500, 500, 5, 17]),
+        freshness: r.bool().then_some(TimeDelta::minutes(5)),
+        count_refused: r.bool(),
+        unauthorized: *pick(
+            r,
+            &[
+                trademe::Unauthorized::ErrorResult,
+                trademe::Unauthorized::Empty,
+                trademe::Unauthorized::Html,
+                trademe::Unauthorized::OauthProblem,
+            ],
+        ),
+        too_many: if r.bool() { trademe::TooMany::ErrorResult } else { trademe::TooMany::Empty },
+        omit_defaults: r.u8(0..4) > 0,
+        ..trademe::Options::default()
+    };
+    ShopPlan::TradeMe { options, signature: pick::<&str>(r, &["hmac-sha1", "plaintext"]) }
+}
+
+fn settings(r: &mut fastrand::Rng, hours: i64, names: &[Name]) -> Settings {
     // So many polls in all that a story is told in a moment.
     let minutes = *pick(
         r,
@@ -325,16 +431,20 @@ fn settings(r: &mut fastrand::Rng, hours: i64, limit: Option<u32>) -> Settings {
         },
     );
     let night = *pick(r, &["30 2 * * *", "0 0 * * *", "15 3,14 * * *"]);
-    let schedules = [
-        ("order-poll", format!("*/{minutes} * * * *")),
-        ("stock-pull", format!("{} */{} * * *", r.u8(0..60), if hours <= 12 { 2 } else { 6 })),
-        ("probe", "7 */3 * * *".to_owned()),
-        ("housekeeping", night.to_owned()),
-    ];
+    let mut schedules = vec![(None, "housekeeping", night.to_owned())];
+    for name in names {
+        let stock = format!("{} */{} * * *", r.u8(0..60), if hours <= 12 { 2 } else { 6 });
+        schedules.extend([
+            (Some(*name), "order-poll", format!("*/{minutes} * * * *")),
+            (Some(*name), "stock-pull", stock),
+            (Some(*name), "probe", "7 */3 * * *".to_owned()),
+        ]);
+    }
     let jobs: Vec<JobPlan> = schedules
         .into_iter()
-        .map(|(kind, schedule)| JobPlan {
+        .map(|(account, kind, schedule)| JobPlan {
             kind,
+            account,
             schedule,
             timeout_s: if kind == "housekeeping" { 600 } else { *pick(r, &[30, 120, 300, 900]) },
             jitter_s: *pick(r, &[0, 0, 20, 50]),
@@ -343,8 +453,7 @@ fn settings(r: &mut fastrand::Rng, hours: i64, limit: Option<u32>) -> Settings {
         })
         .collect();
     Settings {
-        zone: *pick(r, &ZONES),
-        limit: limit.map(i64::from),
+        zone: if names == [TRADEME] && r.bool() { Tz::Pacific__Auckland } else { *pick(r, &ZONES) },
         per_second: *pick(r, &[1, 5, 5, 20, 50]),
         request_timeout_s: *pick(r, &[2, 10, 30, 60]),
         jobs,
@@ -360,6 +469,8 @@ fn weather(r: &mut fastrand::Rng) -> Weather {
         late: chance(1.0),
         slow: chance(1.0),
         edge: chance(1.0),
+        cut: chance(0.5),
+        drip: chance(0.5),
         freeze_at_gate: chance(0.2),
         freeze_alone: false,
         buyers: chance(2.0),
@@ -367,9 +478,10 @@ fn weather(r: &mut fastrand::Rng) -> Weather {
     }
 }
 
-/// Something that goes wrong in the shop for a while.
-fn fault(r: &mut fastrand::Rng) -> Fault {
-    let kind = match r.u8(0..20) {
+/// Something that goes wrong in a shop for a while.
+fn fault(r: &mut fastrand::Rng, name: Name) -> Fault {
+    let venue = if name == TRADEME { Venue::Trademe } else { Venue::Cardmarket };
+    let kind = match r.u8(0..24) {
         0 => FaultKind::Status { status: *pick(r, &[500, 502, 503, 504, 404, 410, 418]) },
         1 => FaultKind::ServerError,
         2 => FaultKind::Unavailable,
@@ -389,8 +501,14 @@ fn fault(r: &mut fastrand::Rng) -> Fault {
         16 => FaultKind::RedirectAway { to: None },
         17 => FaultKind::TooMany { retry_after: *pick(r, &[0, 1, 10, 29, 31, 120]) },
         18 => FaultKind::EmptyStock,
+        19 => FaultKind::Maintenance { seconds: r.u32(60..1_800) },
+        20 => FaultKind::UnknownField,
+        21 => FaultKind::NewEnum,
+        22 => FaultKind::Masked,
         _ => FaultKind::ErrorIn200 { long: r.bool() },
     };
+    // What happens only at the other marketplace is another page that shifts.
+    let kind = if kind.is_known_at(venue) { kind } else { FaultKind::PageShift { insert: r.bool() } };
     let mut fault = Fault::from(kind);
     match r.u8(0..3) {
         0 => fault = fault.next(r.u32(1..8)),
@@ -398,7 +516,11 @@ fn fault(r: &mut fastrand::Rng) -> Fault {
         _ => fault = fault.for_seconds(r.u64(30..1_800)),
     }
     if r.u8(0..4) == 0 {
-        fault = fault.on(pick::<&str>(r, &["stock", "orders", "order/", "account"]));
+        let paths: &[&str] = match venue {
+            Venue::Cardmarket => &["stock", "orders", "order/", "account"],
+            Venue::Trademe => &["MyTradeMe/SellingItems", "MyTradeMe/SoldItems", "MyTradeMe/Summary"],
+        };
+        fault = fault.on(pick::<&str>(r, paths));
     }
     fault
 }

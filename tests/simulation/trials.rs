@@ -1,11 +1,15 @@
 //! What is tried, and how it is reported.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sellerd::policy::restraint::MOST_SAVED;
+use sellerd::sandbox::FaultKind;
 
 use crate::controls::CONTROLS;
-use crate::life;
+use crate::life::{self, Told};
 use crate::many::{self, Many};
 use crate::scenes;
 use crate::story::Story;
@@ -65,6 +69,8 @@ pub fn replay(scene: &str, seed: u64, without: Option<&String>) -> ExitCode {
         "one-owner" => scenes::rivals(seed),
         "quota" => scenes::saturated(seed),
         "edge-of-day" => scenes::edge_of_day(seed),
+        "quota-by-hour" => scenes::saturated_hours(seed),
+        "edge-of-hour" => scenes::edge_of_hour(seed),
         "set-back" => scenes::set_back(seed),
         "outages" => scenes::outages(seed),
         "recovery" => scenes::killed(seed),
@@ -136,10 +142,10 @@ fn verdict(many: &Many, scene: &str, said: String) -> Result<String, String> {
 fn replays(ask: &Ask) -> Result<String, String> {
     let seeds = 12.min(ask.seeds);
     let first = many::tell(ask.from..ask.from + seeds, &Story::of);
-    for (seed, digest) in &first.digests {
-        let again = life::tell(&Story::of(*seed), false).digest;
-        if again != *digest {
-            return Err(format!("seed {seed} is {digest:016x} the first time and {again:016x} the second"));
+    let again = many::tell(ask.from..ask.from + seeds, &Story::of);
+    for ((seed, first), again) in first.digests.iter().zip(again.digests.values()) {
+        if again != first {
+            return Err(format!("seed {seed} is {first:016x} the first time and {again:016x} the second"));
         }
     }
     Ok(format!("{seeds} seeds told twice, the same to the byte"))
@@ -155,29 +161,42 @@ fn one_owner(_: &Ask) -> Result<String, String> {
     verdict(&many, "one-owner", said)
 }
 
-/// Whole days on which more was asked for than allowed: never over, and hardly anything left unused.
+/// Whole days and hours in which more was asked for than allowed: never over, and hardly anything left unused.
 fn quota(_: &Ask) -> Result<String, String> {
-    let shares: Mutex<Vec<f64>> = Mutex::default();
-    let seeds = 0..12;
-    let many = many::tell(seeds.clone(), &scenes::saturated);
-    for seed in seeds {
-        let days = many.by_day.get(&seed).cloned().unwrap_or_default();
-        let limit = f64::from(scenes::saturated(seed).shop.limit.unwrap_or(1));
-        let whole = days.len().saturating_sub(2);
-        let used = days.values().skip(1).take(whole).map(|count| *count as f64 / limit);
-        shares.lock().unwrap_or_else(PoisonError::into_inner).extend(used);
-    }
-    let shares = shares.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let least = shares.iter().copied().fold(f64::INFINITY, f64::min);
-    let said =
-        format!("{} whole days at the limit, none over, at least {:.1} % used", shares.len(), least * 100.0);
-    if shares.is_empty() || least < 0.95 {
+    let days = many::tell(0..6, &scenes::saturated);
+    let hours = many::tell(0..3, &scenes::saturated_hours);
+    let shares = |many: &Many, story_of: fn(u64) -> Story| -> Vec<f64> {
+        let share = |(seed, spans): (&u64, &BTreeMap<DateTime<Utc>, u64>)| {
+            let limit = f64::from(story_of(*seed).shops[0].limit().unwrap_or(1));
+            let whole = spans.len().saturating_sub(2);
+            spans.values().skip(1).take(whole).map(|count| *count as f64 / limit).collect::<Vec<_>>()
+        };
+        many.by_window.iter().flat_map(share).collect()
+    };
+    let least = |shares: &[f64]| shares.iter().copied().fold(f64::INFINITY, f64::min);
+    let by_day = shares(&days, scenes::saturated);
+    // When it is calm the hours are still too short for what is asked.
+    let by_hour = shares(&hours, scenes::saturated_hours);
+    let said = format!(
+        "{} whole days at the limit, none over, at least {:.1} % used; {} whole hours, at least {:.1} %",
+        by_day.len(),
+        least(&by_day) * 100.0,
+        by_hour.len(),
+        least(&by_hour) * 100.0,
+    );
+    if by_day.is_empty() || by_hour.is_empty() || least(&by_day).min(least(&by_hour)) < 0.95 {
         return Err(format!("{said}; 95 % is promised"));
     }
-    let edges = many::tell(0..12, &scenes::edge_of_day);
-    let said = format!("{said}; {} midnights with the allowance used up before", edges.tally.seeds);
-    verdict(&edges, "edge-of-day", said.clone())?;
-    verdict(&many, "quota", said)
+    let midnights = many::tell(0..9, &scenes::edge_of_day);
+    let edges = many::tell(0..6, &scenes::edge_of_hour);
+    let said = format!(
+        "{said}; {} midnights and the hours of {} evenings with the allowance used up before",
+        midnights.tally.seeds, edges.tally.seeds
+    );
+    verdict(&edges, "edge-of-hour", said.clone())?;
+    verdict(&midnights, "edge-of-day", said.clone())?;
+    verdict(&hours, "quota-by-hour", said.clone())?;
+    verdict(&days, "quota", said)
 }
 
 fn slots(_: &Ask) -> Result<String, String> {
@@ -203,36 +222,110 @@ fn recovery(_: &Ask) -> Result<String, String> {
     verdict(&many, "recovery", said)
 }
 
-/// How many attempts ten minutes of trouble cost, against ten that are fine. The bar is 1.1 and is reported, not
-/// judged: with four attempts a read it cannot hold for what is tried again.
+/// How many attempts ten minutes of trouble cost, against ten that are fine. At most a tenth more, and the few retries
+/// that a line has saved up in fine weather ([`MOST_SAVED`]). Where so much is asked in ten minutes that those are
+/// a tenth, plainly at most 1.1 times as many. Then all is as usual again within two polls, and each retry waits for
+/// a time of its own. That a `Retry-After` is kept is judged at the wire, in every story.
 fn storms(_: &Ask) -> Result<String, String> {
-    let (begin, end) = scenes::storm_time();
-    let attempts = |story: &Story| {
-        let told = life::tell(story, false);
-        let within = told.sent_at.iter().filter(|at| begin <= **at && **at < end).count();
-        (within, told.violations)
-    };
-    let (mut lines, mut over) = (Vec::new(), 0);
-    for minutes in [1, 5] {
-        let (normal, _) = attempts(&scenes::storm(None, minutes));
-        for (name, kind) in &scenes::STORMS {
-            let (stormy, violations) = attempts(&scenes::storm(Some(kind), minutes));
-            if let Some(what) = violations.first() {
-                return Err(format!("{name}, polls every {minutes} min: {what}"));
-            }
-            let ratio = stormy as f64 / normal.max(1) as f64;
-            let held = if ratio <= 1.1 { "" } else { ", over" };
-            over += usize::from(ratio > 1.1);
-            lines.push(format!(
-                "polls every {minutes} min, {name}: {stormy} attempts for {normal}, {ratio:.2}{held}"
-            ));
+    let kinds = || [None].into_iter().chain(scenes::STORMS.iter().map(Some));
+    let cases: Vec<_> =
+        scenes::POLLED.iter().flat_map(|polled| kinds().map(move |kind| (*polled, kind))).collect();
+    let stories: Vec<Story> =
+        cases.iter().map(|(polled, kind)| scenes::storm(7, *polled, kind.map(|(_, kind)| kind))).collect();
+    let told = many::tell_all(&stories);
+    let (mut lines, mut wrong, mut most) = (Vec::new(), Vec::new(), 0.0_f64);
+    let mut normal = None;
+    for (((name, seconds), kind), told) in cases.iter().zip(&told) {
+        let Some((storm, kind)) = kind else {
+            normal = Some(told);
+            continue;
+        };
+        let Some(normal) = normal else { continue };
+        let title = format!("{name} polled every {seconds} s, {storm}");
+        let case = Storm { told, normal, every: TimeDelta::seconds(*seconds), kind };
+        let (stormy, usual) = case.attempts();
+        lines.push(format!("{title}: {stormy} attempts for {usual}"));
+        if usual >= 30 {
+            most = most.max(stormy as f64 / usual as f64);
         }
+        wrong.extend(told.violations.iter().chain(&case.complaints()).map(|what| format!("{title}: {what}")));
+    }
+    let (least, longest, distinct) = first_waits();
+    if distinct < 6 || longest - least < 0.2 {
+        wrong.push(format!(
+            "retries wait {least:.2} to {longest:.2} s, {distinct} of 8 for a time of their own"
+        ));
     }
     lines.insert(
         0,
-        format!("measured, not judged: the bar of 1.1 is NOT held in {over} of {} storms", lines.len()),
+        format!(
+            "{} storms of ten minutes: at most {most:.2} times the attempts of fine weather, and {MOST_SAVED} more \
+             where little is asked; as usual after two polls; first retries after {least:.2} to {longest:.2} s",
+            lines.len(),
+        ),
     );
-    Ok(lines.join("\n"))
+    if wrong.is_empty() { Ok(lines.join("\n")) } else { Err([lines, wrong].concat().join("\n")) }
+}
+
+/// A storm beside the same hour without it.
+struct Storm<'a> {
+    told: &'a Told,
+    normal: &'a Told,
+    every: TimeDelta,
+    kind: &'a FaultKind,
+}
+
+impl Storm<'_> {
+    /// Attempts in the ten minutes of the storm, and in those without one.
+    fn attempts(&self) -> (usize, usize) {
+        let (begin, end) = scenes::storm_time();
+        (sent_within(self.told, begin, end), sent_within(self.normal, begin, end))
+    }
+
+    fn complaints(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let (stormy, normal) = self.attempts();
+        let saved = if normal >= 30 { 0 } else { MOST_SAVED as usize };
+        if stormy > normal * 11 / 10 + saved {
+            wrong.push(format!("13: {stormy} attempts for {normal}, more than 1.1 times and {saved}"));
+        }
+        let (_, end) = scenes::storm_time();
+        let wish = match self.kind {
+            FaultKind::TooMany { retry_after } => TimeDelta::seconds(i64::from(*retry_after)),
+            _ => TimeDelta::zero(),
+        };
+        let until = end + self.every * 2 + wish;
+        let mut polls =
+            self.told.runs.iter().filter(|(job, due, _)| job.ends_with("order-poll") && *due >= end);
+        if !polls.any(|(_, due, succeeded)| *due <= until && *succeeded) {
+            wrong.push(format!("13: no poll succeeded until {until}"));
+        }
+        let later = until + TimeDelta::minutes(10);
+        let (after, usual) = (sent_within(self.told, until, later), sent_within(self.normal, until, later));
+        if after != usual {
+            wrong.push(format!("13: {after} attempts in ten minutes after it, and {usual} are usual"));
+        }
+        wrong
+    }
+}
+
+fn sent_within(told: &Told, from: DateTime<Utc>, until: DateTime<Utc>) -> usize {
+    told.sent_at.iter().filter(|at| from <= **at && **at < until).count()
+}
+
+/// How long the first retry of a storm waits in eight of them, at least and at most, and how many of them differ.
+fn first_waits() -> (f64, f64, usize) {
+    let kind = &scenes::STORMS[0].1;
+    let stories: Vec<Story> = (0..8).map(|seed| scenes::storm(seed, scenes::POLLED[1], Some(kind))).collect();
+    let (begin, _) = scenes::storm_time();
+    let waits = many::tell_all(&stories).into_iter().filter_map(|told| {
+        let mut sent = told.sent_at.into_iter().filter(|at| *at >= begin);
+        let (first, second) = (sent.next()?, sent.next()?);
+        Some((second - first).num_milliseconds())
+    });
+    let waits: BTreeSet<i64> = waits.collect();
+    let seconds = |wait: Option<&i64>| wait.map_or(0.0, |wait| *wait as f64 / 1_000.0);
+    (seconds(waits.first()), seconds(waits.last()), waits.len())
 }
 
 fn board(_: &Ask) -> Result<String, String> {
@@ -253,8 +346,14 @@ fn board(_: &Ask) -> Result<String, String> {
 fn controls(_: &Ask) -> Result<String, String> {
     let mut lines = Vec::new();
     let mut missed = false;
-    for control in &CONTROLS {
-        lines.push(match control.caught() {
+    let caught: Mutex<BTreeMap<u64, _>> = Mutex::default();
+    many::each(0..CONTROLS.len() as u64, &|at| {
+        let found = CONTROLS[at as usize].caught();
+        caught.lock().unwrap_or_else(PoisonError::into_inner).insert(at, found);
+    });
+    let caught = caught.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (control, caught) in CONTROLS.iter().zip(caught.into_values()) {
+        lines.push(match caught {
             Some((seed, what)) => {
                 format!("without {}: caught at seed {seed} of {}: {what}", control.name, control.within)
             }

@@ -10,6 +10,7 @@ use sellerd::clock::Clock;
 use sellerd::http::{Attempt, Gate, Outgoing, Pass, Refusal};
 use sellerd::policy::access::AccessEvent;
 
+use crate::market::Name;
 use crate::world::World;
 
 /// A protection that is taken away from outside.
@@ -33,6 +34,7 @@ pub enum Removed {
 pub struct Watch {
     gate: Arc<dyn Gate>,
     world: Arc<World>,
+    account: Name,
     who: u32,
     removed: Option<Removed>,
     /// For [`Removed::IntentFirst`]: what left and is not written down.
@@ -43,13 +45,19 @@ pub struct Watch {
 
 impl Watch {
     /// Watches `gate`.
-    pub fn over(gate: Arc<dyn Gate>, world: Arc<World>, who: u32, removed: Option<Removed>) -> Self {
+    pub fn over(
+        gate: Arc<dyn Gate>,
+        world: Arc<World>,
+        account: Name,
+        who: u32,
+        removed: Option<Removed>,
+    ) -> Self {
         {
             // The account was taken over a moment ago.
             let mut world = world.look();
-            world.owner = (who, world.truth.now());
+            world.account(account).owner = (who, world.truth.now());
         }
-        Self { gate, world, who, removed, unwritten: Mutex::default(), offset_ms: Mutex::default() }
+        Self { gate, world, account, who, removed, unwritten: Mutex::default(), offset_ms: Mutex::default() }
     }
 
     async fn ask(&self, outgoing: &Outgoing) -> Result<Pass, Refusal> {
@@ -76,7 +84,7 @@ impl Watch {
         let (span, asleep, alone) = {
             let mut world = self.world.look();
             let now = world.truth.now();
-            world.let_out.insert(self.who, now);
+            world.account(self.account).let_out.insert(self.who, now);
             let chance = world.weather.freeze_at_gate;
             if world.rng.f64() >= chance {
                 return;
@@ -116,7 +124,7 @@ impl Watch {
         let mut world = self.world.look();
         let refused =
             matches!(attempt.access, Some(AccessEvent::Unauthorized(_) | AccessEvent::Forbidden(_)));
-        if refused && !world.login_gone {
+        if refused && !world.account(self.account).login_gone {
             let status = attempt.status.unwrap_or_default();
             world.broken(format!("6: a {status} was taken for a withdrawn login, and none was withdrawn"));
         }
@@ -153,7 +161,9 @@ impl Gate for Watch {
             Ok(_) => {
                 if outgoing.insist {
                     // A person asks: that may go out.
-                    self.world.look().must_be_silent = false;
+                    let mut world = self.world.look();
+                    let account = world.account(self.account);
+                    (account.must_be_silent, account.wants_rest) = (false, None);
                 }
                 self.perhaps_freeze().await;
             }
@@ -198,7 +208,7 @@ impl Gate for Watch {
             let (status, failed) = (attempt.status, attempt.error_type);
             world.note(&format!("settled {status:?} {failed:?} {}", settled.is_ok()));
             if settled.is_ok() && refused {
-                world.must_be_silent = true;
+                world.account(self.account).must_be_silent = true;
             }
         }
         self.world.touch();

@@ -1,6 +1,7 @@
 //! The agent's wire: carries requests to the shop in process, in virtual time, and does to them what the weather says.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -12,6 +13,7 @@ use sellerd::domain::ErrorType;
 use sellerd::http::{Gate, Transport, WireError, WireRequest, WireResponse};
 use sellerd::sandbox::{Answer, Delivery};
 
+use crate::market::{CARDMARKET, Name, TRADEME};
 use crate::watch::{Removed, Watch};
 use crate::world::{Fate, Journey, World};
 
@@ -26,17 +28,22 @@ pub struct Wired {
 }
 
 impl Wires for Wired {
-    fn open(&self, _: &Account) -> Result<Arc<dyn Transport>, WireError> {
-        Ok(Arc::new(Wire { world: self.world.clone(), who: self.who }))
+    fn open(&self, account: &Account) -> Result<Arc<dyn Transport>, WireError> {
+        Ok(Arc::new(Wire { world: self.world.clone(), account: name_of(account), who: self.who }))
     }
 
-    fn guard(&self, _: &Account, gate: Arc<dyn Gate>) -> Arc<dyn Gate> {
-        Arc::new(Watch::over(gate, self.world.clone(), self.who, self.removed))
+    fn guard(&self, account: &Account, gate: Arc<dyn Gate>) -> Arc<dyn Gate> {
+        Arc::new(Watch::over(gate, self.world.clone(), name_of(account), self.who, self.removed))
     }
+}
+
+fn name_of(account: &Account) -> Name {
+    if account.name.as_str() == TRADEME { TRADEME } else { CARDMARKET }
 }
 
 struct Wire {
     world: Arc<World>,
+    account: Name,
     who: u32,
 }
 
@@ -62,13 +69,19 @@ impl Wire {
         if written.is_some_and(|written| written < sent) {
             world.broken(format!("8: request {sent} left, and {written:?} are written down"));
         }
-        if world.must_be_silent {
-            world.broken("6: a request was sent after the refusal was written down".to_owned());
-        }
-        let (owner, since) = world.owner;
         let now = world.truth.now();
         world.sent_at.push(now);
-        let let_out = world.let_out.get(&self.who).copied().unwrap_or(now);
+        let account = world.account(self.account);
+        let (owner, since) = account.owner;
+        let let_out = account.let_out.get(&self.who).copied().unwrap_or(now);
+        let rest = account.wants_rest.filter(|(who, until)| *who == self.who && now < *until);
+        let must_be_silent = account.must_be_silent;
+        if must_be_silent {
+            world.broken("6: a request was sent after the refusal was written down".to_owned());
+        }
+        if let Some((_, until)) = rest {
+            world.broken(format!("13: a request was sent at {now}, and silence was asked for until {until}"));
+        }
         // Between the gate and the wire nothing can be looked at any more; longer than that it may not take.
         let just_let_out = since >= let_out && now - let_out <= TimeDelta::seconds(5);
         if owner != self.who && !just_let_out {
@@ -91,9 +104,9 @@ impl Wire {
                 let body = format!("<html><body>{status}: not from the shop</body></html>");
                 return Ok(WireResponse { status, headers: HeaderMap::new(), body: body.into_bytes() });
             }
-            Fate::Fine | Fate::AnswerLost => {}
+            Fate::Fine | Fate::AnswerLost | Fate::Cut | Fate::Drip(_) => {}
         }
-        let serial = self.world.depart(request.url, request.authorization, journey.there);
+        let serial = self.world.depart(self.account, request.url, request.authorization, journey.there);
         clock.sleep(journey.there).await;
         self.world.touch();
         let Some(answer) = self.world.arrive(serial) else {
@@ -101,10 +114,29 @@ impl Wire {
             return Err(error(ErrorType::Connect, "the connection broke (simulated)"));
         };
         clock.sleep(answer.delay + journey.back).await;
-        if journey.fate == Fate::AnswerLost {
-            return Err(error(ErrorType::Connect, "the connection broke (simulated)"));
+        match journey.fate {
+            Fate::AnswerLost => return Err(error(ErrorType::Connect, "the connection broke (simulated)")),
+            Fate::Drip(rate) => {
+                clock.sleep(Duration::from_millis(answer.body.len() as u64 * 1_000 / rate)).await;
+            }
+            _ => {}
         }
-        deliver(answer).await
+        let mut response = deliver(answer).await?;
+        if journey.fate == Fate::Cut {
+            response.body.truncate(response.body.len() / 2);
+        }
+        self.note_wish(&response);
+        Ok(response)
+    }
+
+    /// The shop asks for some silence. More than an hour of it is taken for a mistake.
+    fn note_wish(&self, response: &WireResponse) {
+        let wish = response.headers.get("retry-after").and_then(|wish| wish.to_str().ok()?.parse().ok());
+        if let Some(seconds) = wish.filter(|_| response.status == 429) {
+            let mut world = self.world.look();
+            let until = world.truth.now() + TimeDelta::seconds(i64::min(seconds, 3_600));
+            world.account(self.account).wants_rest = Some((self.who, until));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-//! Everything around the agent: the shop with its true time, the way there, who does what in it, and what was seen.
+//! Everything around the agent: the shops with their true time, the way there, who does what in them, and what was seen.
 //!
-//! The shop is a value that is asked in process. Requests on their way stand here and not in the agent's tasks, so
+//! A shop is a value that is asked in process. Requests on their way stand here and not in the agent's tasks, so
 //! that they arrive even if the agent gives up on them or dies. One generator draws everything, and all of a seed
 //! happens on one thread: the same seed is the same story, to the byte.
 
@@ -9,14 +9,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::clock::{Clock, ManualClock};
 use sellerd::policy::due::Claimed;
-use sellerd::sandbox::{
-    Answer, Fault, FaultKind, OrderAction, OrderState, Purchase, Shop, Verdict, ask, berlin_day,
-};
+use sellerd::sandbox::{Answer, Fault, FaultKind, Verdict};
 use tokio::sync::Notify;
 
+use crate::market::{Market, Name, is_over_quota};
 use crate::tally::Tally;
 
 /// The world, as the agent's wire and gate, the driver and the judge share it.
@@ -28,8 +27,8 @@ pub struct World {
 
 /// What the world is made of.
 pub struct Inner {
-    /// The marketplace.
-    pub shop: Shop,
+    /// The accounts, each with its shop.
+    pub accounts: BTreeMap<Name, Account>,
     /// The true time.
     pub truth: Arc<ManualClock>,
     /// The time that the agent's machine shows.
@@ -40,8 +39,6 @@ pub struct Inner {
     pub slept: BTreeMap<u32, Duration>,
     /// What the monotonic clock of an agent's machine shows while it sleeps.
     pub asleep: BTreeMap<u32, Duration>,
-    /// When an agent was last let out by its gate (true time).
-    pub let_out: BTreeMap<u32, DateTime<Utc>>,
     /// Draws what happens on the way and in the shop.
     pub rng: fastrand::Rng,
     /// What the way is like.
@@ -50,29 +47,19 @@ pub struct Inner {
     pub tally: Tally,
     /// Promises that were broken.
     pub violations: Vec<String>,
-    /// Whether a person took the login away, so that refusals are real.
-    pub login_gone: bool,
-    /// Days on which somebody lowered the limit under the agent's feet.
-    pub limit_lowered: Vec<NaiveDate>,
-    /// Whether orders may go where only the long lists show them: once the agent has read everything once.
-    pub orders_may_arrive: bool,
     /// What the trigger handed out.
     pub handed_out: Vec<HandedOut>,
     /// Nothing can be written at present.
     pub disk_trouble: bool,
     /// Times at which slots may have been missed: the agent was away, frozen, or its clock was set.
     pub absences: u32,
-    /// The agent that last took the account over, and when (true time).
-    pub owner: (u32, DateTime<Utc>),
     /// When the agent sent something.
     pub sent_at: Vec<DateTime<Utc>>,
-    /// Set once the marketplace's refusal was written down: from then on nothing may be sent.
-    pub must_be_silent: bool,
-    /// The orders that the agent need not know: they had gone through before it came.
-    pub old_orders: Vec<u64>,
+    /// How the runs ended, once it is over: job, slot and whether it succeeded.
+    pub runs: Vec<(String, DateTime<Utc>, bool)>,
     /// A connection of our own to the agent's database.
     pub side: Option<rusqlite::Connection>,
-    script: BTreeMap<(DateTime<Utc>, u64), ShopDeed>,
+    script: BTreeMap<(DateTime<Utc>, u64), (Name, ShopDeed)>,
     on_the_way: BTreeMap<(DateTime<Utc>, u64), Parcel>,
     arrived: BTreeMap<u64, Answer>,
     crash_in: Option<u32>,
@@ -81,6 +68,28 @@ pub struct Inner {
     log: Option<Vec<String>>,
     /// Where the files are: another place each time, and so no part of the story.
     place: String,
+}
+
+/// One account of the agent, and the shop behind it.
+pub struct Account {
+    /// The shop.
+    pub market: Market,
+    /// The agent that last took the account over, and when (true time).
+    pub owner: (u32, DateTime<Utc>),
+    /// When an agent was last let out by its gate (true time).
+    pub let_out: BTreeMap<u32, DateTime<Utc>>,
+    /// Whether a person took the login away, so that refusals are real.
+    pub login_gone: bool,
+    /// Set once the marketplace's refusal was written down: from then on nothing may be sent.
+    pub must_be_silent: bool,
+    /// The spans in which somebody lowered the limit under the agent's feet.
+    pub limit_lowered: Vec<DateTime<Utc>>,
+    /// Which agent was asked for silence, and until when (true time).
+    pub wants_rest: Option<(u32, DateTime<Utc>)>,
+    /// Whether orders may go where only the long lists show them: once the agent has read everything once.
+    pub orders_may_arrive: bool,
+    /// The orders that the agent need not know: they had gone through before it came.
+    pub old_orders: Vec<i64>,
 }
 
 /// Up to where each job's slots have been dealt with.
@@ -101,6 +110,7 @@ pub struct HandedOut {
 
 /// A request on its way.
 struct Parcel {
+    account: Name,
     url: String,
     authorization: Option<String>,
 }
@@ -108,8 +118,8 @@ struct Parcel {
 /// What happens in the shop at a time of its own.
 #[derive(Debug, Clone)]
 pub enum ShopDeed {
-    /// Somebody buys.
-    Buy(Purchase),
+    /// Somebody buys, so many times.
+    Buy(u32),
     /// Some order moves on, or back.
     Move,
     /// Something goes wrong.
@@ -129,6 +139,10 @@ pub struct Weather {
     pub slow: f64,
     /// Somebody between us and the shop answers: 502, 503, 504, or a page of HTML.
     pub edge: f64,
+    /// The body is cut off, and what came passes for the whole.
+    pub cut: f64,
+    /// The body comes in drips.
+    pub drip: f64,
     /// Somebody buys just before the request arrives.
     pub buyers: f64,
     /// An order moves just before the request arrives.
@@ -150,6 +164,10 @@ pub enum Fate {
     AnswerLost,
     /// An answer from somebody in between.
     Edge(u16),
+    /// Half of the body.
+    Cut,
+    /// So many bytes of the body a second.
+    Drip(u64),
 }
 
 /// How a request travels.
@@ -164,34 +182,43 @@ pub struct Journey {
 }
 
 impl World {
-    /// A world with this shop, at the time that the shop was made for.
-    pub fn new(shop: Shop, seed: u64, truth: Arc<ManualClock>, place: &Path, logs: bool) -> Arc<Self> {
-        let old = |state| matches!(state, OrderState::Received | OrderState::Evaluated | OrderState::Lost);
-        let old_orders =
-            shop.orders().iter().filter(|order| old(order.state)).map(|order| order.id).collect();
+    /// A world with these shops, at the time that they were made for.
+    pub fn new(
+        shops: Vec<(Name, Market)>,
+        seed: u64,
+        truth: Arc<ManualClock>,
+        place: &Path,
+        logs: bool,
+    ) -> Arc<Self> {
+        let now = truth.now();
+        let account = |market: Market| Account {
+            old_orders: market.old_orders(),
+            market,
+            owner: (0, now),
+            let_out: BTreeMap::new(),
+            login_gone: false,
+            must_be_silent: false,
+            limit_lowered: Vec::new(),
+            wants_rest: None,
+            orders_may_arrive: false,
+        };
         Arc::new(Self {
             inner: Mutex::new(Inner {
-                shop,
-                owner: (0, truth.now()),
+                accounts: shops.into_iter().map(|(name, market)| (name, account(market))).collect(),
                 mine: truth.clone(),
                 truth,
                 held: BTreeMap::new(),
                 slept: BTreeMap::new(),
                 asleep: BTreeMap::new(),
-                let_out: BTreeMap::new(),
                 rng: fastrand::Rng::with_seed(seed ^ 0x0057_4f52_4c44),
                 weather: Weather::default(),
                 tally: Tally::default(),
                 violations: Vec::new(),
-                login_gone: false,
-                limit_lowered: Vec::new(),
-                orders_may_arrive: false,
                 handed_out: Vec::new(),
                 disk_trouble: false,
                 absences: 0,
                 sent_at: Vec::new(),
-                must_be_silent: false,
-                old_orders,
+                runs: Vec::new(),
                 side: None,
                 script: BTreeMap::new(),
                 on_the_way: BTreeMap::new(),
@@ -268,7 +295,7 @@ impl World {
     /// Decides how a request will travel.
     pub fn journey(&self) -> Journey {
         let mut inner = self.look();
-        let Weather { lost_before, lost_after, late, slow, edge, .. } = inner.weather;
+        let Weather { lost_before, lost_after, late, slow, edge, cut, drip, .. } = inner.weather;
         let rng = &mut inner.rng;
         let mut there = Duration::from_millis(rng.u64(3..90));
         let mut back = Duration::from_millis(rng.u64(3..160));
@@ -279,6 +306,10 @@ impl World {
             Fate::AnswerLost
         } else if roll < lost_before + lost_after + edge {
             Fate::Edge([502, 503, 504, 500, 200][rng.usize(0..5)])
+        } else if roll < lost_before + lost_after + edge + cut {
+            Fate::Cut
+        } else if roll < lost_before + lost_after + edge + cut + drip {
+            Fate::Drip(rng.u64(1..2_000))
         } else {
             Fate::Fine
         };
@@ -293,6 +324,8 @@ impl World {
             Fate::NoConnection => inner.tally.fault("no connection"),
             Fate::AnswerLost => inner.tally.fault("answer lost after effect"),
             Fate::Edge(_) => inner.tally.fault("answered by somebody in between"),
+            Fate::Cut => inner.tally.fault("body cut"),
+            Fate::Drip(_) => inner.tally.fault("slow drip"),
         }
         if there > Duration::from_millis(400) {
             inner.tally.fault("request late");
@@ -304,12 +337,12 @@ impl World {
     }
 
     /// Puts a request on its way. It arrives after `span` whatever becomes of who sent it.
-    pub fn depart(&self, url: &str, authorization: Option<&str>, span: Duration) -> u64 {
+    pub fn depart(&self, account: Name, url: &str, authorization: Option<&str>, span: Duration) -> u64 {
         let mut inner = self.look();
         inner.serial += 1;
         let serial = inner.serial;
         let at = inner.truth.now() + TimeDelta::from_std(span).unwrap_or_default();
-        let parcel = Parcel { url: url.to_owned(), authorization: authorization.map(str::to_owned) };
+        let parcel = Parcel { account, url: url.to_owned(), authorization: authorization.map(str::to_owned) };
         inner.on_the_way.insert((at, serial), parcel);
         serial
     }
@@ -326,12 +359,12 @@ impl World {
         self.look().go_on();
     }
 
-    /// Has something happen in the shop later.
-    pub fn plan(&self, at: DateTime<Utc>, deed: ShopDeed) {
+    /// Has something happen in an account's shop later.
+    pub fn plan(&self, at: DateTime<Utc>, account: Name, deed: ShopDeed) {
         let mut inner = self.look();
         inner.serial += 1;
         let serial = inner.serial;
-        inner.script.insert((at, serial), deed);
+        inner.script.insert((at, serial), (account, deed));
     }
 
     /// Nothing more happens in the shop by itself, and the way is smooth.
@@ -341,7 +374,7 @@ impl World {
         inner.script.clear();
         inner.weather = Weather::default();
         let clean = inner.truth.now();
-        inner.shop.clear_faults();
+        inner.accounts.values_mut().for_each(|account| account.market.clear_faults());
         inner.note(&format!("{clean} calm"));
     }
 
@@ -373,6 +406,11 @@ impl Inner {
         let slept = self.slept.get(&who).copied().unwrap_or_default();
         let awake = || self.mine.elapsed().saturating_sub(slept);
         self.asleep.get(&who).copied().unwrap_or_else(awake)
+    }
+
+    /// The account of that name. Only those of the story are configured, so that there are no others.
+    pub fn account(&mut self, name: Name) -> &mut Account {
+        self.accounts.get_mut(name).expect("an account of the story")
     }
 
     fn hand_out(&mut self, stood_at: &Stood, job: &str, until: DateTime<Utc>, run: Option<DateTime<Utc>>) {
@@ -415,7 +453,7 @@ impl Inner {
             match (deed, parcel) {
                 (Some(deed), parcel) if parcel.is_none_or(|parcel| deed <= parcel) => {
                     if let Some(what) = self.script.remove(&deed) {
-                        self.act(what, deed.0);
+                        self.act(what.0, what.1, deed.0);
                     }
                 }
                 (_, Some(parcel)) => {
@@ -430,23 +468,26 @@ impl Inner {
     }
 
     fn answer(&mut self, parcel: &Parcel, now: DateTime<Utc>) -> Answer {
+        let name = parcel.account;
         if self.rng.f64() < self.weather.buyers {
-            self.act(ShopDeed::Buy(Purchase::default()), now);
+            self.act(name, ShopDeed::Buy(1), now);
         }
         if self.rng.f64() < self.weather.movers {
-            self.act(ShopDeed::Move, now);
+            self.act(name, ShopDeed::Move, now);
         }
-        let answer = ask(&mut self.shop, &parcel.url, parcel.authorization.as_deref(), now, 1);
+        let account = self.account(name);
+        let answer = account.market.ask(&parcel.url, parcel.authorization.as_deref(), now);
+        let seen = account.market.last_seen();
+        let was_lowered = account.limit_lowered.contains(&account.market.window_of(now));
         self.tally.requests += 1;
         self.fold(&answer.body);
-        let seen = self.shop.ledger().seen().last().cloned();
         let Some(seen) = seen else { return answer };
         self.note(&format!("shop {} {:?} {:?}", seen.path, seen.status, seen.verdict));
         match &seen.verdict {
-            Verdict::TooMany("day") if !self.limit_lowered.contains(&berlin_day(now)) => {
-                self.broken(format!("5: over the day's quota at {now} by the shop's own count"));
+            verdict if is_over_quota(verdict) && !was_lowered => {
+                self.broken(format!("5: over the quota of {name} at {now} by the shop's own count"));
             }
-            Verdict::Unauthorized(why) if !why.starts_with("timestamp") && !why.contains("rejected") => {
+            Verdict::Unauthorized(why) if !is_meant(why) => {
                 self.broken(format!("the shop does not accept how we sign: {why}"));
             }
             Verdict::Faulted(names) => names.iter().for_each(|name| self.tally.fault(name)),
@@ -457,54 +498,37 @@ impl Inner {
         answer
     }
 
-    fn act(&mut self, deed: ShopDeed, now: DateTime<Utc>) {
+    fn act(&mut self, name: Name, deed: ShopDeed, now: DateTime<Utc>) {
+        let mut rng = self.rng.fork();
+        let account = self.account(name);
         match deed {
-            ShopDeed::Buy(purchase) => {
-                let bought = self.shop.buy(&purchase, now).unwrap_or_default();
-                self.tally.purchases += bought.len() as u64;
+            ShopDeed::Buy(count) => {
+                let bought = account.market.buy(count, now);
+                self.tally.purchases += bought as u64;
             }
-            ShopDeed::Move => self.move_an_order(now),
+            ShopDeed::Move => {
+                let may_arrive = account.orders_may_arrive;
+                if let Some(what) = account.market.step(&mut rng, may_arrive, now) {
+                    self.tally.moves += 1;
+                    self.note(&what);
+                }
+            }
             ShopDeed::Fault(fault) => {
                 match fault.kind {
-                    FaultKind::Revoke { .. } | FaultKind::RejectToken => self.login_gone = true,
-                    FaultKind::Exhaust | FaultKind::Limit { .. } => self.limit_lowered.push(berlin_day(now)),
+                    FaultKind::Revoke { .. } | FaultKind::RejectToken => account.login_gone = true,
+                    FaultKind::Exhaust | FaultKind::Limit { .. } => {
+                        account.limit_lowered.push(account.market.window_of(now));
+                    }
                     _ => {}
                 }
-                self.note(&format!("fault {fault:?}"));
-                self.shop.fault(fault, now);
+                account.market.fault(fault.clone(), now);
+                self.note(&format!("{name}: fault {fault:?}"));
             }
         }
     }
+}
 
-    /// Some order takes a step that it can take. One comes to its end, where only the long lists show it, no sooner
-    /// than the post takes.
-    fn move_an_order(&mut self, now: DateTime<Utc>) {
-        const POST: TimeDelta = TimeDelta::hours(30);
-        let count = self.shop.orders().len();
-        if count == 0 {
-            return;
-        }
-        // Most of what happens, happens to what is new.
-        let among = if self.rng.bool() { count.min(6) } else { count };
-        let back = self.rng.usize(0..among);
-        let Some(order) = self.shop.orders().get(count - 1 - back).cloned() else { return };
-        let on_its_way = order.sent.is_none_or(|sent| now - sent < POST) || !self.orders_may_arrive;
-        let action = match (order.state, self.rng.u8(0..10)) {
-            (OrderState::Bought, 0..7) => OrderAction::Pay,
-            (OrderState::Bought, _) => OrderAction::Cancel,
-            (OrderState::Paid, 0..6) => OrderAction::Send,
-            (OrderState::Paid, 6..8) => OrderAction::Cancel,
-            (OrderState::Sent, 0..7) if on_its_way => return,
-            (OrderState::Sent, 0..6) => OrderAction::Receive,
-            (OrderState::Sent, 6) => OrderAction::Lose,
-            (OrderState::Received, 0..4) => OrderAction::Evaluate,
-            (OrderState::Cancelled | OrderState::Received, 4..8) => return,
-            (OrderState::Evaluated, _) => return,
-            _ => OrderAction::Undo,
-        };
-        if self.shop.act(order.id, action, now).is_ok() {
-            self.tally.moves += 1;
-            self.note(&format!("order {} {action:?}", order.id));
-        }
-    }
+/// A login that the shop refuses on purpose: by its clock, or by a fault.
+fn is_meant(why: &str) -> bool {
+    why.starts_with("timestamp") || why.contains("reject") || why.contains("revoke")
 }
