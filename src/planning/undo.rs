@@ -1,0 +1,346 @@
+//! Back to what stood before a run: the inverse of what it did, as a plan like any other.
+//!
+//! Only what still stands as the run left it is taken back. What was sold since is not put on sale again, and what
+//! somebody has changed since is theirs: both are listed as held.
+
+use std::collections::{HashMap, HashSet};
+
+use super::reconcile::{OrderKnowledge, Plan, held};
+use super::trust::Trust;
+use crate::domain::{Change, Drafting, Held, Intent, IntentState, ListingId, Offer, Operation, Sku};
+
+/// A listing as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The marketplace's number.
+    pub listing_id: ListingId,
+    /// The seller's key.
+    pub sku: Sku,
+    /// What a person calls it.
+    pub title: String,
+    /// What is offered.
+    pub offer: Offer,
+}
+
+/// What is known beside the run.
+#[derive(Clone, Copy)]
+pub struct Present<'a> {
+    /// All listings of the SKUs that the run touched.
+    pub standing: &'a [Standing],
+    /// What the movements of each SKU at this account add up to now.
+    pub nets: &'a HashMap<Sku, i64>,
+    /// SKUs with a write in doubt or parked.
+    pub in_doubt: &'a HashSet<Sku>,
+    /// Whether every sale is known that may have lowered the numbers.
+    pub orders: OrderKnowledge,
+    /// How far `standing` is believed.
+    pub trust: &'a Trust,
+    /// Marks at the start of a comment that say: hands off.
+    pub never_touch: &'a [String],
+    /// How offers are worded.
+    pub drafting: &'a dyn Drafting,
+    /// Makes the offer of a new listing from that of one which is gone. The error is for people.
+    pub anew: &'a dyn Fn(&Offer) -> Result<Offer, String>,
+}
+
+/// Why something is not undone: the word for programs and the words for people.
+type Hold = (&'static str, String);
+
+/// The plan that undoes a run. `intents` are all of the run's.
+pub fn plan(intents: &[Intent], present: &Present<'_>) -> Plan {
+    let inverse = Inverse::new(intents, present);
+    let mut plan = Plan::default();
+    for intent in intents {
+        let undone = match intent.state {
+            IntentState::Done => inverse.of(intent),
+            IntentState::Sent | IntentState::Parked => {
+                Err((held::IN_DOUBT, "what became of this change of the run is not known".to_owned()))
+            }
+            _ => continue,
+        };
+        let Intent { change, .. } = intent;
+        match undone {
+            Ok(Undone { change, rest }) => {
+                let (sku, listing_id) = (change.sku.clone(), change.listing_id);
+                plan.changes.push(change);
+                if let Some((reason, detail)) = rest {
+                    plan.held.push(Held { sku, listing_id, reason: reason.to_owned(), detail });
+                }
+            }
+            Err((reason, detail)) => plan.held.push(Held {
+                sku: change.sku.clone(),
+                listing_id: inverse.number(intent),
+                reason: reason.to_owned(),
+                detail,
+            }),
+        }
+    }
+    plan.changes.sort_by(|a, b| (&a.sku, a.listing_id, a.op).cmp(&(&b.sku, b.listing_id, b.op)));
+    plan.held.sort_by(|a, b| (&a.sku, a.listing_id).cmp(&(&b.sku, b.listing_id)));
+    plan
+}
+
+/// A change that undoes another, and what of it cannot be undone.
+struct Undone {
+    change: Change,
+    rest: Option<Hold>,
+}
+
+struct Inverse<'a> {
+    present: &'a Present<'a>,
+    by_sku: HashMap<&'a Sku, Vec<&'a Standing>>,
+    by_id: HashMap<ListingId, &'a Standing>,
+    renumbered: HashMap<ListingId, ListingId>,
+    /// The listings of each SKU that the run changed, by the numbers that it left them.
+    touched: HashMap<&'a Sku, HashSet<Option<ListingId>>>,
+}
+
+impl<'a> Inverse<'a> {
+    fn new(intents: &'a [Intent], present: &'a Present<'a>) -> Self {
+        let mut by_sku: HashMap<&Sku, Vec<&Standing>> = HashMap::new();
+        for standing in present.standing {
+            by_sku.entry(&standing.sku).or_default().push(standing);
+        }
+        let done = || intents.iter().filter(|intent| intent.state == IntentState::Done);
+        let renumbered = done()
+            .filter_map(|intent| Some((intent.change.listing_id?, intent.new_listing_id?)))
+            .filter(|(old, new)| old != new)
+            .collect();
+        let by_id = present.standing.iter().map(|standing| (standing.listing_id, standing)).collect();
+        let mut inverse = Self { present, by_sku, by_id, renumbered, touched: HashMap::new() };
+        for intent in done() {
+            let number = inverse.number(intent);
+            inverse.touched.entry(&intent.change.sku).or_default().insert(number);
+        }
+        inverse
+    }
+
+    fn of(&self, intent: &Intent) -> Result<Undone, Hold> {
+        let change = &intent.change;
+        if let Trust::Suspicious(why) = self.present.trust {
+            return Err((held::SNAPSHOT_DOUBTED, why.clone()));
+        }
+        if self.present.in_doubt.contains(&change.sku) {
+            return Err((held::IN_DOUBT, "a later change of it is not settled yet".to_owned()));
+        }
+        match change.op {
+            Operation::Price | Operation::Details => self.edited(intent),
+            Operation::Quantity => self.counted(intent),
+            Operation::Zero | Operation::Remove => self.taken_off(intent),
+            Operation::Add => self.added(intent),
+        }
+    }
+
+    /// A price or a detail goes back to what it was.
+    fn edited(&self, intent: &Intent) -> Result<Undone, Hold> {
+        let (was, left) = sides(&intent.change)?;
+        let standing = self.standing(intent)?;
+        let now = &standing.offer;
+        let price = intent.change.op == Operation::Price;
+        let (as_left, after) = match price {
+            true => (now.price == left.price, Offer { price: was.price, ..now.clone() }),
+            false => (
+                now.attributes == left.attributes,
+                Offer { attributes: was.attributes.clone(), ..now.clone() },
+            ),
+        };
+        match (as_left, price) {
+            (true, _) => Ok(undone(intent.change.op, standing, after)),
+            (false, true) => {
+                Err(changed(format!("the run left it at {}, and it is at {}", left.price, now.price)))
+            }
+            (false, false) => Err(changed("its details are not those that the run left".to_owned())),
+        }
+    }
+
+    /// A number of copies goes back by as many as it came.
+    fn counted(&self, intent: &Intent) -> Result<Undone, Hold> {
+        let (was, left) = sides(&intent.change)?;
+        let standing = self.standing(intent)?;
+        let now = &standing.offer;
+        self.as_left(intent, left, now)?;
+        let target = now.quantity.saturating_sub(left.quantity).saturating_add(was.quantity).max(0);
+        self.to_count(standing, target)
+    }
+
+    /// A listing that the run took off sale goes on sale again.
+    fn taken_off(&self, intent: &Intent) -> Result<Undone, Hold> {
+        let change = &intent.change;
+        let was = change.before.as_ref().ok_or_else(damaged)?;
+        let sold = self.sold(intent);
+        if let Some(standing) = self.by_number(intent) {
+            let left = change.after.as_ref().map_or(0, |after| after.quantity);
+            if standing.offer.listed() > 0 || change.op == Operation::Remove {
+                return Err(changed(format!("{} of it are for sale again", standing.offer.listed())));
+            }
+            self.as_left(intent, &Offer { quantity: left, ..was.clone() }, &standing.offer)?;
+            let target = standing.offer.quantity.saturating_add(was.quantity.saturating_sub(left));
+            return self.to_count(standing, target);
+        }
+        if let Some(other) = self.others(&change.sku).first() {
+            return Err(changed(format!("listing {} has its SKU now", other.listing_id)));
+        }
+        if let Trust::Partial(why) = self.present.trust {
+            return Err((held::SNAPSHOT_INCOMPLETE, why.clone()));
+        }
+        self.orders_known()?;
+        let quantity = was.quantity.saturating_sub(sold.max(0));
+        if quantity <= 0 {
+            return Err(changed("all of it was sold".to_owned()));
+        }
+        let offer = (self.present.anew)(was).map_err(|why| (held::CANNOT_CREATE, why))?;
+        let change = Change {
+            op: Operation::Add,
+            sku: change.sku.clone(),
+            listing_id: None,
+            title: change.title.clone(),
+            before: None,
+            after: Some(Offer { quantity, in_carts: 0, price: was.price, ..offer }),
+            reason: format!("undoes `{}`", change.op),
+        };
+        Ok(Undone { change, rest: None })
+    }
+
+    /// A listing that the run made goes off sale again.
+    fn added(&self, intent: &Intent) -> Result<Undone, Hold> {
+        let left = intent.change.after.as_ref().ok_or_else(damaged)?;
+        let standing = self.standing(intent)?;
+        self.as_left(intent, left, &standing.offer)?;
+        if standing.offer.price != left.price {
+            let words = format!("the run left it at {}, and it is at {}", left.price, standing.offer.price);
+            return Err(changed(words));
+        }
+        self.to_count(standing, 0)
+    }
+
+    /// Whether the number of copies is what the run left, less what was sold since.
+    fn as_left(&self, intent: &Intent, left: &Offer, now: &Offer) -> Result<(), Hold> {
+        let sold = self.sold(intent);
+        let sku = &intent.change.sku;
+        let listings: HashSet<Option<ListingId>> =
+            self.touched.get(sku).into_iter().flatten().copied().collect();
+        let others =
+            self.others(sku).iter().filter(|other| !listings.contains(&Some(other.listing_id))).count();
+        if sold != 0 && listings.len() + others > 1 {
+            return Err(changed(format!("{sold} sold since, from one of its several listings")));
+        }
+        let expected = left.quantity.saturating_sub(sold).max(0);
+        if now.quantity == expected {
+            return Ok(());
+        }
+        Err(changed(format!(
+            "the run left {}, sold {sold} since: expected {expected}, found {}",
+            left.quantity, now.quantity
+        )))
+    }
+
+    /// Brings a listing to so many copies, as far as carts let it.
+    fn to_count(&self, standing: &Standing, target: i64) -> Result<Undone, Hold> {
+        let now = &standing.offer;
+        self.unlocked(standing)?;
+        if target > now.quantity {
+            self.orders_known()?;
+        }
+        let quantity = target.max(now.in_carts);
+        let rest = (quantity > target).then(|| {
+            (
+                held::IN_CARTS,
+                format!("{} more in buyers' carts, where they cannot be taken back", quantity - target),
+            )
+        });
+        if quantity == now.quantity {
+            return Err(rest.unwrap_or_else(|| changed("nothing is left to undo, it was sold".to_owned())));
+        }
+        let after = Offer { quantity, ..now.clone() };
+        let op = if after.listed() == 0 { Operation::Zero } else { Operation::Quantity };
+        let Undone { change, .. } = undone(op, standing, after);
+        Ok(Undone { change, rest })
+    }
+
+    /// The listing that the change left, if it is there and may be touched.
+    fn standing(&self, intent: &Intent) -> Result<&'a Standing, Hold> {
+        let found = self.by_number(intent).or(match self.others(&intent.change.sku) {
+            // Somebody's edit has given it another number.
+            [only] => Some(*only),
+            _ => None,
+        });
+        let standing = found.ok_or_else(|| changed("it is not listed any more".to_owned()))?;
+        self.unlocked(standing)?;
+        Ok(standing)
+    }
+
+    fn by_number(&self, intent: &Intent) -> Option<&'a Standing> {
+        self.by_id.get(&self.number(intent)?).copied()
+    }
+
+    fn others(&self, sku: &Sku) -> &[&'a Standing] {
+        self.by_sku.get(sku).map_or(&[], Vec::as_slice)
+    }
+
+    /// The number that the listing of a change has after the run.
+    fn number(&self, intent: &Intent) -> Option<ListingId> {
+        let mut number = intent.new_listing_id.or(intent.change.listing_id)?;
+        // Each step is one of the run's changes; a circle ends where it began.
+        for _ in 0..self.renumbered.len() {
+            match self.renumbered.get(&number) {
+                Some(next) => number = *next,
+                None => break,
+            }
+        }
+        Some(number)
+    }
+
+    /// Copies sold since the change's `before` was read.
+    fn sold(&self, intent: &Intent) -> i64 {
+        let now = self.present.nets.get(&intent.change.sku).copied().unwrap_or(0);
+        intent.base_net.saturating_sub(now)
+    }
+
+    fn orders_known(&self) -> Result<(), Hold> {
+        match self.present.orders {
+            OrderKnowledge::Complete => Ok(()),
+            OrderKnowledge::Pending => {
+                let detail = "orders have not been read to the end since the stock was".to_owned();
+                Err((held::ORDER_READ_PENDING, detail))
+            }
+        }
+    }
+
+    fn unlocked(&self, standing: &Standing) -> Result<(), Hold> {
+        let marks = || self.present.never_touch.iter().filter(|mark| !mark.is_empty());
+        if marks().next().is_none() {
+            return Ok(());
+        }
+        let comment = self.present.drafting.comment(&standing.offer.attributes);
+        match marks().find(|mark| comment.starts_with(mark.as_str())) {
+            None => Ok(()),
+            Some(mark) => Err((held::NEVER_TOUCH, format!("its comment begins with `{mark}`"))),
+        }
+    }
+}
+
+fn undone(op: Operation, standing: &Standing, after: Offer) -> Undone {
+    let change = Change {
+        op,
+        sku: standing.sku.clone(),
+        listing_id: Some(standing.listing_id),
+        title: standing.title.clone(),
+        before: Some(standing.offer.clone()),
+        after: Some(after),
+        reason: "undoes the run".to_owned(),
+    };
+    Undone { change, rest: None }
+}
+
+fn sides(change: &Change) -> Result<(&Offer, &Offer), Hold> {
+    change.before.as_ref().zip(change.after.as_ref()).ok_or_else(damaged)
+}
+
+fn changed(detail: String) -> Hold {
+    (held::CHANGED_SINCE, detail)
+}
+
+/// A change without the sides that its operation has. No plan makes one; a damaged row might.
+fn damaged() -> Hold {
+    changed("the record of the change is not complete".to_owned())
+}
