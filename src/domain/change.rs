@@ -1,5 +1,6 @@
 //! What a plan changes: one operation on one listing, with what stood before and what is to stand after.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -91,6 +92,8 @@ pub struct Intent {
     /// What the movements of this SKU at this account added up to when `before` was read: what has been sold since
     /// then is the difference.
     pub base_net: i64,
+    /// When it left last.
+    pub sent_at: Option<DateTime<Utc>>,
     /// What the marketplace said or what was found, where it did not simply succeed.
     pub message: Option<String>,
     /// The number of the listing afterwards, where it is another one or a new one.

@@ -120,6 +120,12 @@ words! {
         Http5xx = "http_5xx",
         /// An answer that is not what the marketplace documents.
         BadResponse = "bad_response",
+        /// A guard holds a plan up.
+        GuardTripped = "guard_tripped",
+        /// What a plan rests on is not so any more.
+        PlanStale = "plan_stale",
+        /// A write came out as nobody expected.
+        Conflict = "conflict",
         /// The database is in use by another process.
         DbLocked = "db_locked",
         /// The database is damaged.

@@ -17,24 +17,30 @@ use crate::planning::intake;
 use crate::store::{StoreError, Tx, cursors, movements, order_parts, orders};
 
 /// The name under which the end of a whole poll is remembered beside the lists' own.
-const POLL: &str = "poll";
+pub(super) const POLL: &str = "poll";
+
+/// Reads new and changed orders.
+pub(super) async fn run(context: &Context) -> Result<Report, JobError> {
+    let mut report = Report::default();
+    poll(context, &mut report).await?;
+    Ok(report)
+}
 
 /// Reads the lists that are due, then the orders that have left one.
-pub(super) async fn run(context: &Context) -> Result<Report, JobError> {
+pub(super) async fn poll(context: &Context, report: &mut Report) -> Result<(), JobError> {
     let (account, market) = context.market()?;
     let feeds = market.capabilities().order_feeds;
     let due = feeds_due(context, account, feeds).await?;
-    let mut report = Report::default();
     let mut seen = HashSet::new();
     for feed in &due {
-        read_list(context, feed, &mut seen, &mut report).await?;
+        read_list(context, feed, &mut seen, report).await?;
     }
     for feed in &due {
-        follow(context, feed, &seen, &mut report).await?;
+        follow(context, feed, &seen, report).await?;
     }
     let (name, now) = (account.clone(), context.clock.now());
     context.store.write(move |tx| cursors::set_feed_read_at(tx, &name, POLL, now)).await?;
-    Ok(report)
+    Ok(())
 }
 
 async fn feeds_due(

@@ -56,8 +56,8 @@ pub trait Marketplace: Send + Sync {
     }
 
     /// How what a source says becomes an offer here.
-    fn drafting(&self) -> &dyn Drafting {
-        &AsItIs
+    fn drafting(&self) -> Arc<dyn Drafting> {
+        Arc::new(AsItIs)
     }
 }
 

@@ -140,6 +140,14 @@ impl Queue {
         load
     }
 
+    /// Takes out the changes that are not to leave, by their places in the plan.
+    pub fn retain(&mut self, leaves: impl Fn(usize) -> bool) {
+        for parcel in &mut self.waiting {
+            parcel.changes.retain(|index| leaves(*index));
+        }
+        self.waiting.retain(|parcel| !parcel.changes.is_empty());
+    }
+
     /// Puts an item back that turned out not to have been done: it is the next of its step.
     pub fn put_back(&mut self, parcel: Parcel) {
         let place = self.waiting.partition_point(|waiting| waiting.step < parcel.step);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, params};
 
-use super::columns::{ms, word, wrong_text};
+use super::columns::{ms, time_opt, word, wrong_text};
 use super::{StoreError, Tx};
 use crate::domain::{
     AccountName, Change, Intent, IntentId, IntentState, ListingId, Offer, PlanId, RunId, Sku,
@@ -29,13 +29,13 @@ pub(super) fn add(
     plan: PlanId,
     account: &AccountName,
     changes: &[Change],
-    net_of: &dyn Fn(&Sku) -> i64,
+    nets: &[i64],
 ) -> Result<(), StoreError> {
     let mut statement = tx.0.prepare_cached(
         "insert into intents (plan_id, seq, account, op, sku, listing_id, title, before, after, reason, base_net)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
-    for (seq, change) in changes.iter().enumerate() {
+    for (seq, (change, net)) in changes.iter().zip(nets).enumerate() {
         statement.execute(params![
             plan.0,
             seq as i64,
@@ -47,7 +47,7 @@ pub(super) fn add(
             json(&change.before)?,
             json(&change.after)?,
             change.reason,
-            net_of(&change.sku),
+            net,
         ])?;
     }
     Ok(())
@@ -133,6 +133,21 @@ pub fn settle(tx: &Tx<'_>, id: IntentId, settled: &Settled, now: DateTime<Utc>) 
         settled.new_listing_id.map(|id| id.0),
         ms(now),
     ])?;
+    if let Some(new) = settled.new_listing_id {
+        tx.0.prepare_cached(
+            "update intents set listing_id = ?2
+             where state = 'pending' and plan_id = (select plan_id from intents where intent_id = ?1)
+                and listing_id = (select listing_id from intents where intent_id = ?1)",
+        )?
+        .execute(params![id.0, new.0])?;
+    }
+    Ok(())
+}
+
+/// It left and had no effect, so it waits to be sent again.
+pub fn put_back(tx: &Tx<'_>, id: IntentId) -> Result<(), StoreError> {
+    tx.0.prepare_cached("update intents set state = 'pending' where intent_id = ?1 and state = 'sent'")?
+        .execute([id.0])?;
     Ok(())
 }
 
@@ -171,7 +186,7 @@ fn each(
 ) -> Result<(), StoreError> {
     let mut statement = tx.0.prepare_cached(&format!(
         "select intent_id, seq, op, sku, listing_id, title, before, after, reason, base_net, state, message,
-            new_listing_id from intents where {which}"
+            new_listing_id, sent_at from intents where {which}"
     ))?;
     let mut rows = statement.query(params)?;
     while let Some(row) = rows.next()? {
@@ -197,6 +212,7 @@ fn intent_of(row: &Row<'_>) -> rusqlite::Result<Intent> {
         state: word(row, 10)?,
         message: row.get(11)?,
         new_listing_id: row.get::<_, Option<i64>>(12)?.map(ListingId),
+        sent_at: time_opt(row, 13)?,
     })
 }
 
@@ -253,7 +269,7 @@ mod tests {
             summary: raw("{}"),
             state: PlanState::Planned,
         };
-        plans::add(tx, &new, changes, &|_| -3, &[]).unwrap()
+        plans::add(tx, &new, changes, &[-3; 3][..changes.len()], &[]).unwrap()
     }
 
     fn states_of(tx: &Tx<'_>, id: PlanId) -> Vec<IntentState> {

@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use super::columns::{ms, word, wrong_text};
 use super::listing_history::{Offer, Recorder};
 use super::{StoreError, Tx};
-use crate::domain::{AccountName, Currency, Listing, ListingId, Sku, StockPart};
+use crate::domain::{AccountName, Currency, Listing, ListingId, Money, Offer as Offered, Sku, StockPart};
 
 /// What a page changed. A listing whose quantity and price changed counts in both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,6 +63,23 @@ pub struct ListingRow {
     pub in_carts: i64,
 }
 
+impl ListingRow {
+    /// Price of one copy.
+    pub fn price(&self) -> Money {
+        Money { minor: self.price_minor, currency: self.currency }
+    }
+
+    /// What is offered under it.
+    pub fn offer(&self) -> Offered {
+        Offered {
+            quantity: self.quantity.saturating_add(self.in_carts),
+            in_carts: self.in_carts,
+            price: self.price(),
+            attributes: self.attributes.get().to_owned(),
+        }
+    }
+}
+
 /// Stores a page of stock. Rows of the stock on offer set everything but the carts; rows of the carts set only the
 /// copies in carts, and a listing that was never seen on offer begins with none on offer.
 pub fn put(
@@ -82,6 +99,22 @@ pub fn put(
         };
     }
     Ok(counts)
+}
+
+/// The account's listings of one SKU that were first seen up to `until`, oldest first.
+pub fn of_sku(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    sku: &Sku,
+    until: DateTime<Utc>,
+) -> Result<Vec<ListingId>, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select listing_id from listings where account = ?1 and sku = ?2 and first_seen_at <= ?3
+         order by first_seen_at, listing_id",
+    )?;
+    let rows = statement
+        .query_map(params![account.as_str(), sku.as_str(), ms(until)], |row| Ok(ListingId(row.get(0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Lends the account's listings in the order of their SKUs, those of one SKU in the order in which they were first

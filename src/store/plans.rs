@@ -72,12 +72,13 @@ pub struct PlanRow {
     pub summary: Box<RawValue>,
 }
 
-/// Records a plan with its changes and what it leaves alone. `net_of` says what the movements of a SKU add up to.
+/// Records a plan with its changes and what it leaves alone. `nets` says for each change what the movements of its SKU
+/// add up to.
 pub fn add(
     tx: &Tx<'_>,
     plan: &NewPlan,
     changes: &[Change],
-    net_of: &dyn Fn(&Sku) -> i64,
+    nets: &[i64],
     held: &[Held],
 ) -> Result<PlanId, StoreError> {
     let id: i64 = tx
@@ -103,7 +104,7 @@ pub fn add(
             ],
             |row| row.get(0),
         )?;
-    super::intents::add(tx, PlanId(id), &plan.account, changes, net_of)?;
+    super::intents::add(tx, PlanId(id), &plan.account, changes, nets)?;
     let mut statement = tx.0.prepare_cached("insert into plan_held values (?1, ?2, ?3, ?4, ?5, ?6)")?;
     for (seq, held) in held.iter().enumerate() {
         let listing = held.listing_id.map(|id| id.0);

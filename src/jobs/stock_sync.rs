@@ -1,0 +1,61 @@
+//! `stock-sync`: makes the shop what the seller's list says. It settles what an earlier run left in doubt, reads,
+//! plans, lets the guards judge, and, where it may write, makes it so.
+
+mod apply;
+mod judge;
+mod observe;
+mod plan;
+mod record;
+mod settle;
+mod undo;
+
+use super::{Context, Errand, JobError, Report};
+use crate::config::StockSync;
+use crate::domain::{IntentState, PlanState};
+use crate::marketplace::Writes;
+use crate::planning::shape::Shape;
+
+/// Does what is wanted of this run.
+pub(super) async fn run(settings: &StockSync, context: &Context) -> Result<Report, JobError> {
+    let mut report = Report::default();
+    settle::leftovers(context, &mut report).await?;
+    match &context.errand {
+        Errand::Usual => {
+            let Some(made) = plan::make(settings, context, &mut report).await? else { return Ok(report) };
+            if context.writer().is_some() && made.state == PlanState::Planned {
+                apply::fresh(settings, context, &made, &mut report).await?;
+            }
+        }
+        Errand::Plan => {
+            plan::make(settings, context, &mut report).await?;
+        }
+        Errand::Apply { plan, accepted } => {
+            apply::later(settings, context, *plan, accepted, &mut report).await?;
+        }
+        Errand::Undo(run) => undo::make(settings, context, *run, &mut report).await?,
+    }
+    Ok(report)
+}
+
+/// How the marketplace takes changes, as planning has it.
+fn shape(writes: &Writes) -> Shape<'_> {
+    Shape {
+        batch: writes.batch,
+        relative: writes.quantities == crate::marketplace::Quantities::Relative,
+        whole_listing: writes.whole_listing,
+        natural_sku: writes.natural_sku,
+        zero_is_final: writes.zero_is_final,
+    }
+}
+
+/// The name under which intents that ended in this state are counted.
+fn counted_as(state: IntentState) -> &'static str {
+    match state {
+        IntentState::Done => "applied",
+        IntentState::Refused => "failed",
+        IntentState::Skipped => "skipped",
+        IntentState::Sent => "in_doubt",
+        IntentState::Parked => "parked",
+        IntentState::Dropped | IntentState::Planned | IntentState::Pending => "not_sent",
+    }
+}

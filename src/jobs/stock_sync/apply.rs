@@ -1,0 +1,439 @@
+//! Applies a plan. It makes no choices: what is done, and in which order, was decided before.
+//!
+//! Each request carries intents that were written down before, and what became of each item is written down after it.
+//! A write without an answer is in doubt: nothing more leaves for its items, and no other write that would count twice,
+//! until one round of reads has shown what happened.
+
+mod later;
+mod outcome;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+pub(super) use later::later;
+
+use self::outcome::Ended;
+use super::super::{Context, JobError, Report};
+use super::record::Made;
+use super::{settle, shape};
+use crate::config::StockSync;
+use crate::domain::{Change, Intent, IntentState, ListingId, Offer, Operation, PlanId};
+use crate::http::CallError;
+use crate::marketplace::{Batch, Item, ItemOutcome, Quantities, Step, WriteError, Writer};
+use crate::planning::dispatch::{self, Doubt, Load, Parcel, Queue};
+use crate::planning::last_check::{self, Leaving};
+use crate::planning::settle::Verdict;
+use crate::store::{intents, plans};
+
+/// How often an item is sent that turns out not to have been done each time.
+const SENT_AT_MOST: u32 = 3;
+
+/// Applies the plan that this run has just made.
+pub(super) async fn fresh(
+    settings: &StockSync,
+    context: &Context,
+    made: &Made,
+    report: &mut Report,
+) -> Result<(), JobError> {
+    let ended = made.obstacles.iter().map(|(index, why)| (*index, Ended::refused(why))).collect();
+    apply(settings, context, made.plan, &[], ended, report).await
+}
+
+/// Applies what is planned but for the changes that have `ended` already, by their places in the plan.
+async fn apply(
+    settings: &StockSync,
+    context: &Context,
+    plan: PlanId,
+    accepted: &[String],
+    ended: BTreeMap<usize, Ended>,
+    report: &mut Report,
+) -> Result<(), JobError> {
+    let Some(writer) = context.writer() else {
+        return Err(JobError::File(
+            "this run may not write".to_owned(),
+            crate::domain::ErrorType::Internal,
+        ));
+    };
+    report.plan = Some(plan);
+    let (run, now, accepted_now) = (context.run, context.clock.now(), accepted.to_vec());
+    let intents = context.store.write(move |tx| {
+        plans::begin(tx, plan, run, &accepted_now)?;
+        intents::begin(tx, plan, run)?;
+        let mut all: Vec<Intent> = Vec::new();
+        intents::of_plan(tx, plan, |intent| {
+            all.push(intent);
+            Ok(())
+        })?;
+        for (index, ended) in &ended {
+            if let Some(intent) = all.get_mut(*index) {
+                intents::settle(tx, intent.id, &ended.settled(), now)?;
+                intent.state = ended.state;
+            }
+        }
+        Ok(all)
+    });
+    let mut applying = Applying::new(settings, context, writer, intents.await?, accepted);
+    context.progress.begin("applying", applying.queue.waiting().len() as u64);
+    let broken_off = applying.run(report).await.err();
+    finish(context, plan, broken_off, report).await
+}
+
+/// A plan on its way.
+struct Applying<'a> {
+    settings: &'a StockSync,
+    context: &'a Context,
+    writer: &'a dyn Writer,
+    accepted: &'a [String],
+    relative: bool,
+    intents: Vec<Intent>,
+    queue: Queue,
+    doubt: Doubt,
+    /// What has no answer, and when the last of it was given up, by our monotonic clock.
+    unanswered: Vec<Parcel>,
+    unanswered_since: Duration,
+    /// What stands now under the listings that were changed, by the number in the plan.
+    now: HashMap<ListingId, (ListingId, Offer)>,
+    sent: HashMap<usize, u32>,
+}
+
+impl<'a> Applying<'a> {
+    fn new(
+        settings: &'a StockSync,
+        context: &'a Context,
+        writer: &'a dyn Writer,
+        intents: Vec<Intent>,
+        accepted: &'a [String],
+    ) -> Self {
+        let writes = &writer.capabilities().writes;
+        let changes: Vec<Change> = intents.iter().map(|intent| intent.change.clone()).collect();
+        let mut queue = Queue::new(&changes, &shape(writes));
+        queue.retain(|index| intents.get(index).is_some_and(|intent| intent.state == IntentState::Pending));
+        Self {
+            settings,
+            context,
+            writer,
+            accepted,
+            relative: writes.quantities == Quantities::Relative,
+            intents,
+            queue,
+            doubt: Doubt::default(),
+            unanswered: Vec::new(),
+            unanswered_since: Duration::ZERO,
+            now: HashMap::new(),
+            sent: HashMap::new(),
+        }
+    }
+
+    /// Sends until nothing waits and nothing is in doubt.
+    async fn run(&mut self, report: &mut Report) -> Result<(), JobError> {
+        loop {
+            self.context.go_on()?;
+            match self.queue.next(&self.doubt) {
+                Some(load) => self.send(load).await?,
+                None if !self.unanswered.is_empty() => self.settle(report).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// One request.
+    async fn send(&mut self, load: Load) -> Result<(), JobError> {
+        let mut parcels = Vec::with_capacity(load.parcels.len());
+        let mut items = Vec::with_capacity(load.parcels.len());
+        let mut stopped = Vec::new();
+        for parcel in load.parcels {
+            let item = self.item(&parcel);
+            match self.last_check(&item) {
+                Ok(()) => {
+                    items.push(item);
+                    parcels.push(parcel);
+                }
+                Err(why) => stopped.push((parcel, Ended::refused(&format!("the last check: {why}")))),
+            }
+        }
+        self.end(stopped).await?;
+        if items.is_empty() {
+            return Ok(());
+        }
+        let batch = Batch { step: step(load.step), items };
+        let sent = parcels.len() as u64;
+        match self.writer.write(&batch).await {
+            Ok(outcomes) => self.take_in(parcels, &batch, outcomes).await?,
+            Err(WriteError::NoEffect(error)) => return Err(error.into()),
+            Err(WriteError::InDoubt(CallError::Store(message, kind))) => {
+                // Nothing can be written down any more, so nothing more is sent either.
+                return Err(CallError::Store(message, kind).into());
+            }
+            Err(WriteError::InDoubt(error)) => {
+                tracing::debug!(items = sent, "a write has no answer: {error}");
+                parcels.into_iter().for_each(|parcel| self.doubt(parcel));
+            }
+        }
+        self.context.progress.advance(sent);
+        Ok(())
+    }
+
+    /// A parcel as the marketplace takes it: what stands there now, and what is to stand there.
+    fn item(&self, parcel: &Parcel) -> Item {
+        let intents: Vec<&Intent> = parcel.changes.iter().filter_map(|index| self.intents.get(*index)).collect();
+        let first = intents.first().map(|intent| &intent.change);
+        let planned = first.and_then(|change| change.listing_id);
+        let standing = planned.and_then(|id| self.now.get(&id));
+        let before = match standing {
+            Some((_, offer)) => Some(offer.clone()),
+            None => first.and_then(|change| change.before.clone()),
+        };
+        let mut after = before.clone();
+        for change in intents.iter().map(|intent| &intent.change) {
+            after = facet(change, after);
+        }
+        Item {
+            intents: intents.iter().map(|intent| intent.id).collect(),
+            sku: parcel.sku.clone(),
+            listing_id: standing.map(|(id, _)| *id).or(planned),
+            before,
+            after,
+            reference: intents.first().map_or_else(String::new, |intent| settle::reference(intent.id)),
+        }
+    }
+
+    /// Looks at the price once more, by another rule book than the guards'.
+    fn last_check(&self, item: &Item) -> Result<(), String> {
+        let Some(after) = &item.after else { return Ok(()) };
+        let before = item.before.as_ref().map(|before| before.price);
+        if before == Some(after.price) {
+            return Ok(());
+        }
+        let guards = &self.settings.guards;
+        last_check::check(&Leaving {
+            before,
+            after: after.price,
+            floor: None,
+            ceiling: None,
+            min_price: guards.min_price,
+            max_price: guards.max_price,
+            max_change_percent: u32::try_from(guards.max_price_change_percent).ok(),
+            accepted: self.accepted,
+        })
+    }
+
+    /// What the marketplace said of each item.
+    async fn take_in(
+        &mut self,
+        parcels: Vec<Parcel>,
+        batch: &Batch,
+        outcomes: Vec<ItemOutcome>,
+    ) -> Result<(), JobError> {
+        let mut ended = Vec::with_capacity(parcels.len());
+        let mut outcomes = outcomes.into_iter();
+        for (parcel, item) in parcels.into_iter().zip(&batch.items) {
+            match outcomes.next().unwrap_or(ItemOutcome::Unclear) {
+                ItemOutcome::Done { listing_id, listed } => {
+                    self.stands(&parcel, item, listing_id, listed);
+                    ended.push((parcel, Ended::done(listing_id)));
+                }
+                ItemOutcome::Refused(why) => ended.push((parcel, Ended::refused(&why))),
+                ItemOutcome::Changed(why) => ended.push((parcel, Ended::skipped(&why))),
+                ItemOutcome::Unclear => self.doubt(parcel),
+            }
+        }
+        self.end(ended).await
+    }
+
+    /// Remembers what stands under a listing now.
+    fn stands(
+        &mut self,
+        parcel: &Parcel,
+        item: &Item,
+        listing_id: Option<ListingId>,
+        listed: Option<i64>,
+    ) {
+        let planned = parcel.changes.first().and_then(|index| self.intents.get(*index)?.change.listing_id);
+        if let (Some(planned), Some(id), Some(after)) = (planned, listing_id, &item.after) {
+            let mut offer = after.clone();
+            if let Some(listed) = listed {
+                offer.quantity = listed.saturating_add(offer.in_carts);
+            }
+            self.now.insert(planned, (id, offer));
+        }
+    }
+
+    /// Writes down how the changes of these parcels ended.
+    async fn end(&mut self, ended: Vec<(Parcel, Ended)>) -> Result<(), JobError> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let mut rows = Vec::new();
+        for (parcel, ended) in &ended {
+            for index in &parcel.changes {
+                let Some(intent) = self.intents.get_mut(*index) else { continue };
+                intent.state = ended.state;
+                outcome::log(intent, ended);
+                rows.push((intent.id, ended.settled()));
+            }
+        }
+        let now = self.context.clock.now();
+        let written = self.context.store.write(move |tx| {
+            rows.iter().try_for_each(|(id, settled)| intents::settle(tx, *id, settled, now))
+        });
+        Ok(written.await?)
+    }
+
+    /// The answer to this parcel does not tell what it did.
+    fn doubt(&mut self, parcel: Parcel) {
+        self.doubt.skus.insert(parcel.sku.clone());
+        self.doubt.repeating |= parcel.step.repeats(self.relative);
+        for index in &parcel.changes {
+            *self.sent.entry(*index).or_default() += 1;
+        }
+        self.unanswered.push(parcel);
+        self.unanswered_since = self.context.clock.elapsed();
+    }
+
+    /// Settles everything that is in doubt, by one round of reads.
+    async fn settle(&mut self, report: &mut Report) -> Result<(), JobError> {
+        let parcels = std::mem::take(&mut self.unanswered);
+        let sent_at = self.context.clock.now();
+        let doubted: Vec<Intent> = parcels
+            .iter()
+            .flat_map(|parcel| &parcel.changes)
+            .filter_map(|index| self.intents.get(*index))
+            .map(|intent| self.renumbered(intent, sent_at))
+            .collect();
+        let verdicts = settle::settle(self.context, &doubted, self.unanswered_since, report).await?;
+        let verdicts: HashMap<_, _> = verdicts.into_iter().collect();
+        let undecided = doubted.iter().filter(|intent| !verdicts.contains_key(&intent.id)).count();
+        let mut rows = Vec::new();
+        let mut parked = None;
+        for parcel in parcels {
+            let mut again = Vec::new();
+            for index in &parcel.changes {
+                let Some(intent) = self.intents.get(*index) else { continue };
+                let Some(verdict) = verdicts.get(&intent.id) else { continue };
+                let verdict = match verdict {
+                    Verdict::NotApplied if self.sent.get(index).is_some_and(|sent| *sent >= SENT_AT_MOST) => {
+                        Verdict::Moot(format!("sent {SENT_AT_MOST} times, and it never had an effect"))
+                    }
+                    verdict => verdict.clone(),
+                };
+                match &verdict {
+                    Verdict::NotApplied => again.push(*index),
+                    Verdict::Done { listing_id } => self.found_done(*index, *listing_id),
+                    Verdict::Parked(sum) => parked = Some(sum.clone()),
+                    Verdict::Moot(_) | Verdict::ReadAgain => {}
+                }
+                rows.push((intent.id, verdict));
+            }
+            if !again.is_empty() {
+                self.queue.put_back(Parcel { changes: again, ..parcel });
+            }
+        }
+        let (account, now) = (self.context.worked()?.name.clone(), self.context.clock.now());
+        report.count("settled", rows.len() as i64);
+        let written = self.context.store.write(move |tx| {
+            rows.iter().try_for_each(|(id, verdict)| settle::write(tx, &account, *id, verdict, now))
+        });
+        written.await?;
+        self.doubt = Doubt::default();
+        if let Some(sum) = parked {
+            return Err(CallError::Refused(crate::http::Refusal::Parked(sum)).into());
+        }
+        if undecided > 0 {
+            let what = format!(
+                "{undecided} writes stay in doubt, since orders kept coming in while they were read back"
+            );
+            return Err(JobError::File(what, crate::domain::ErrorType::Conflict));
+        }
+        Ok(())
+    }
+
+    /// The intent with the number that its listing has now.
+    fn renumbered(&self, intent: &Intent, sent_at: chrono::DateTime<chrono::Utc>) -> Intent {
+        let mut intent = intent.clone();
+        intent.sent_at.get_or_insert(sent_at);
+        if let Some((id, _)) = intent.change.listing_id.and_then(|planned| self.now.get(&planned)) {
+            intent.change.listing_id = Some(*id);
+        }
+        intent
+    }
+
+    fn found_done(&mut self, index: usize, listing_id: Option<ListingId>) {
+        let Some(intent) = self.intents.get(index) else { return };
+        let change = &intent.change;
+        if let (Some(planned), Some(id)) = (change.listing_id, listing_id) {
+            let before = self.now.get(&planned).map(|(_, offer)| offer.clone()).or(change.before.clone());
+            if let Some(offer) = facet(change, before) {
+                self.now.insert(planned, (id, offer));
+            }
+        }
+    }
+}
+
+/// What stands after a change of what stood before: only what the change is about is another.
+fn facet(change: &Change, standing: Option<Offer>) -> Option<Offer> {
+    let after = change.after.clone()?;
+    let Some(standing) = standing else { return Some(after) };
+    Some(match change.op {
+        Operation::Add | Operation::Remove => after,
+        Operation::Quantity | Operation::Zero => Offer { quantity: after.quantity, ..standing },
+        Operation::Price => Offer { price: after.price, ..standing },
+        Operation::Details => Offer { attributes: after.attributes, ..standing },
+    })
+}
+
+fn step(step: dispatch::Step) -> Step {
+    match step {
+        dispatch::Step::Lower => Step::Lower,
+        dispatch::Step::Remove => Step::Remove,
+        dispatch::Step::Edit => Step::Edit,
+        dispatch::Step::Raise => Step::Raise,
+        dispatch::Step::Add => Step::Add,
+    }
+}
+
+/// Closes the plan and counts what became of it.
+async fn finish(
+    context: &Context,
+    plan: PlanId,
+    broken_off: Option<JobError>,
+    report: &mut Report,
+) -> Result<(), JobError> {
+    let (run, now, whole) = (context.run, context.clock.now(), broken_off.is_none());
+    let states = context.store.write(move |tx| {
+        intents::drop_pending(tx, Some(run), now)?;
+        let state =
+            if whole { crate::domain::PlanState::Applied } else { crate::domain::PlanState::Interrupted };
+        plans::set_state(tx, plan, state)?;
+        intents::states(tx, plan)
+    });
+    // What broke it off says more than that its end could not be written down.
+    let states = match (states.await, broken_off) {
+        (Err(_), Some(error)) => return Err(error),
+        (Err(error), None) => return Err(error.into()),
+        (Ok(states), broken_off) => {
+            report.broken_off = broken_off;
+            states
+        }
+    };
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    for (state, count) in states {
+        *counts.entry(super::counted_as(state)).or_default() += count;
+    }
+    for (name, count) in &counts {
+        report.count(name, *count);
+    }
+    let of = |name: &str| counts.get(name).copied().unwrap_or(0);
+    report.incomplete |= counts.iter().any(|(name, count)| *name != "applied" && *count > 0);
+    tracing::info!(
+        event = "stock.applied",
+        plan.id = %plan,
+        applied = of("applied"),
+        failed = of("failed"),
+        unchanged = of("skipped"),
+        "a plan was applied",
+    );
+    let words: Vec<String> =
+        counts.iter().map(|(name, count)| format!("{count} {}", name.replace('_', " "))).collect();
+    report.say(format!("{plan}: {}", if words.is_empty() { "nothing to do".to_owned() } else { words.join(", ") }));
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! Applies a plan that was made by an earlier run. What it rests on is read anew first: what is not any more as the
+//! plan saw it is left alone and named, and where that is too much, nothing is sent at all.
+
+use std::collections::BTreeMap;
+
+use super::super::super::{Context, JobError, Report, order_poll};
+use super::super::{record, settle};
+use super::outcome::Ended;
+use crate::config::StockSync;
+use crate::domain::{Intent, Offer, Operation, PlanId, PlanState, Sku};
+use crate::planning::guards::GuardResult;
+use crate::source;
+use crate::store::plans::PlanRow;
+use crate::store::{StoreError, intents, movements, plans, problems};
+
+/// Of a plan with more items than this changed since, and more than a tenth of them, nothing is applied.
+const FEW: usize = 5;
+
+/// Applies the plan, although the guards named in `accepted` hold it.
+pub(in super::super) async fn later(
+    settings: &StockSync,
+    context: &Context,
+    id: PlanId,
+    accepted: &[String],
+    report: &mut Report,
+) -> Result<(), JobError> {
+    let (row, intents) = load(context, id).await?;
+    report.plan = Some(id);
+    usable(context, &row)?;
+    let held = held_by(&row, accepted);
+    if !held.is_empty() {
+        report.guarded = true;
+        report.say(format!("{id} is held: {}", held.join("; ")));
+        return Ok(());
+    }
+    same_source(settings, context, &row).await?;
+    context.progress.begin("reading again what the plan rests on", intents.len() as u64);
+    let changed = changed(context, &intents, report).await?;
+    if changed.len() > FEW && changed.len() * 10 > intents.len() {
+        let what: Vec<String> = changed
+            .iter()
+            .take(FEW)
+            .filter_map(|(index, why)| Some(format!("{} {why}", intents.get(*index)?.change.sku)))
+            .collect();
+        return Err(JobError::Stale(format!(
+            "{} of {} items of {id} changed since it was made: {}, and others; make a new one: sellerd plan {}",
+            changed.len(),
+            intents.len(),
+            what.join(", "),
+            row.job
+        )));
+    }
+    let ended = changed.iter().map(|(index, why)| (*index, Ended::skipped(why))).collect();
+    super::apply(settings, context, id, accepted, ended, report).await?;
+    let (job, now) = (row.job.clone(), context.clock.now());
+    context.store.write(move |tx| problems::close(tx, record::GUARD_TRIPPED, job.as_str(), now)).await?;
+    Ok(())
+}
+
+async fn load(context: &Context, id: PlanId) -> Result<(PlanRow, Vec<Intent>), JobError> {
+    let loaded = context.store.read(move |tx| {
+        let Some(row) = plans::get(tx, id)? else { return Ok(None) };
+        let mut all = Vec::new();
+        intents::of_plan(tx, id, |intent| {
+            all.push(intent);
+            Ok(())
+        })?;
+        Ok(Some((row, all)))
+    });
+    loaded.await?.ok_or_else(|| JobError::Stale(format!("there is no plan {id}; see: sellerd plan list")))
+}
+
+/// An error where the plan cannot be applied any more, or is not this account's.
+fn usable(context: &Context, row: &PlanRow) -> Result<(), JobError> {
+    let id = row.plan_id;
+    let anew = format!("make a new one: sellerd plan {}", row.job);
+    if row.job != context.job || row.account != context.worked()?.name {
+        return Err(JobError::Stale(format!("{id} is a plan of {} for {}; {anew}", row.job, row.account)));
+    }
+    match row.state {
+        PlanState::Planned | PlanState::Pending => {}
+        state => return Err(JobError::Stale(format!("{id} is {state}; {anew}"))),
+    }
+    if context.clock.now() >= row.expires_at {
+        let at = row.expires_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        return Err(JobError::Stale(format!("{id} was good until {at}; {anew}")));
+    }
+    Ok(())
+}
+
+/// The guards that hold the plan and were not accepted, in words.
+fn held_by(row: &PlanRow, accepted: &[String]) -> Vec<String> {
+    let guards: Vec<Tripped> = serde_json::from_str(row.guards.get()).unwrap_or_default();
+    let holds = guards.into_iter().filter(|guard| guard.tripped && !accepted.contains(&guard.guard));
+    holds.map(|guard| format!("{}: {}", guard.guard, guard.words)).collect()
+}
+
+/// A [`GuardResult`] as it was stored.
+#[derive(serde::Deserialize)]
+struct Tripped {
+    guard: String,
+    tripped: bool,
+    words: String,
+}
+
+/// The names of the guards that a plan can be held by, for who misspells one.
+pub(in super::super::super) fn guard_names(guards: &[GuardResult]) -> Vec<&'static str> {
+    guards.iter().map(|guard| guard.guard).collect()
+}
+
+/// An error where the seller's list is another one than the plan was made from.
+async fn same_source(settings: &StockSync, context: &Context, row: &PlanRow) -> Result<(), JobError> {
+    let stored: serde_json::Value = serde_json::from_str(row.source.get()).unwrap_or_default();
+    let Some(digest) = stored.get("digest").and_then(serde_json::Value::as_str) else { return Ok(()) };
+    let (source, currency, now) = (settings.source.clone(), context.worked()?.currency, context.clock.now());
+    let read = tokio::task::spawn_blocking(move || source::csv::read(&source, currency, now)).await;
+    let read = read.map_err(|error| StoreError::Internal(format!("the source's reader broke off: {error}")))??;
+    if read.digest == digest {
+        return Ok(());
+    }
+    Err(JobError::Stale(format!(
+        "{} changed since {} was made; make a new one: sellerd plan {}",
+        settings.source.path.display(),
+        row.plan_id,
+        row.job
+    )))
+}
+
+/// Places of the changes whose items are not any more as the plan saw them, and how they differ.
+async fn changed(
+    context: &Context,
+    intents: &[Intent],
+    report: &mut Report,
+) -> Result<BTreeMap<usize, String>, JobError> {
+    let (account, market) = context.market()?;
+    let wanted: Vec<_> = intents.iter().map(settle::wanted).collect();
+    let looked = market.look(&wanted).await?;
+    order_poll::poll(context, report).await?;
+    let (account, skus) = (account.clone(), intents.iter().map(|i| i.change.sku.clone()).collect::<Vec<Sku>>());
+    let nets = context.store.read(move |tx| {
+        skus.iter().map(|sku| movements::net(tx, &account, sku)).collect::<Result<Vec<i64>, _>>()
+    });
+    let mut changed = BTreeMap::new();
+    for ((index, intent), net) in intents.iter().enumerate().zip(nets.await?) {
+        if let Some(why) = difference(intent, net, &looked) {
+            changed.insert(index, why);
+        }
+    }
+    Ok(changed)
+}
+
+/// How an item differs from what the plan saw of it.
+fn difference(intent: &Intent, net: i64, looked: &crate::marketplace::Looked) -> Option<String> {
+    let change = &intent.change;
+    if net != intent.base_net {
+        return Some(format!("has orders that moved since ({:+} copies)", net - intent.base_net));
+    }
+    let here = settle::Here::of(change, &[], looked);
+    match (change.op, &change.before, &here.same) {
+        (Operation::Add, ..) => {
+            here.others.first().map(|(id, _)| format!("is listed already, as {id}"))
+        }
+        (_, Some(_), None) => Some("is not listed any more".to_owned()),
+        (_, Some(before), Some(now)) => differs(before, now),
+        (_, None, _) => None,
+    }
+}
+
+fn differs(before: &Offer, now: &Offer) -> Option<String> {
+    if before.quantity != now.quantity {
+        Some(format!("had {} copies and has {}", before.quantity, now.quantity))
+    } else if before.in_carts != now.in_carts {
+        Some(format!("had {} copies in carts and has {}", before.in_carts, now.in_carts))
+    } else if before.price != now.price {
+        Some(format!("was at {} and is at {}", before.price, now.price))
+    } else if before.attributes != now.attributes {
+        Some("has other details".to_owned())
+    } else {
+        None
+    }
+}

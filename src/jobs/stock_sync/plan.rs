@@ -1,0 +1,166 @@
+//! Makes a plan: the seller's list against what is there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::super::{Context, Errand, JobError, Report};
+use super::observe::{self, Seen};
+use super::record::{self, Draft, Made};
+use crate::config::{Absent, StockSync};
+use crate::domain::{Desired, Drafting, Sku};
+use crate::marketplace::Marketplace;
+use crate::planning::reconcile::{self, Circumstances, Observed, OrderKnowledge, Reconciliation};
+use crate::source::{self, Read};
+use crate::store::{StoreError, listings, orders};
+
+/// Reads, plans and records. `None` where there is nothing to do and nobody asked for a plan.
+pub(super) async fn make(
+    settings: &StockSync,
+    context: &Context,
+    report: &mut Report,
+) -> Result<Option<Made>, JobError> {
+    context.progress.begin("reading the source", 0);
+    let mut read = read_source(settings, context, report).await?;
+    let rows = std::mem::take(&mut read.rows);
+    let mut seen = observe::observe(context, report).await?;
+    let (plan, tally) = match seen.orders {
+        OrderKnowledge::Complete => draft(settings, context, &read, rows, &seen).await?,
+        OrderKnowledge::Pending => {
+            let first = draft(settings, context, &read, rows.clone(), &seen).await?;
+            if first.0.held.iter().any(|held| held.reason == reconcile::held::ORDER_READ_PENDING) {
+                seen.wait_for_orders(context, report).await?;
+                draft(settings, context, &read, rows, &seen).await?
+            } else {
+                first
+            }
+        }
+    };
+    let source = json!({
+        "type": "csv",
+        "path": settings.source.path.display().to_string(),
+        "digest": read.digest,
+        "as_of": read.as_of.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        "rows": read.total_rows,
+        "rejected_rows": read.rejected_rows,
+    });
+    let draft = Draft {
+        plan,
+        tally,
+        source,
+        from_source: true,
+        rejected_rows: read.rejected_rows,
+        most_rejected: settings.source.max_rejected.of(read.total_rows),
+        snapshot: seen.reading.snapshot,
+        undo_of: None,
+    };
+    let keep = context.errand == Errand::Plan;
+    record::record(settings, context, draft, keep, report).await
+}
+
+/// The seller's list. Rows that cannot be read are written where the seller finds them, with the reasons.
+async fn read_source(
+    settings: &StockSync,
+    context: &Context,
+    report: &mut Report,
+) -> Result<Read, JobError> {
+    let (source, currency, now) = (settings.source.clone(), context.worked()?.currency, context.clock.now());
+    let read = tokio::task::spawn_blocking(move || source::csv::read(&source, currency, now)).await;
+    let read = read.map_err(|error| StoreError::Internal(format!("the source's reader broke off: {error}")))??;
+    report.count("source_rows", read.total_rows as i64);
+    if read.rejected_rows > 0 {
+        report.count("rejected_rows", read.rejected_rows as i64);
+        report.incomplete = true;
+        let file = source::rejected::write(&context.state_dir, context.run, &read.header, &read.rejected);
+        match file {
+            Ok(file) => report.say(format!(
+                "{} rows of the source could not be read; they are in {}",
+                read.rejected_rows,
+                file.display()
+            )),
+            Err(error) => report.say(format!(
+                "{} rows of the source could not be read, nor written down: {error}",
+                read.rejected_rows
+            )),
+        }
+    }
+    Ok(read)
+}
+
+type Drafted = (reconcile::Plan, reconcile::Tally);
+
+/// The list against what was seen, in one view of the database.
+async fn draft(
+    settings: &StockSync,
+    context: &Context,
+    read: &Read,
+    rows: Vec<Desired>,
+    seen: &Seen,
+) -> Result<Drafted, JobError> {
+    let worked = context.worked()?;
+    let (_, market) = context.market()?;
+    let (account, channel, currency) = (worked.name.clone(), worked.channel.clone(), worked.currency);
+    let writes = market.capabilities().writes.clone();
+    let drafting: Arc<dyn Drafting> = market.drafting();
+    let (orders, trust) = (seen.orders, seen.reading.trust.clone());
+    let (moved, in_doubt) = (seen.moved.clone(), seen.in_doubt.clone());
+    // What stands in a row that could not be read is not known, and so not absent.
+    let absent = match settings.absent {
+        Absent::Remove if read.rejected_rows == 0 => reconcile::Absent::Remove,
+        _ => reconcile::Absent::LeaveAlone,
+    };
+    let list_as_of = read.as_of;
+    let never_touch = settings.guards.never_touch.clone();
+    let drafted = context.store.read(move |tx| {
+        let own = own_times(&rows);
+        let oldest = own.values().copied().fold(list_as_of, DateTime::min);
+        let mut sold_since: HashMap<Sku, i64> = HashMap::new();
+        for name in &channel {
+            orders::sold_since(tx, name, oldest, |line| {
+                let as_of = own.get(&line.sku).copied().unwrap_or(list_as_of);
+                if line.placed_at.is_none_or(|at| at > as_of) {
+                    *sold_since.entry(line.sku).or_default() += line.quantity;
+                }
+                Ok(())
+            })?;
+        }
+        let facts = Circumstances {
+            currency,
+            sold_since: &sold_since,
+            moved: &moved,
+            in_doubt: &in_doubt,
+            orders,
+            trust: &trust,
+            absent,
+            never_touch: &never_touch,
+            natural_sku: writes.natural_sku,
+            zero_is_final: writes.zero_is_final,
+            drafting: &*drafting,
+        };
+        let mut reconciliation = Reconciliation::new(rows, facts);
+        listings::by_sku(tx, &account, |rows| {
+            for (first_seen, row) in (0..).zip(rows) {
+                reconciliation.observe(Observed {
+                    listing_id: row.listing_id,
+                    sku: row.sku.as_str(),
+                    title: &row.title,
+                    listed: row.quantity,
+                    in_carts: row.in_carts,
+                    price: row.price(),
+                    attributes: row.attributes.get(),
+                    first_seen,
+                });
+            }
+        })?;
+        reconciliation.finish().map_err(|error| StoreError::Internal(error.to_string()))
+    });
+    Ok(drafted.await?)
+}
+
+/// When each item that says so itself was true.
+fn own_times(rows: &[Desired]) -> HashMap<Sku, DateTime<Utc>> {
+    let own = |row: &Desired| Some((row.sku.clone(), row.more.as_ref()?.as_of?));
+    rows.iter().filter_map(own).collect()
+}

@@ -1,0 +1,237 @@
+//! Lets the guards judge a plan and writes it down.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::super::{Context, Errand, JobError, Report};
+use super::{judge, shape};
+use crate::config::StockSync;
+use crate::domain::{Change, ErrorType, Operation, PlanId, PlanState, RunId};
+use crate::planning::guards::{self, GuardFacts, GuardResult};
+use crate::planning::reconcile::{Plan, Tally};
+use crate::planning::summary::{Summary, sum_up};
+use crate::store::{Tx, intents, movements, plans, problems};
+
+/// A plan that nobody has judged yet.
+pub(super) struct Draft {
+    pub plan: Plan,
+    pub tally: Tally,
+    /// What the source was.
+    pub source: Value,
+    /// Whether it comes from a source.
+    pub from_source: bool,
+    pub rejected_rows: u64,
+    pub most_rejected: u64,
+    /// The reading of the stock that it rests on.
+    pub snapshot: i64,
+    /// The run that it takes back.
+    pub undo_of: Option<RunId>,
+}
+
+/// A plan that was written down.
+pub(super) struct Made {
+    pub plan: PlanId,
+    pub state: PlanState,
+    /// Places of those changes that cannot be made, with the reason.
+    pub obstacles: BTreeMap<usize, String>,
+}
+
+/// The problem of a plan that a guard holds.
+pub(super) const GUARD_TRIPPED: &str = "E520";
+
+/// Judges and records. `None` where there is nothing to do and `keep` does not ask for the plan all the same.
+pub(super) async fn record(
+    settings: &StockSync,
+    context: &Context,
+    draft: Draft,
+    keep: bool,
+    report: &mut Report,
+) -> Result<Option<Made>, JobError> {
+    let worked = context.worked()?;
+    let (_, market) = context.market()?;
+    let Draft { plan, tally, .. } = &draft;
+    let priced = fees(context, &plan.changes).await?;
+    let (name, today) = (worked.name.clone(), context.clock.now() - TimeDelta::days(1));
+    let touched = context.store.read(move |tx| intents::done_since(tx, &name, today)).await?;
+    let facts = GuardFacts {
+        tally,
+        from_source: draft.from_source,
+        rejected_rows: draft.rejected_rows,
+        fees: priced.total,
+        touched_today: touched.unsigned_abs(),
+        currency: worked.currency,
+    };
+    let most_rejected = draft.from_source.then_some(draft.most_rejected);
+    let judged = guards::judge(plan, &judge::limits(settings, most_rejected), &facts, &[""; 0]);
+    let tripped: Vec<&GuardResult> = judged.iter().filter(|guard| guard.tripped).collect();
+    let summary =
+        sum_up(plan, tally, worked.currency, &shape(&market.capabilities().writes));
+    tell(&summary, report);
+    if plan.changes.is_empty() && tripped.is_empty() && !keep {
+        let job = context.job.clone();
+        let now = context.clock.now();
+        context.store.write(move |tx| problems::close(tx, GUARD_TRIPPED, job.as_str(), now)).await?;
+        return Ok(None);
+    }
+    let state = if tripped.is_empty() { PlanState::Planned } else { PlanState::Pending };
+    let new = plans::NewPlan {
+        job: context.job.clone(),
+        account: worked.name.clone(),
+        made_by: context.run,
+        created_at: context.clock.now(),
+        expires_at: context.clock.now()
+            + TimeDelta::from_std(settings.plan_expires).unwrap_or(TimeDelta::hours(1)),
+        base_snapshot: Some(draft.snapshot),
+        undo_of: draft.undo_of,
+        source: raw(&draft.source)?,
+        guards: raw(&json!(judged))?,
+        summary: raw(&summary_json(&summary, tally, priced.total))?,
+        state,
+    };
+    let words = tripped.iter().map(|guard| format!("{}: {}", guard.guard, guard.words)).collect::<Vec<_>>();
+    let id = write(context, new, draft.plan, words.clone()).await?;
+    report.plan = Some(id);
+    tracing::info!(
+        event = "plan.created",
+        plan.id = %id,
+        add = summary.counts.get(&Operation::Add).copied().unwrap_or(0),
+        change = summary.counts.values().sum::<u64>(),
+        zero = summary.counts.get(&Operation::Zero).copied().unwrap_or(0),
+        remove = summary.counts.get(&Operation::Remove).copied().unwrap_or(0),
+        skipped = summary.held.values().sum::<u64>(),
+        requests_needed = summary.requests_needed,
+        "a plan was made",
+    );
+    for guard in judged.iter().filter(|guard| guard.tripped) {
+        tracing::error!(
+            event = "guard.tripped",
+            guard = guard.guard,
+            limit = guard.limit,
+            actual = guard.actual,
+            plan.id = %id,
+            "{}",
+            guard.words,
+        );
+    }
+    if !words.is_empty() && context.errand == Errand::Usual {
+        report.guarded = true;
+        report.say(format!("{id} is held: {}", words.join("; ")));
+    }
+    Ok(Some(Made { plan: id, state, obstacles: priced.obstacles }))
+}
+
+/// The plan, and the problem that it is or that it ends, in one transaction. A plan that a person asked for is nobody's
+/// problem.
+async fn write(
+    context: &Context,
+    new: plans::NewPlan,
+    plan: Plan,
+    tripped: Vec<String>,
+) -> Result<PlanId, JobError> {
+    let (job, now, usual) = (context.job.clone(), context.clock.now(), context.errand == Errand::Usual);
+    let id = context.store.write(move |tx: &Tx<'_>| {
+        let mut failed = None;
+        let net_of = |sku: &_| movements::net(tx, &new.account, sku);
+        let mut nets = Vec::with_capacity(plan.changes.len());
+        for change in &plan.changes {
+            nets.push(net_of(&change.sku).unwrap_or_else(|error| {
+                failed = Some(error);
+                0
+            }));
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let id = plans::add(tx, &new, &plan.changes, &nets, &plan.held)?;
+        plans::supersede(tx, &job, id)?;
+        match tripped.is_empty() {
+            true => problems::close(tx, GUARD_TRIPPED, job.as_str(), now)?,
+            false if usual => problems::open(
+                tx,
+                &problems::Problem {
+                    code: GUARD_TRIPPED.to_owned(),
+                    subject: job.to_string(),
+                    severity: problems::Severity::Warning,
+                    title: format!("a guard holds {id} of {job}: {}", tripped.join("; ")),
+                    since: now,
+                    fix: format!(
+                        "look at it: sellerd plan show {id}; then mend the source, or accept it: sellerd apply {id} \
+                         --accept-guard NAME"
+                    ),
+                },
+            )?,
+            false => {}
+        }
+        Ok(id)
+    });
+    Ok(id.await?)
+}
+
+/// What the marketplace charges, and what it would not do.
+#[derive(Default)]
+struct Priced {
+    total: i64,
+    obstacles: BTreeMap<usize, String>,
+}
+
+/// Asks what the changes cost, where a change can cost something.
+async fn fees(context: &Context, changes: &[Change]) -> Result<Priced, JobError> {
+    let (account, market) = context.market()?;
+    let mut priced = Priced::default();
+    if changes.is_empty() {
+        return Ok(priced);
+    }
+    let currency = context.worked()?.currency;
+    for fee in market.fees(changes).await? {
+        if fee.amount.currency != currency {
+            let what = format!("{account} is charged in {}, not in {currency}", fee.amount.currency);
+            return Err(JobError::File(what, ErrorType::BadResponse));
+        }
+        priced.total = priced.total.saturating_add(fee.amount.minor);
+        if let Some(obstacle) = fee.obstacle {
+            priced.obstacles.insert(fee.change, obstacle);
+        }
+    }
+    Ok(priced)
+}
+
+fn tell(summary: &Summary, report: &mut Report) {
+    for (op, count) in &summary.counts {
+        report.count(op.as_str(), i64::try_from(*count).unwrap_or(i64::MAX));
+    }
+    let held: u64 = summary.held.values().sum();
+    if held > 0 {
+        report.count("held", i64::try_from(held).unwrap_or(i64::MAX));
+    }
+}
+
+fn summary_json(summary: &Summary, tally: &Tally, fees: i64) -> Value {
+    let clamped = |number: i128| i64::try_from(number).unwrap_or(i64::MAX);
+    let largest = summary.largest_price_change.as_ref().map(|change| {
+        json!({
+            "sku": change.sku,
+            "before_minor": change.before.minor,
+            "after_minor": change.after.minor,
+            "percent": change.signed_percent(),
+        })
+    });
+    let counts: BTreeMap<&str, u64> = summary.counts.iter().map(|(op, n)| (op.as_str(), *n)).collect();
+    json!({
+        "counts": counts,
+        "held": summary.held,
+        "source_rows": tally.source_rows,
+        "listings": tally.listings,
+        "value_before_minor": clamped(summary.value_before),
+        "value_after_minor": clamped(summary.value_after),
+        "largest_price_change": largest,
+        "fees_minor": fees,
+        "requests_needed": summary.requests_needed,
+    })
+}
+
+fn raw(value: &Value) -> Result<Box<RawValue>, JobError> {
+    serde_json::value::to_raw_value(value).map_err(|e| JobError::File(e.to_string(), ErrorType::Internal))
+}

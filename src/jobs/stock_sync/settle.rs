@@ -1,0 +1,233 @@
+//! Finds out what became of changes whose answer was lost: it waits until nothing can happen any more, reads orders,
+//! listings and orders again, and compares. Everything in doubt at one moment is settled by one such round.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::super::{Context, JobError, Report, order_poll};
+use super::shape;
+use crate::domain::{
+    AccountName, Change, Intent, IntentId, IntentState, Listing, ListingId, Offer, Operation, Sku,
+};
+use crate::marketplace::{Looked, Wanted};
+use crate::planning::settle::{Found, Nets, Verdict, judge};
+use crate::store::intents::{self, Settled};
+use crate::store::{StoreError, Tx, listings, movements, parked, problems};
+
+/// The problem of an account whose writes wait for a person.
+pub(super) const PARKED: &str = "E540";
+
+/// How often the numbers may turn out not to be of one moment before that is left for the next run.
+const ROUNDS: u32 = 3;
+
+/// Settles what an earlier run of any job left in doubt at this account. Nothing is sent again: the plan that follows
+/// sees what is really there.
+pub(super) async fn leftovers(context: &Context, report: &mut Report) -> Result<(), JobError> {
+    let worked = context.worked()?;
+    let account = worked.name.clone();
+    let doubted = context.store.read(move |tx| intents::in_doubt(tx, &account)).await?;
+    if doubted.is_empty() {
+        return Ok(());
+    }
+    context.progress.begin("finding out what became of earlier writes", 0);
+    // Who sent them may have been killed only just now; by our own clock nothing is known of it but that we are here.
+    let since = context.clock.elapsed();
+    let settled = settle(context, &doubted, since, report).await?;
+    let verdicts = settled.into_iter().map(|(id, verdict)| match verdict {
+        Verdict::NotApplied => (id, Verdict::Moot("it had no effect".to_owned())),
+        other => (id, other),
+    });
+    let (account, now) = (worked.name.clone(), context.clock.now());
+    let verdicts: Vec<_> = verdicts.collect();
+    let ended = context.store.write(move |tx| {
+        for (id, verdict) in &verdicts {
+            write(tx, &account, *id, verdict, now)?;
+        }
+        Ok(verdicts.len())
+    });
+    report.count("settled", ended.await? as i64);
+    Ok(())
+}
+
+/// Waits out the grace since `since`, by our monotonic clock, and judges. What stays undecided is not among the
+/// verdicts, and in doubt.
+pub(super) async fn settle(
+    context: &Context,
+    doubted: &[Intent],
+    since: Duration,
+    report: &mut Report,
+) -> Result<Vec<(IntentId, Verdict)>, JobError> {
+    let (_, market) = context.market()?;
+    let adds = doubted.iter().any(|intent| intent.change.op == Operation::Add);
+    let lag = market.capabilities().writes.visibility_lag;
+    let grace = context.worked()?.grace.max(if adds { lag } else { Duration::ZERO });
+    context.wait_until(since + grace).await?;
+    let mut verdicts = Vec::with_capacity(doubted.len());
+    let mut open: Vec<&Intent> = doubted.iter().collect();
+    for _ in 0..ROUNDS {
+        let (decided, moved) = round(context, &open, report).await?;
+        verdicts.extend(decided);
+        open = moved;
+        if open.is_empty() {
+            break;
+        }
+    }
+    Ok(verdicts)
+}
+
+/// Orders, listings, orders. Returns what is decided, and what has to be read again.
+async fn round<'a>(
+    context: &Context,
+    open: &[&'a Intent],
+    report: &mut Report,
+) -> Result<(Vec<(IntentId, Verdict)>, Vec<&'a Intent>), JobError> {
+    let (account, market) = context.market()?;
+    let writes = &market.capabilities().writes;
+    order_poll::poll(context, report).await?;
+    let before = facts(context, account, open).await?;
+    let wanted: Vec<Wanted> = open.iter().map(|intent| wanted(intent)).collect();
+    let looked = market.look(&wanted).await?;
+    order_poll::poll(context, report).await?;
+    let after = facts(context, account, open).await?;
+    let mut decided = Vec::new();
+    let mut again = Vec::new();
+    for ((intent, first), second) in open.iter().zip(&before).zip(&after) {
+        let nets = Nets { base: intent.base_net, before_look: first.net, after_look: second.net };
+        let found = Here::of(&intent.change, &first.known, &looked);
+        let verdict = judge(&intent.change, shape(writes).relative, nets, &found.as_found(first.known.len()));
+        match verdict {
+            Verdict::ReadAgain => again.push(*intent),
+            verdict => decided.push((intent.id, verdict)),
+        }
+    }
+    Ok((decided, again))
+}
+
+/// What our own books say of an item.
+struct Facts {
+    net: i64,
+    /// The listings of its SKU that were there before the change left.
+    known: Vec<ListingId>,
+}
+
+async fn facts(context: &Context, account: &AccountName, open: &[&Intent]) -> Result<Vec<Facts>, JobError> {
+    let items: Vec<_> = open
+        .iter()
+        .map(|intent| (intent.change.sku.clone(), intent.sent_at.unwrap_or_else(|| context.clock.now())))
+        .collect();
+    let account = account.clone();
+    let facts = context.store.read(move |tx| {
+        let facts = items.iter().map(|(sku, sent_at)| {
+            Ok(Facts {
+                net: movements::net(tx, &account, sku)?,
+                known: listings::of_sku(tx, &account, sku, *sent_at)?,
+            })
+        });
+        facts.collect::<Result<Vec<_>, StoreError>>()
+    });
+    Ok(facts.await?)
+}
+
+/// What identifies the item of an intent when it is looked for.
+pub(super) fn wanted(intent: &Intent) -> Wanted {
+    let change = &intent.change;
+    let offer = change.before.as_ref().or(change.after.as_ref());
+    Wanted {
+        sku: change.sku.clone(),
+        listing_id: change.listing_id,
+        attributes: offer.map_or_else(|| "{}".to_owned(), |offer| offer.attributes.clone()),
+        reference: change.listing_id.is_none().then(|| reference(intent.id)),
+    }
+}
+
+/// The reference under which an intent makes a listing. It is the same when the intent is sent again.
+pub(super) fn reference(intent: IntentId) -> String {
+    format!("sellerd-{intent}")
+}
+
+/// What stands there for a change.
+pub(super) struct Here {
+    pub same: Option<Offer>,
+    pub others: Vec<(ListingId, Offer)>,
+}
+
+impl Here {
+    /// Finds it in what was looked at. `known` are the listings of its SKU that were there before.
+    pub fn of(change: &Change, known: &[ListingId], looked: &Looked) -> Self {
+        let offers = offers(looked, &change.sku, change.listing_id);
+        let mut here = Self { same: None, others: Vec::new() };
+        for (id, offer) in offers {
+            if change.listing_id == Some(id) {
+                here.same = Some(offer);
+            } else if !known.contains(&id) {
+                here.others.push((id, offer));
+            }
+        }
+        here
+    }
+
+    fn as_found(&self, known: usize) -> Found<'_> {
+        Found { same: self.same.as_ref(), others: &self.others, referenced: None, alone: known <= 1 }
+    }
+}
+
+/// The listings of a SKU, and the one with this number, with their copies in carts.
+fn offers(looked: &Looked, sku: &Sku, id: Option<ListingId>) -> Vec<(ListingId, Offer)> {
+    let of_interest = |listing: &&Listing| listing.sku == *sku || Some(listing.id) == id;
+    let mut offers: HashMap<ListingId, Offer> = HashMap::new();
+    for listing in looked.offered.iter().filter(of_interest) {
+        offers.insert(listing.id, offer(listing, listing.quantity, 0));
+    }
+    for listing in looked.in_carts.iter().filter(of_interest) {
+        let offer = offers.entry(listing.id).or_insert_with(|| offer(listing, 0, 0));
+        offer.quantity = offer.quantity.saturating_add(listing.quantity);
+        offer.in_carts = offer.in_carts.saturating_add(listing.quantity);
+    }
+    let mut offers: Vec<_> = offers.into_iter().collect();
+    offers.sort_unstable_by_key(|(id, _)| *id);
+    offers
+}
+
+fn offer(listing: &Listing, quantity: i64, in_carts: i64) -> Offer {
+    Offer { quantity, in_carts, price: listing.price, attributes: listing.attributes.clone() }
+}
+
+/// Writes down a verdict that ends an intent. A sum that does not add up parks the account.
+pub(super) fn write(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    id: IntentId,
+    verdict: &Verdict,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), StoreError> {
+    let settled = |state, message: Option<&str>, new_listing_id| Settled {
+        state,
+        message: message.map(str::to_owned),
+        new_listing_id,
+    };
+    match verdict {
+        Verdict::Done { listing_id } => {
+            intents::settle(tx, id, &settled(IntentState::Done, None, *listing_id), now)
+        }
+        Verdict::NotApplied => intents::put_back(tx, id),
+        Verdict::Moot(why) => intents::settle(tx, id, &settled(IntentState::Skipped, Some(why), None), now),
+        Verdict::ReadAgain => Ok(()),
+        Verdict::Parked(sum) => {
+            intents::settle(tx, id, &settled(IntentState::Parked, Some(sum), None), now)?;
+            parked::park(tx, account, sum, now)?;
+            problems::open(
+                tx,
+                &problems::Problem {
+                    code: PARKED.to_owned(),
+                    subject: account.to_string(),
+                    severity: problems::Severity::Critical,
+                    title: format!("a write to {account} came out as nobody expected: {sum}"),
+                    since: now,
+                    fix: format!(
+                        "look at the listing at the marketplace and set it right there; then: sellerd unpark {account}"
+                    ),
+                },
+            )
+        }
+    }
+}

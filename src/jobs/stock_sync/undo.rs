@@ -1,0 +1,95 @@
+//! Plans how to go back to what stood before a run. The plan is one like any other: read, judged, recorded, applied.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::super::{Context, JobError, Report};
+use super::record::{self, Draft};
+use super::{observe, shape};
+use crate::config::StockSync;
+use crate::domain::{Drafting, Intent, Offer, RunId, Sku};
+use crate::planning::reconcile::{OrderKnowledge, Plan, Tally};
+use crate::planning::undo::{Present, Standing, plan};
+use crate::store::{StoreError, intents, listings, movements};
+
+/// Makes the plan that takes back what `run` did.
+pub(super) async fn make(
+    settings: &StockSync,
+    context: &Context,
+    run: RunId,
+    report: &mut Report,
+) -> Result<(), JobError> {
+    let mut seen = observe::observe(context, report).await?;
+    if seen.orders == OrderKnowledge::Pending {
+        seen.wait_for_orders(context, report).await?;
+    }
+    let worked = context.worked()?;
+    let (_, market) = context.market()?;
+    let (account, currency) = (worked.name.clone(), worked.currency);
+    let zero_is_final = shape(&market.capabilities().writes).zero_is_final;
+    let drafting: Arc<dyn Drafting> = market.drafting();
+    let never_touch = settings.guards.never_touch.clone();
+    let (orders, trust, in_doubt) = (seen.orders, seen.reading.trust.clone(), seen.in_doubt.clone());
+    let planned = context.store.read(move |tx| {
+        let mut done: Vec<Intent> = Vec::new();
+        intents::of_run(tx, run, |intent| {
+            done.push(intent);
+            Ok(())
+        })?;
+        let skus: HashSet<&Sku> = done.iter().map(|intent| &intent.change.sku).collect();
+        let mut standing = Vec::new();
+        let mut tally = Tally::default();
+        listings::by_sku(tx, &account, |rows| {
+            for row in rows {
+                tally.listings += 1;
+                if row.currency == currency {
+                    let copies = i128::from(row.quantity) + i128::from(row.in_carts);
+                    tally.value_before += copies * i128::from(row.price_minor);
+                }
+                if skus.contains(&row.sku) {
+                    let offer = row.offer();
+                    let (listing_id, sku, title) = (row.listing_id, row.sku, row.title);
+                    standing.push(Standing { listing_id, sku, title, offer });
+                }
+            }
+        })?;
+        let mut nets: HashMap<Sku, i64> = HashMap::new();
+        for sku in skus {
+            nets.insert(sku.clone(), movements::net(tx, &account, sku)?);
+        }
+        let anew = |offer: &Offer| match zero_is_final {
+            true => Err("a listing that was withdrawn cannot be put back".to_owned()),
+            false => Ok(Offer { quantity: offer.listed(), in_carts: 0, ..offer.clone() }),
+        };
+        let present = Present {
+            standing: &standing,
+            nets: &nets,
+            in_doubt: &in_doubt,
+            orders,
+            trust: &trust,
+            never_touch: &never_touch,
+            drafting: &*drafting,
+            anew: &anew,
+        };
+        let undone: Plan = plan(&done, &present);
+        Ok::<_, StoreError>((undone, tally, done.len()))
+    });
+    let (plan, tally, done) = planned.await?;
+    if done == 0 {
+        return Err(JobError::Stale(format!("{run} changed nothing, so there is nothing to undo")));
+    }
+    let draft = Draft {
+        plan,
+        tally,
+        source: json!({ "type": "undo", "run_id": run }),
+        from_source: false,
+        rejected_rows: 0,
+        most_rejected: 0,
+        snapshot: seen.reading.snapshot,
+        undo_of: Some(run),
+    };
+    record::record(settings, context, draft, true, report).await?;
+    Ok(())
+}
