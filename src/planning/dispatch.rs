@@ -183,3 +183,194 @@ fn together(a: Step, b: Step) -> Step {
         Step::Edit
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{Currency, Money};
+
+    const CARDS: Shape<'static> =
+        Shape { batch: 3, relative: true, whole_listing: false, natural_sku: "cm:", zero_is_final: false };
+    const WHOLE: Shape<'static> =
+        Shape { batch: 1, relative: false, whole_listing: true, natural_sku: "tm:", zero_is_final: true };
+
+    fn change(op: Operation, listing: i64, by: i64) -> Change {
+        let offer = |quantity| Offer {
+            quantity,
+            in_carts: 0,
+            price: Money { minor: 100, currency: Currency::EUR },
+            attributes: String::new(),
+        };
+        Change {
+            op,
+            sku: format!("sku-{listing}").as_str().into(),
+            listing_id: (op != Operation::Add).then_some(ListingId(listing)),
+            title: String::new(),
+            before: (op != Operation::Add).then(|| offer(5)),
+            after: (op != Operation::Remove).then(|| offer(if op == Operation::Zero { 0 } else { 5 + by })),
+            reason: String::new(),
+        }
+    }
+
+    /// What would leave if each request were done at once.
+    fn loads(changes: &[Change], shape: &Shape<'_>) -> Vec<(Step, Vec<Vec<usize>>)> {
+        let mut queue = Queue::new(changes, shape);
+        let next = || queue.next(&Doubt::default());
+        std::iter::from_fn(next)
+            .map(|load| (load.step, load.parcels.into_iter().map(|parcel| parcel.changes).collect()))
+            .collect()
+    }
+
+    #[test]
+    fn copies_come_off_sale_first_and_go_on_sale_last() {
+        let changes = [
+            change(Operation::Add, 9, 0),
+            change(Operation::Quantity, 1, 2),
+            change(Operation::Price, 1, 0),
+            change(Operation::Details, 1, 0),
+            change(Operation::Remove, 2, 0),
+            change(Operation::Quantity, 3, -1),
+            change(Operation::Price, 3, 0),
+            change(Operation::Zero, 4, 0),
+        ];
+        let expected = [
+            (Step::Lower, vec![vec![5], vec![7]]),
+            (Step::Remove, vec![vec![4]]),
+            (Step::Edit, vec![vec![2, 3], vec![6]]),
+            (Step::Raise, vec![vec![1]]),
+            (Step::Add, vec![vec![0]]),
+        ];
+        assert_eq!(loads(&changes, &CARDS), expected);
+        // Whole listings: the one that is lowered with its edit goes before the one that is raised with it.
+        let expected = [
+            (Step::Lower, vec![vec![7]]),
+            (Step::Remove, vec![vec![4]]),
+            (Step::Edit, vec![vec![5, 6]]),
+            (Step::Edit, vec![vec![1, 2, 3]]),
+            (Step::Add, vec![vec![0]]),
+        ];
+        assert_eq!(loads(&changes, &WHOLE), expected);
+    }
+
+    #[test]
+    fn two_listings_of_one_sku_do_not_share_a_request() {
+        let mut changes = [1, 2, 3].map(|id| change(Operation::Zero, id, 0));
+        changes[1].sku = changes[0].sku.clone();
+        assert_eq!(
+            loads(&changes, &CARDS),
+            [(Step::Lower, vec![vec![0], vec![2]]), (Step::Lower, vec![vec![1]])]
+        );
+    }
+
+    #[test]
+    fn what_repeats_waits_for_what_is_in_doubt_and_the_rest_goes_on() {
+        let changes = [
+            change(Operation::Quantity, 1, -1),
+            change(Operation::Price, 1, 0),
+            change(Operation::Price, 2, 0),
+            change(Operation::Add, 3, 0),
+        ];
+        let mut queue = Queue::new(&changes, &CARDS);
+        let doubt = Doubt { skus: HashSet::new(), repeating: true };
+        // The price of the first waits for its own decrease.
+        assert_eq!(queue.next(&doubt).unwrap().parcels[0].changes, [2]);
+        assert_eq!(queue.next(&doubt), None);
+        assert_eq!(queue.waiting().len(), 3);
+        let doubt = Doubt { skus: HashSet::from(["sku-1".into()]), repeating: false };
+        assert_eq!(queue.next(&doubt).unwrap().step, Step::Add);
+        assert_eq!(queue.next(&doubt), None);
+        assert_eq!(queue.next(&Doubt::default()).unwrap().step, Step::Lower);
+    }
+
+    #[test]
+    fn an_item_that_was_not_done_is_the_next_of_its_step() {
+        let changes = [1, 2, 3, 4].map(|id| change(Operation::Quantity, id, -1));
+        let mut queue = Queue::new(&changes, &CARDS);
+        let mut load = queue.next(&Doubt::default()).unwrap();
+        assert_eq!(load.parcels.len(), 3);
+        queue.put_back(load.parcels.remove(1));
+        let again: Vec<_> =
+            queue.next(&Doubt::default()).unwrap().parcels.into_iter().map(|p| p.changes).collect();
+        assert_eq!(again, [[1], [3]]);
+    }
+
+    fn any_changes() -> impl Strategy<Value = Vec<Change>> {
+        let facets = (0_u8..4, any::<bool>(), any::<bool>(), any::<bool>());
+        proptest::collection::vec(facets, 0..25).prop_map(|items| {
+            let mut changes = Vec::new();
+            for (id, (kind, price, details, twin)) in items.into_iter().enumerate() {
+                let from = changes.len();
+                let id = id as i64;
+                let mut push = |op, by| changes.push(change(op, id, by));
+                match kind {
+                    0 => push(Operation::Add, 0),
+                    1 => push(Operation::Remove, 0),
+                    2 => push(Operation::Zero, 0),
+                    _ => {
+                        push(Operation::Quantity, if twin { -1 } else { 1 });
+                        if price {
+                            push(Operation::Price, 0);
+                        }
+                        if details {
+                            push(Operation::Details, 0);
+                        }
+                    }
+                }
+                if twin && id > 0 {
+                    let sku: Sku = format!("sku-{}", id - 1).as_str().into();
+                    changes[from..].iter_mut().for_each(|change| change.sku = sku.clone());
+                }
+            }
+            changes
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_in_doubt_meanwhile_every_change_leaves_once_and_in_order(
+            changes in any_changes(),
+            whole: bool,
+            batch in 1_usize..5,
+            doubts in proptest::collection::vec((0_i64..25, any::<bool>(), any::<bool>()), 60),
+        ) {
+            let shape = Shape { batch, ..if whole { WHOLE } else { CARDS } };
+            let mut queue = Queue::new(&changes, &shape);
+            let mut left: Vec<usize> = Vec::new();
+            let mut doubts = doubts.into_iter();
+            loop {
+                let doubt = doubts.next().map_or_else(Doubt::default, |(id, some, repeating)| Doubt {
+                    skus: some.then(|| format!("sku-{id}").as_str().into()).into_iter().collect(),
+                    repeating,
+                });
+                let Some(load) = queue.next(&doubt) else {
+                    if doubt == Doubt::default() { break } else { continue }
+                };
+                prop_assert!(!load.parcels.is_empty() && load.parcels.len() <= batch);
+                prop_assert!(!(doubt.repeating && load.step.repeats(shape.relative)));
+                let skus: HashSet<&Sku> = load.parcels.iter().map(|parcel| &parcel.sku).collect();
+                prop_assert_eq!(skus.len(), load.parcels.len(), "one item of a SKU at a time");
+                prop_assert!(skus.is_disjoint(&doubt.skus.iter().collect()));
+                prop_assert!(load.parcels.iter().all(|parcel| parcel.step == load.step));
+                // Full, unless all that waits of that step has to.
+                let could = |waiting: &&Parcel| waiting.step == load.step && !doubt.skus.contains(&waiting.sku)
+                    && !skus.contains(&waiting.sku)
+                    && !queue.waiting().take_while(|w| w != waiting).any(|w| w.sku == waiting.sku);
+                prop_assert!(load.parcels.len() == batch || !queue.waiting().any(|w| could(&w)));
+                left.extend(load.parcels.into_iter().flat_map(|parcel| parcel.changes));
+            }
+            prop_assert_eq!(queue.waiting().len(), 0);
+            let at = |index: usize| left.iter().position(|left| *left == index);
+            for (i, change) in changes.iter().enumerate() {
+                prop_assert_eq!(left.iter().filter(|left| **left == i).count(), 1);
+                // The lowering of a listing before all else of it.
+                for (j, other) in changes.iter().enumerate() {
+                    if step_of(change) == Step::Lower && other.listing_id == change.listing_id && i != j {
+                        prop_assert!(at(i) < at(j));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -209,3 +209,202 @@ fn result<L: Into<i128>, A: Into<i128>>(
 fn clamped(number: i128) -> i64 {
     i64::try_from(number).unwrap_or(if number < 0 { i64::MIN } else { i64::MAX })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{Change, ListingId, Offer};
+
+    fn offer(quantity: i64, minor: i64) -> Offer {
+        let price = Money { minor, currency: Currency::EUR };
+        Offer { quantity, in_carts: 0, price, attributes: String::new() }
+    }
+
+    fn change(op: Operation, id: i64, before: Option<Offer>, after: Option<Offer>) -> Change {
+        let listing_id = before.is_some().then_some(ListingId(id));
+        let sku = format!("sku-{id}").as_str().into();
+        Change { op, sku, listing_id, title: String::new(), before, after, reason: String::new() }
+    }
+
+    fn zeros(count: i64) -> Vec<Change> {
+        let zero = |id| change(Operation::Zero, id, Some(offer(1, 10)), Some(offer(0, 10)));
+        (0..count).map(zero).collect()
+    }
+
+    fn price(before: i64, after: i64) -> Vec<Change> {
+        vec![change(Operation::Price, 1, Some(offer(1, before)), Some(offer(1, after)))]
+    }
+
+    const TALLY: Tally = Tally { source_rows: 90, listings: 100, value_before: 100_000 };
+
+    const FACTS: GuardFacts<'static> = GuardFacts {
+        tally: &TALLY,
+        from_source: true,
+        rejected_rows: 0,
+        fees: 0,
+        touched_today: 0,
+        currency: Currency::EUR,
+    };
+
+    fn judged(changes: Vec<Change>, limits: &Limits, facts: &GuardFacts<'_>) -> Vec<GuardResult> {
+        judge(&Plan { changes, held: Vec::new() }, limits, facts, &[] as &[&str])
+    }
+
+    #[track_caller]
+    fn check(changes: Vec<Change>, limits: &Limits, facts: &GuardFacts<'_>, tripped: &[&str]) {
+        let results = judged(changes, limits, facts);
+        let names: Vec<&str> =
+            results.iter().filter(|result| result.tripped).map(|result| result.guard).collect();
+        assert_eq!(names, tripped, "{results:#?}");
+    }
+
+    #[test]
+    fn all_that_have_a_limit_answer_by_name_and_an_empty_plan_trips_none() {
+        let results = judged(Vec::new(), &Limits::default(), &FACTS);
+        let names: Vec<&str> = results.iter().map(|result| result.guard).collect();
+        assert_eq!(
+            names,
+            [
+                "min_source_rows",
+                "max_changes_percent",
+                "max_zeroed_items",
+                "max_removed_items",
+                "max_price_change_percent",
+                "max_value_change_percent"
+            ]
+        );
+        check(Vec::new(), &Limits::default(), &FACTS, &[]);
+        let text = serde_json::to_string(&results[0]).unwrap();
+        assert_eq!(
+            text,
+            r#"{"guard":"min_source_rows","limit":1,"actual":90,"tripped":false,"words":"the source has 90 items, at least 1 are expected"}"#
+        );
+    }
+
+    #[test]
+    fn a_source_without_rows_or_with_too_many_bad_ones_trips() {
+        let empty = Tally { source_rows: 0, ..TALLY };
+        let facts = GuardFacts { tally: &empty, rejected_rows: 3, ..FACTS };
+        let limits = Limits { max_rejected_rows: Some(2), ..Limits::default() };
+        check(Vec::new(), &limits, &facts, &["min_source_rows", "max_rejected_rows"]);
+        let undo = GuardFacts { from_source: false, rejected_rows: 2, ..facts };
+        check(Vec::new(), &limits, &undo, &[]);
+    }
+
+    #[test]
+    fn the_share_of_changes_is_that_of_the_larger_side_and_few_never_trip() {
+        let limits = Limits { max_zeroed_items: 100, ..Limits::default() };
+        check(zeros(10), &limits, &FACTS, &[]);
+        check(zeros(11), &limits, &FACTS, &["max_changes_percent"]);
+        let small = Tally { listings: 3, source_rows: 4, value_before: 100_000 };
+        check(zeros(4), &limits, &GuardFacts { tally: &small, ..FACTS }, &[]);
+        check(zeros(5), &limits, &GuardFacts { tally: &small, ..FACTS }, &["max_changes_percent"]);
+        // Price and details of one listing are one item.
+        let limits = Limits { max_price_change_percent: 1_000, ..limits };
+        let twice = (0..6).flat_map(|id| {
+            let of = |op| change(op, id, Some(offer(1, 10)), Some(offer(1, 11)));
+            [of(Operation::Price), of(Operation::Details)]
+        });
+        check(twice.collect(), &limits, &FACTS, &[]);
+    }
+
+    #[test]
+    fn listings_that_go_are_counted() {
+        check(zeros(5), &Limits::default(), &FACTS, &[]);
+        check(zeros(6), &Limits::default(), &FACTS, &["max_zeroed_items"]);
+        let removed = vec![change(Operation::Remove, 1, Some(offer(1, 1)), None)];
+        check(removed, &Limits::default(), &FACTS, &["max_removed_items"]);
+    }
+
+    #[test]
+    fn the_price_that_moves_furthest_is_named() {
+        check(price(1_000, 1_300), &Limits::default(), &FACTS, &[]);
+        check(price(1_000, 699), &Limits::default(), &FACTS, &["max_price_change_percent"]);
+        check(price(0, 1), &Limits::default(), &FACTS, &["max_price_change_percent"]);
+        let mut several = price(100, 131);
+        several.push(change(Operation::Price, 2, Some(offer(1, 1_000)), Some(offer(1, 600))));
+        several.push(change(Operation::Price, 3, Some(offer(1, 9_000)), Some(offer(1, 8_000))));
+        let results = judged(several, &Limits::default(), &FACTS);
+        let worst = results.iter().find(|result| result.guard == "max_price_change_percent").unwrap();
+        assert_eq!(worst.actual, 40);
+        assert!(worst.words.contains("sku-2, from 10.00 EUR to 6.00 EUR"), "{}", worst.words);
+    }
+
+    #[test]
+    fn the_worth_of_the_stock_may_move_so_far() {
+        let add = |worth| vec![change(Operation::Add, 1, None, Some(offer(1, worth)))];
+        check(add(10_000), &Limits::default(), &FACTS, &[]);
+        check(add(10_001), &Limits::default(), &FACTS, &["max_value_change_percent"]);
+        let nothing = Tally { value_before: 0, ..TALLY };
+        check(
+            add(1),
+            &Limits::default(),
+            &GuardFacts { tally: &nothing, ..FACTS },
+            &["max_value_change_percent"],
+        );
+    }
+
+    #[test]
+    fn bounds_of_prices_fees_and_days_hold_where_they_are_set() {
+        let limits = Limits {
+            min_price: Some(100),
+            max_price: Some(200),
+            max_fees: Some(50),
+            max_items_per_day: Some(10),
+            max_price_change_percent: 1_000,
+            ..Limits::default()
+        };
+        let facts = GuardFacts { fees: 50, touched_today: 9, ..FACTS };
+        check(price(150, 100), &limits, &facts, &[]);
+        check(price(150, 200), &limits, &facts, &[]);
+        check(price(150, 99), &limits, &facts, &["min_price"]);
+        check(price(150, 201), &limits, &facts, &["max_price"]);
+        let facts = GuardFacts { fees: 51, touched_today: 10, ..FACTS };
+        check(price(150, 150), &limits, &facts, &["max_fees", "max_items_per_day"]);
+    }
+
+    #[test]
+    fn what_is_accepted_by_name_trips_no_more_and_the_others_do() {
+        let plan = Plan { changes: zeros(11), held: Vec::new() };
+        let results = judge(&plan, &Limits::default(), &FACTS, &["max_zeroed_items"]);
+        let tripped: Vec<&str> = results.iter().filter(|r| r.tripped).map(|r| r.guard).collect();
+        assert_eq!(tripped, ["max_changes_percent"]);
+        assert!(results.iter().any(|result| result.words.ends_with("limit 5; accepted")));
+    }
+
+    proptest! {
+        #[test]
+        fn a_guard_has_tripped_exactly_when_its_number_is_beyond_its_limit(
+            before in 1_i64..100_000,
+            after in 1_i64..100_000,
+            percent in 0_u32..200,
+        ) {
+            let limits = Limits { max_price_change_percent: percent, ..Limits::default() };
+            let results = judged(price(before, after), &limits, &FACTS);
+            let result = results.iter().find(|result| result.guard == "max_price_change_percent").unwrap();
+            prop_assert_eq!(result.tripped, result.actual > result.limit);
+            let exactly = i128::from(after.abs_diff(before)) * 100 > i128::from(before) * i128::from(percent);
+            prop_assert_eq!(result.tripped, exactly);
+        }
+
+        #[test]
+        fn no_number_makes_it_panic(
+            before: (i64, i64), after: (i64, i64), fees: i64, value_before: i128, touched_today: u64, bound: i64,
+        ) {
+            let (was, is) = (offer(before.0, before.1), offer(after.0, after.1));
+            let of = |op| change(op, 1, Some(was.clone()), Some(is.clone()));
+            let changes = vec![of(Operation::Price), of(Operation::Quantity), change(Operation::Add, 2, None, Some(is.clone()))];
+            let limits = Limits {
+                min_price: Some(bound),
+                max_price: Some(bound),
+                max_fees: Some(bound),
+                max_items_per_day: Some(u64::MAX),
+                ..Limits::default()
+            };
+            let tally = Tally { value_before, ..TALLY };
+            judged(changes, &limits, &GuardFacts { tally: &tally, fees, touched_today, ..FACTS });
+        }
+    }
+}

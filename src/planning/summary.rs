@@ -163,3 +163,73 @@ fn worth(price: Money, quantity: i64, currency: Currency) -> i128 {
     }
     i128::from(price.minor) * i128::from(quantity)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Held;
+
+    const CARDS: Shape<'static> =
+        Shape { batch: 100, relative: true, whole_listing: false, natural_sku: "cm:", zero_is_final: false };
+    const WHOLE: Shape<'static> =
+        Shape { batch: 1, relative: false, whole_listing: true, natural_sku: "tm:", zero_is_final: true };
+
+    fn offer(quantity: i64, minor: i64) -> Offer {
+        let price = Money { minor, currency: Currency::EUR };
+        Offer { quantity, in_carts: 0, price, attributes: String::new() }
+    }
+
+    fn change(op: Operation, id: i64, before: Option<Offer>, after: Option<Offer>) -> Change {
+        let listing_id = before.is_some().then_some(ListingId(id));
+        let sku = format!("sku-{id}").as_str().into();
+        Change { op, sku, listing_id, title: String::new(), before, after, reason: String::new() }
+    }
+
+    fn plan() -> Plan {
+        let held = |sku: &str| Held {
+            sku: sku.into(),
+            listing_id: None,
+            reason: "never-touch".to_owned(),
+            detail: String::new(),
+        };
+        Plan {
+            changes: vec![
+                change(Operation::Quantity, 1, Some(offer(3, 650)), Some(offer(4, 650))),
+                change(Operation::Price, 1, Some(offer(3, 650)), Some(offer(3, 590))),
+                change(Operation::Zero, 2, Some(offer(1, 100)), Some(offer(0, 100))),
+                change(Operation::Add, 3, None, Some(offer(2, 2_490))),
+                change(Operation::Remove, 4, Some(offer(2, 10)), None),
+            ],
+            held: vec![held("x"), held("y")],
+        }
+    }
+
+    #[test]
+    fn a_plan_is_summed_up() {
+        let tally = Tally { source_rows: 9, listings: 9, value_before: 10_000 };
+        let summary = sum_up(&plan(), &tally, Currency::EUR, &CARDS);
+        let counts: Vec<(Operation, u64)> = summary.counts.into_iter().collect();
+        let each =
+            [Operation::Add, Operation::Quantity, Operation::Price, Operation::Zero, Operation::Remove];
+        assert_eq!(counts, each.map(|op| (op, 1)));
+        assert_eq!(summary.held, [("never-touch".to_owned(), 2)].into());
+        assert_eq!(summary.value_before, 10_000);
+        assert_eq!(summary.value_after - 10_000, (4 * 590 - 3 * 650) - 100 + 2 * 2_490 - 20);
+        let largest = summary.largest_price_change.unwrap();
+        assert_eq!((largest.sku.as_str(), largest.percent(), largest.signed_percent()), ("sku-1", 10, -10));
+        assert_eq!(items_changed(&plan().changes), 4);
+    }
+
+    #[test]
+    fn requests_are_as_few_as_the_marketplace_allows() {
+        let prices = |count: i64| -> Vec<Change> {
+            (0..count).map(|id| change(Operation::Price, id, Some(offer(1, 1)), Some(offer(1, 2)))).collect()
+        };
+        assert_eq!(requests_needed(&prices(0), &CARDS), 0);
+        assert_eq!(requests_needed(&prices(100), &CARDS), 1);
+        assert_eq!(requests_needed(&prices(101), &CARDS), 2);
+        assert_eq!(requests_needed(&plan().changes, &CARDS), 5);
+        // A whole listing is fetched for its edit; what goes and what comes is not.
+        assert_eq!(requests_needed(&plan().changes, &WHOLE), 2 + 1 + 1 + 1);
+    }
+}

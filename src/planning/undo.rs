@@ -75,7 +75,19 @@ pub fn plan(intents: &[Intent], present: &Present<'_>) -> Plan {
             }),
         }
     }
-    plan.changes.sort_by(|a, b| (&a.sku, a.listing_id, a.op).cmp(&(&b.sku, b.listing_id, b.op)));
+    // A listing that ends without a copy for sale needs no price and no words.
+    let zeroed: HashSet<Option<ListingId>> = plan
+        .changes
+        .iter()
+        .filter(|change| change.op == Operation::Zero)
+        .map(|change| change.listing_id)
+        .collect();
+    let edits = |op| matches!(op, Operation::Price | Operation::Details);
+    plan.changes.retain(|change| !(edits(change.op) && zeroed.contains(&change.listing_id)));
+    plan.changes.sort_by(|a, b| {
+        let key = |change: &Change| (change.listing_id, edits(change.op), change.op);
+        a.sku.cmp(&b.sku).then_with(|| key(a).cmp(&key(b)))
+    });
     plan.held.sort_by(|a, b| (&a.sku, a.listing_id).cmp(&(&b.sku, b.listing_id)));
     plan
 }
@@ -343,4 +355,213 @@ fn changed(detail: String) -> Hold {
 /// A change without the sides that its operation has. No plan makes one; a damaged row might.
 fn damaged() -> Hold {
     changed("the record of the change is not complete".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{Currency, Desired, IntentId, Money};
+
+    /// A marketplace whose attributes are the comment and nothing else.
+    struct Plain;
+
+    impl Drafting for Plain {
+        fn draft(&self, _: &Desired) -> Result<Offer, String> {
+            Err("not asked".to_owned())
+        }
+
+        fn redraft(&self, _: &Offer, _: &Desired) -> Result<Option<String>, String> {
+            Ok(None)
+        }
+
+        fn comment(&self, attributes: &str) -> String {
+            attributes.to_owned()
+        }
+    }
+
+    fn offer(quantity: i64, minor: i64) -> Offer {
+        let price = Money { minor, currency: Currency::EUR };
+        Offer { quantity, in_carts: 0, price, attributes: String::new() }
+    }
+
+    fn done(op: Operation, id: i64, before: Option<Offer>, after: Option<Offer>) -> Intent {
+        Intent {
+            id: IntentId(id),
+            seq: 0,
+            change: Change {
+                op,
+                sku: "a".into(),
+                listing_id: before.is_some().then_some(ListingId(id)),
+                title: "Ocelot Pride".to_owned(),
+                before,
+                after,
+                reason: String::new(),
+            },
+            state: IntentState::Done,
+            base_net: -3,
+            message: None,
+            new_listing_id: (op == Operation::Add).then_some(ListingId(id)),
+        }
+    }
+
+    fn stands(id: i64, offer: Offer) -> Standing {
+        Standing { listing_id: ListingId(id), sku: "a".into(), title: "Ocelot Pride".to_owned(), offer }
+    }
+
+    /// What is known beside the run and may be otherwise.
+    struct Knowledge {
+        orders: OrderKnowledge,
+        trust: Trust,
+        in_doubt: HashSet<Sku>,
+        anew: Result<(), String>,
+    }
+
+    impl Default for Knowledge {
+        fn default() -> Self {
+            Self {
+                orders: OrderKnowledge::Complete,
+                trust: Trust::Sound,
+                in_doubt: HashSet::new(),
+                anew: Ok(()),
+            }
+        }
+    }
+
+    /// What the undo of these intents says, with so many sold since: changes, then what is held.
+    fn said(intents: &[Intent], standing: &[Standing], sold: i64, known: &Knowledge) -> Vec<String> {
+        let undo = plan(
+            intents,
+            &Present {
+                standing,
+                nets: &HashMap::from([("a".into(), -3 - sold)]),
+                in_doubt: &known.in_doubt,
+                orders: known.orders,
+                trust: &known.trust,
+                never_touch: &["!".to_owned()],
+                drafting: &Plain,
+                anew: &|offer| known.anew.clone().map(|()| offer.clone()),
+            },
+        );
+        let side = |offer: &Option<Offer>| {
+            offer.as_ref().map_or("nothing".to_owned(), |o| format!("{}x{}", o.quantity, o.price.minor))
+        };
+        let changes =
+            undo.changes.iter().map(|c| format!("{} {} -> {}", c.op, side(&c.before), side(&c.after)));
+        changes.chain(undo.held.iter().map(|held| format!("held {}", held.reason))).collect()
+    }
+
+    fn plainly(intents: &[Intent], standing: &[Standing], sold: i64) -> Vec<String> {
+        said(intents, standing, sold, &Knowledge::default())
+    }
+
+    #[test]
+    fn what_stands_as_the_run_left_it_goes_back() {
+        let run = [
+            done(Operation::Quantity, 1, Some(offer(5, 100)), Some(offer(3, 100))),
+            done(Operation::Price, 1, Some(offer(5, 100)), Some(offer(5, 90))),
+        ];
+        let expected = ["quantity 3x90 -> 5x90", "price 3x90 -> 3x100"];
+        assert_eq!(plainly(&run, &[stands(1, offer(3, 90))], 0), expected);
+        let mut renumbered = run.clone();
+        renumbered[1].new_listing_id = Some(ListingId(7));
+        assert_eq!(plainly(&renumbered, &[stands(7, offer(3, 90))], 0), expected);
+    }
+
+    #[test]
+    fn what_was_sold_since_is_not_restored() {
+        let lowered = [done(Operation::Quantity, 1, Some(offer(5, 100)), Some(offer(3, 100)))];
+        assert_eq!(plainly(&lowered, &[stands(1, offer(2, 100))], 1), ["quantity 2x100 -> 4x100"]);
+        let zeroed = [done(Operation::Zero, 1, Some(offer(2, 100)), Some(offer(0, 100)))];
+        assert_eq!(plainly(&zeroed, &[], 1), ["add nothing -> 1x100"]);
+        assert_eq!(plainly(&zeroed, &[], 2), ["held changed-since"]);
+        let added = [done(Operation::Add, 1, None, Some(offer(2, 100)))];
+        assert_eq!(plainly(&added, &[stands(1, offer(1, 100))], 1), ["zero 1x100 -> 0x100"]);
+        assert_eq!(plainly(&added, &[], 2), ["held changed-since"]);
+    }
+
+    #[test]
+    fn what_was_changed_since_is_left_alone_and_listed() {
+        let run = [
+            done(Operation::Quantity, 1, Some(offer(5, 100)), Some(offer(3, 100))),
+            done(Operation::Price, 1, Some(offer(5, 100)), Some(offer(5, 90))),
+        ];
+        let both = ["held changed-since", "held changed-since"];
+        assert_eq!(plainly(&run, &[stands(1, offer(4, 80))], 0), both);
+        assert_eq!(plainly(&run, &[], 0), both);
+        let zeroed = [done(Operation::Zero, 1, Some(offer(2, 100)), Some(offer(0, 100)))];
+        assert_eq!(plainly(&zeroed, &[stands(9, offer(1, 100))], 0), ["held changed-since"]);
+        let added = [done(Operation::Add, 1, None, Some(offer(2, 100)))];
+        assert_eq!(plainly(&added, &[stands(1, offer(2, 120))], 0), ["held changed-since"]);
+    }
+
+    #[test]
+    fn two_listings_of_a_sku_share_their_sales_so_none_of_them_is_guessed() {
+        let run = [done(Operation::Quantity, 1, Some(offer(5, 100)), Some(offer(3, 100)))];
+        let two = [stands(1, offer(2, 100)), stands(2, offer(1, 100))];
+        assert_eq!(plainly(&run, &two, 1), ["held changed-since"]);
+    }
+
+    #[test]
+    fn it_comes_back_only_where_that_is_possible_and_every_order_is_known() {
+        let removed = [done(Operation::Remove, 1, Some(offer(2, 100)), None)];
+        assert_eq!(plainly(&removed, &[], 0), ["add nothing -> 2x100"]);
+        let check = |known: Knowledge, expected: &str| {
+            assert_eq!(said(&removed, &[], 0, &known), [format!("held {expected}")]);
+        };
+        let never = Err("a listing that is withdrawn cannot be put back".to_owned());
+        check(Knowledge { anew: never, ..Knowledge::default() }, held::CANNOT_CREATE);
+        let orders = OrderKnowledge::Pending;
+        check(Knowledge { orders, ..Knowledge::default() }, held::ORDER_READ_PENDING);
+        let trust = Trust::Partial("cut off".to_owned());
+        check(Knowledge { trust, ..Knowledge::default() }, held::SNAPSHOT_INCOMPLETE);
+        let trust = Trust::Suspicious("empty".to_owned());
+        check(Knowledge { trust, ..Knowledge::default() }, held::SNAPSHOT_DOUBTED);
+        let in_doubt = HashSet::from(["a".into()]);
+        check(Knowledge { in_doubt, ..Knowledge::default() }, held::IN_DOUBT);
+    }
+
+    #[test]
+    fn marks_carts_and_unsettled_changes_are_respected() {
+        let raised = [done(Operation::Quantity, 1, Some(offer(1, 100)), Some(offer(5, 100)))];
+        let locked = Offer { attributes: "! mine".to_owned(), ..offer(5, 100) };
+        assert_eq!(plainly(&raised, &[stands(1, locked)], 0), ["held never-touch"]);
+        let in_carts = Offer { in_carts: 3, ..offer(5, 100) };
+        assert_eq!(plainly(&raised, &[stands(1, in_carts)], 0), ["zero 5x100 -> 3x100", "held in-carts"]);
+        let mut unsettled = raised;
+        unsettled[0].state = IntentState::Sent;
+        assert_eq!(plainly(&unsettled, &[stands(1, offer(5, 100))], 0), ["held in-doubt"]);
+        unsettled[0].state = IntentState::Refused;
+        assert_eq!(plainly(&unsettled, &[stands(1, offer(5, 100))], 0), [] as [&str; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn undone_it_stands_where_it_would_stand_without_the_run(
+            before in 1_i64..9, further in 1_i64..9, sold in 0_i64..9, minors in (1_i64..5, 5_i64..9),
+        ) {
+            let after = (before + further) % 10;
+            let sold = sold.min(before).min(after);
+            let op = if after == 0 { Operation::Zero } else { Operation::Quantity };
+            let run = [
+                done(op, 1, Some(offer(before, minors.0)), Some(offer(after, minors.0))),
+                done(Operation::Price, 1, Some(offer(before, minors.0)), Some(offer(before, minors.1))),
+            ];
+            let now = stands(1, offer(after - sold, minors.1));
+            let expected = |price: i64| format!("{}x{price}", before - sold);
+            let said = plainly(&run, std::slice::from_ref(&now), sold);
+            prop_assert!(said[0].ends_with(&expected(minors.1)), "{said:?}");
+            let price = format!("{}x{}", after - sold, minors.0);
+            prop_assert!(before == sold || said[1].ends_with(&price), "{said:?}");
+        }
+
+        #[test]
+        fn no_number_makes_it_panic(before: i64, after: i64, now: i64, sold: i32) {
+            let run = [done(Operation::Quantity, 1, Some(offer(before, 1)), Some(offer(after, 1)))];
+            plainly(&run, &[stands(1, offer(now, 1))], sold.into());
+            let run = [done(Operation::Remove, 1, Some(offer(before, 1)), None)];
+            plainly(&run, &[], sold.into());
+        }
+    }
 }

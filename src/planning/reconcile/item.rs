@@ -217,9 +217,11 @@ impl Judge<'_, '_> {
             );
             Some((held::CURRENCY, detail))
         });
-        let first = rows.first()?.offer.price;
+        // A listing without a copy for sale has a price that nobody pays.
+        let mut prices = rows.iter().filter(|row| row.offer.listed() > 0).map(|row| row.offer.price);
+        let first = prices.next();
         stop.or_else(|| {
-            let other = rows.iter().map(|row| row.offer.price).find(|other| *other != first)?;
+            let (first, other) = (first?, prices.find(|other| Some(*other) != first)?);
             let detail = format!(
                 "{} listings have this SKU, at {first} and {other} for example; give them one price or a SKU each",
                 rows.len()
