@@ -71,6 +71,10 @@ pub enum JobError {
 pub async fn work(work: &Work, context: &Context) -> Result<Report, JobError> {
     match work {
         Work::StockPull(_) => stock_pull::run(context).await,
+        Work::StockSync(_) => {
+            let why = "this version checks the settings of a stock-sync and cannot run it yet";
+            Err(JobError::File(why.to_owned(), ErrorType::ConfigInvalid))
+        }
         Work::OrderPoll(_) => order_poll::run(context).await,
         Work::Probe(_) => probe::run(context).await,
         Work::Housekeeping(settings) => housekeeping::run(settings, context).await,
