@@ -14,7 +14,7 @@ use crate::config::{Account, Config, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
 use crate::http::oauth1::{Signer, Target};
 use crate::http::{Client, Gate, Parts, Random, ReqwestTransport, Transport, WireError};
-use crate::marketplace::{Connection, Marketplace};
+use crate::marketplace::{Connection, Marketplace, Templates};
 use crate::policy::access::AccessEvent;
 use crate::store::{Store, StoreError, accounts, leases, problems};
 
@@ -60,6 +60,7 @@ pub struct Accounts(BTreeMap<AccountName, Usable>);
 struct Usable {
     settings: Arc<Account>,
     base: Target,
+    templates: Arc<Templates>,
     client: Client,
     epoch: i64,
 }
@@ -86,8 +87,10 @@ impl Accounts {
         for (name, account) in &config.accounts {
             let Some(credentials) = &account.credentials else { continue };
             let made = match before.0.get(name) {
-                Some(held) if same_account(&held.settings, account) => held.clone(),
-                held => make_one(account, credentials, held, shared).await?,
+                Some(held) if same_account(&held.settings, account) => {
+                    Usable { templates: Arc::clone(&config.templates), ..held.clone() }
+                }
+                held => make_one(account, credentials, &config.templates, held, shared).await?,
             };
             usable.insert(name.clone(), made);
         }
@@ -116,7 +119,7 @@ impl Usable {
             base: self.base.clone(),
             currency: self.settings.currency,
             options: self.settings.options.clone(),
-            templates: Arc::default(),
+            templates: Arc::clone(&self.templates),
             client,
         })
     }
@@ -125,6 +128,7 @@ impl Usable {
 async fn make_one(
     account: &Account,
     credentials: &Credentials,
+    templates: &Arc<Templates>,
     held: Option<&Usable>,
     shared: &Shared,
 ) -> Result<Usable, AccountError> {
@@ -160,7 +164,8 @@ async fn make_one(
         Some(held) => held.client.succeeded_by(parts),
         None => Client::new(parts),
     };
-    Ok(Usable { settings: Arc::new(account.clone()), base, client, epoch })
+    let (settings, templates) = (Arc::new(account.clone()), Arc::clone(templates));
+    Ok(Usable { settings, base, templates, client, epoch })
 }
 
 /// Owns the account from here on, if it is not ours already in the epoch `held`, and lets it out of its block where a

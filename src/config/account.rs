@@ -193,7 +193,8 @@ fn option_value(option: &OptionKey, text: &str) -> Result<String, Wrong> {
     values::choice(option.key, text, &known).map(str::to_owned)
 }
 
-fn currency(text: &str) -> Result<Currency, Wrong> {
+/// A currency by its code.
+pub(super) fn currency(text: &str) -> Result<Currency, Wrong> {
     text.parse().map_err(|_| {
         let message = format!("`{}` is no currency", shown(text));
         Wrong::new(Code::BadValue, message, "write three capital letters, for example \"EUR\"")

@@ -25,6 +25,8 @@ pub struct Changes {
     pub jobs_changed: Vec<JobName>,
     /// Whether channels are different.
     pub channels: bool,
+    /// Whether templates are different.
+    pub templates: bool,
     /// Settings that are different and only take effect at a restart.
     pub restart: Vec<&'static str>,
 }
@@ -90,6 +92,7 @@ impl Config {
             jobs_removed,
             jobs_changed,
             channels: self.channels != new.channels,
+            templates: self.templates != new.templates,
             restart: restart.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect(),
         }
     }

@@ -3,7 +3,9 @@
 //! `kind` is read first and chooses a plain struct for the whole file, rather than an untagged or flattened enum:
 //! those lose the places of the settings and say only that nothing matched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -15,11 +17,12 @@ use super::diagnostic::{Code, Spot, Wrong, shown};
 use super::leaks;
 use super::settings::unknown_account;
 use super::source::Source;
+use super::sync_file::{self, Beside, GuardsFile, Own, SourceFile};
 use super::timing;
 use super::toml_errors::{self, Place, Tree, type_error};
-use super::values::{self, Text, Whole};
+use super::values::{self, Amount, Text, Whole};
 use super::work::{self, Housekeeping, OrderPoll, Probe, StockPull, Work};
-use super::{Job, OnMissed, Overlap};
+use super::{Account, Job, OnMissed, Overlap};
 use crate::domain::{AccountName, JobName, Mode, nearest};
 
 /// What the rest of the configuration lets a job refer to.
@@ -27,6 +30,10 @@ use crate::domain::{AccountName, JobName, Mode, nearest};
 pub(super) struct Around<'a> {
     /// The accounts' names; `None` when they are not known.
     pub accounts: Option<&'a BTreeSet<String>>,
+    /// The accounts that are right.
+    pub known: &'a BTreeMap<AccountName, Account>,
+    /// The configuration directory.
+    pub dir: &'a Path,
     /// The zone of schedules that name none.
     pub timezone: Tz,
 }
@@ -113,6 +120,15 @@ job_file! {
     StockPullFile {}
 }
 job_file! {
+    /// A file of `kind = "stock-sync"`.
+    StockSyncFile {
+        source: Option<SourceFile>,
+        guards: Option<GuardsFile>,
+        plan_expires: Text,
+        export_above: Amount,
+    }
+}
+job_file! {
     /// A file of `kind = "order-poll"`.
     OrderPollFile {}
 }
@@ -153,6 +169,20 @@ pub(super) fn read(source: &mut Source<'_>, name: &str, around: &Around<'_>) -> 
             let mut file: StockPullFile = struct_of(source, tree, &owner);
             finish(source, name, around, file.common(), Some(Work::StockPull(StockPull {})))
         }
+        "stock-sync" => {
+            let heading = heading(tree.get_ref(), "source");
+            let mut file: StockSyncFile = struct_of(source, tree, &owner);
+            let own = Own {
+                source: file.source.take(),
+                guards: file.guards.take(),
+                plan_expires: file.plan_expires.take(),
+                export_above: file.export_above.take(),
+            };
+            let account = file.account.as_ref().map(|name| AccountName(name.get_ref().clone()));
+            let currency = account.and_then(|name| around.known.get(&name)).map(|account| account.currency);
+            let sync = sync_file::read(source, own, &Beside { dir: around.dir, currency, heading });
+            finish(source, name, around, file.common(), Some(Work::StockSync(Box::new(sync))))
+        }
         "order-poll" => {
             let mut file: OrderPollFile = struct_of(source, tree, &owner);
             finish(source, name, around, file.common(), Some(Work::OrderPoll(OrderPoll {})))
@@ -175,6 +205,11 @@ fn struct_of<T: serde::de::DeserializeOwned + Default>(
     owner: &str,
 ) -> T {
     toml_errors::read(source, tree, &Place { path: "", name: owner, also: &[] }).unwrap_or_default()
+}
+
+/// Where a section is named.
+fn heading(table: &DeTable<'_>, name: &str) -> Range<usize> {
+    table.get_key_value(name).map_or(0..0, |(key, _)| key.span())
 }
 
 fn kind(source: &mut Source<'_>, table: &DeTable<'_>) -> Option<&'static str> {
@@ -233,10 +268,13 @@ fn finish(
     name: &str,
     around: &Around<'_>,
     file: Common,
-    work: Option<Work>,
+    mut work: Option<Work>,
 ) -> Found {
     let account = account(source, &file.account, work.as_ref(), around.accounts);
     let tz = source.value(&file.timezone, around.timezone, values::zone);
+    if let Some(Work::StockSync(sync)) = &mut work {
+        sync.source.timezone = tz;
+    }
     let schedule = timing::schedule(source, &file.schedule, tz);
     let mode = source.value(&file.mode, Mode::Observe, |text| {
         values::choice("mode", text, &[("observe", Mode::Observe), ("apply", Mode::Apply)])
@@ -251,7 +289,9 @@ fn finish(
     });
     let enabled = file.enabled.unwrap_or(true);
 
-    if let (Some(work), Mode::Apply, Some(text)) = (&work, mode, &file.mode) {
+    if let (Some(work), Mode::Apply, Some(text)) = (&work, mode, &file.mode)
+        && !work.writes()
+    {
         let message = format!("{} jobs never write to the marketplace", work.kind());
         let fix = "write  mode = \"observe\"  or take the line out";
         source.wrong(

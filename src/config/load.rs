@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::diagnostic::{Code, Diagnostic, Severity, Spot, Wrong};
 use super::job::{self, Around};
 use super::places::Places;
 use super::settings::{self, Settings};
 use super::source::Source;
-use super::{Config, budget, draw, secrets, values};
+use super::{Config, budget, draw, secrets, templates, values};
 
 /// The largest file that is read. Ours are a thousand times smaller; this is for a path that is something else.
 const LARGEST: u64 = 1024 * 1024;
@@ -62,6 +63,7 @@ pub fn load_with(dir: &Path, places: &Places) -> Checked {
     }
     let mut settings = read_settings(dir, places, &mut checked);
     let jobs = read_jobs(dir, &settings, &mut checked);
+    let templates = templates::read(dir, &mut checked);
     read_secrets(dir, places, &mut settings, &jobs, &mut checked);
     let scheduled = jobs.iter().filter_map(|found| Some((found.job.as_ref()?, found.schedule.as_ref()?)));
     checked.diagnostics.extend(budget::check(&settings.accounts, scheduled));
@@ -79,6 +81,7 @@ pub fn load_with(dir: &Path, places: &Places) -> Checked {
             accounts: settings.accounts,
             channels: settings.channels,
             jobs: jobs.into_iter().filter_map(|found| found.job).map(|job| (job.name.clone(), job)).collect(),
+            templates: Arc::new(templates),
         });
     }
     checked
@@ -126,9 +129,14 @@ fn read_settings(dir: &Path, places: &Places, checked: &mut Checked) -> Settings
 }
 
 fn read_jobs(dir: &Path, settings: &Settings, checked: &mut Checked) -> Vec<job::Found> {
-    let around = Around { accounts: settings.names.as_ref(), timezone: settings.timezone };
+    let around = Around {
+        accounts: settings.names.as_ref(),
+        known: &settings.accounts,
+        dir,
+        timezone: settings.timezone,
+    };
     let mut jobs = Vec::new();
-    let paths = match toml_files(&dir.join("jobs")) {
+    let paths = match files_ending(&dir.join("jobs"), &["toml"]) {
         Ok(paths) => paths,
         Err(diagnostic) => {
             checked.diagnostics.push(*diagnostic);
@@ -187,8 +195,8 @@ fn read_secrets(
     }
 }
 
-/// The files of a directory that end in `.toml`, in the order of their names. Hidden ones are editors' business.
-fn toml_files(dir: &Path) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
+/// The files of a directory that end in one of these, in the order of their names. Hidden ones are editors' business.
+pub(super) fn files_ending(dir: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -198,7 +206,7 @@ fn toml_files(dir: &Path) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
     for entry in entries {
         let path = entry.map_err(|error| unreadable(dir, &error))?.path();
         let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|ext| ext == "toml") {
+        if !hidden && path.extension().is_some_and(|ending| endings.iter().any(|wanted| ending == *wanted)) {
             paths.push(path);
         }
     }

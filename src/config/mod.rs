@@ -20,6 +20,8 @@ mod secrets;
 mod settings;
 mod source;
 mod stock_sync;
+mod sync_file;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod timing;

@@ -5,6 +5,7 @@
 /// The samples: the job's name and the text of its file.
 pub const SAMPLES: &[(&str, &str)] = &[
     ("stock-pull", include_str!("../../jobs/stock-pull.toml")),
+    ("stock-sync", include_str!("../../jobs/stock-sync.toml")),
     ("order-poll", include_str!("../../jobs/order-poll.toml")),
     ("probe", include_str!("../../jobs/probe.toml")),
     ("housekeeping", include_str!("../../jobs/housekeeping.toml")),

@@ -150,19 +150,8 @@ fn version(source: &mut Source<'_>, version: &Whole) {
 
 fn state_dir(source: &mut Source<'_>, text: &Text, dir: &Path, places: &Places) -> Option<PathBuf> {
     if text.is_some() {
-        return source.checked(text, |text| match text {
-            "" => Err(Wrong::new(
-                Code::BadValue,
-                "`state_dir` is empty",
-                "name a directory: state_dir = \"state\"",
-            )),
-            text if text.starts_with('~') => Err(Wrong::new(
-                Code::BadValue,
-                "`~` means nothing in this file",
-                "write the whole path, or one relative to this directory: state_dir = \"state\"",
-            )),
-            text => Ok(dir.join(text)),
-        });
+        return source
+            .checked(text, |text| values::path("state_dir", text, "state").map(|path| dir.join(path)));
     }
     let default = places.default_state_dir(dir);
     if default.is_none() {

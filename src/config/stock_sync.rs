@@ -244,7 +244,10 @@ mod tests {
         for column in Column::ALL {
             assert_eq!(Column::named(column.as_str()), Some(*column));
         }
-        assert_eq!((Column::named("floor"), Column::named("ceiling")), (Some(Column::MinPrice), Some(Column::MaxPrice)));
+        assert_eq!(
+            (Column::named("floor"), Column::named("ceiling")),
+            (Some(Column::MinPrice), Some(Column::MaxPrice))
+        );
         assert_eq!(Column::named("colour"), None);
         let details: Vec<_> = Column::ALL.iter().filter(|column| column.is_detail()).collect();
         assert_eq!((details.len(), details[0]), (10, &Column::ProductId));

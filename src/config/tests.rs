@@ -142,6 +142,35 @@ fn job(old: &str, new: &str, wanted: (&'static str, usize, usize)) -> Case {
     ("jobs/order-poll.toml", JOB.replacen(old, new, 1), wanted)
 }
 
+const SYNC: &str = "\
+kind = \"stock-sync\"
+account = \"cm-main\"
+schedule = \"*/15 * * * *\"
+mode = \"apply\"
+plan_expires = \"45m\"
+export_above = \"off\"
+
+[source]
+type = \"csv\"
+path = \"lists/stock.csv\"
+max_rejected = 20
+delimiter = \"\\t\"
+columns = { sku = \"Art. No.\", floor = \"Least\" }
+as_of_column = \"Counted\"
+
+[guards]
+max_zeroed_items = 7
+min_price = 0.30
+max_price = \"1500\"
+never_touch = [\"!\", \"#\"]
+";
+
+/// A good stock sync with a piece replaced.
+fn sync(old: &str, new: &str, wanted: (&'static str, usize, usize)) -> Case {
+    assert!(SYNC.contains(old), "{old}");
+    ("jobs/sync.toml", SYNC.replacen(old, new, 1), wanted)
+}
+
 /// The good secrets with a piece replaced.
 fn secret(old: &str, new: &str, wanted: (&'static str, usize, usize)) -> Case {
     assert!(SECRETS.contains(old), "{old}");
@@ -241,11 +270,59 @@ fn corpus() -> Vec<Case> {
         settings("\"cardmarket\"", "\"cardmrket\"", ("E112", 9, 15)),
         settings("\"Europe/Berlin\"", "\"Europe/Brelin\"", ("E113", 2, 12)),
         job("mode = \"observe\"", "timezone = \"Berlin\"", ("E113", 6, 12)),
-        job("\"order-poll\"", "\"stock-sync\"", ("E114", 1, 8)),
+        job("\"order-poll\"", "\"reprice\"", ("E114", 1, 8)),
         ("jobs/care.toml", housekeeping("account = \"cm-main\""), ("E115", 3, 11)),
         job("*/5 * * * *", "0 8 31 2 *", ("E120", 3, 12)),
         job("*/5 * * * *", "61 * * * *", ("E121", 3, 12)),
         job("*/5 * * * *", "", ("E121", 3, 12)),
+        // Stock syncs.
+        sync("max_zeroed_items", "max_zeroed_item", ("E102", 17, 1)),
+        sync("max_rejected", "max_reject", ("E102", 11, 1)),
+        sync("sku = ", "sk = ", ("E102", 13, 13)),
+        sync("[guards]", "[guard]", ("E102", 16, 2)),
+        sync("export_above", "export_over", ("E102", 6, 1)),
+        sync("\"lists/stock.csv\"", "[\"stock.csv\"]", ("E103", 10, 8)),
+        sync("\"Art. No.\"", "5", ("E103", 13, 19)),
+        sync("0.30", "true", ("E103", 18, 13)),
+        sync("= 20", "= [20]", ("E103", 11, 16)),
+        sync("max_zeroed_items = 7", "max_zeroed_items = \"7\"", ("E103", 17, 20)),
+        sync("[\"!\", \"#\"]", "\"!\"", ("E103", 20, 15)),
+        sync("type = \"csv\"\n", "", ("E104", 8, 2)),
+        sync("path = \"lists/stock.csv\"\n", "", ("E104", 8, 2)),
+        ("jobs/sync.toml", SYNC.split_once("[source]").unwrap().0.to_owned(), ("E104", 1, 1)),
+        sync("\"csv\"", "\"cvs\"", ("E105", 9, 8)),
+        sync("\"lists/stock.csv\"", "\"\"", ("E105", 10, 8)),
+        sync("\"lists/stock.csv\"", "\"~/stock.csv\"", ("E105", 10, 8)),
+        sync("= 20", "= -1", ("E105", 11, 16)),
+        sync("= 20", "= 5.5", ("E105", 11, 16)),
+        sync("= 20", "= \"101%\"", ("E105", 11, 16)),
+        sync("\"\\t\"", "\" \"", ("E105", 12, 13)),
+        sync("\"Art. No.\"", "\" \"", ("E105", 13, 19)),
+        sync("floor = ", "as_of = ", ("E105", 14, 16)),
+        sync("floor = \"Least\"", "floor = \"Least\", min_price = \"Least\"", ("E105", 13, 60)),
+        sync("as_of_column = \"Counted\"", "decimal = \"dot\"", ("E105", 14, 11)),
+        sync("as_of_column = \"Counted\"", "encoding = \"latin1\"", ("E105", 14, 12)),
+        sync("as_of_column = \"Counted\"", "absent = \"delete\"", ("E105", 14, 10)),
+        sync("as_of_column = \"Counted\"", "max_age = \"0s\"", ("E105", 14, 11)),
+        sync("as_of_column = \"Counted\"", "currency = \"Euro\"", ("E105", 14, 12)),
+        sync("as_of_column = \"Counted\"", "currency = \"GBP\"", ("E105", 14, 12)),
+        sync("\"off\"", "\"never\"", ("E105", 6, 16)),
+        sync("\"45m\"", "\"45\"", ("E105", 5, 16)),
+        sync("= 7", "= -7", ("E105", 17, 20)),
+        sync("0.30", "0.305", ("E105", 18, 13)),
+        sync("0.30", "\"0,30\"", ("E105", 18, 13)),
+        sync("0.30", "-1", ("E105", 18, 13)),
+        sync("0.30", "nan", ("E105", 18, 13)),
+        sync("0.30", "1_500.01", ("E105", 19, 13)),
+        sync("\"#\"", "\"\"", ("E105", 20, 21)),
+        sync("\"csv\"", "\"ledger\"", ("E116", 9, 8)),
+        // Templates.
+        ("templates/My Cards.json", "{}".to_owned(), ("E106", 1, 1)),
+        ("templates/cards.json", "{\n  \"Duration\": }\n".to_owned(), ("E108", 2, 15)),
+        ("templates/cards.json", "[]".to_owned(), ("E103", 1, 1)),
+        ("templates/cards.toml", "Duration =\n".to_owned(), ("E101", 1, 11)),
+        ("templates/cards.toml", "Until = 2026-11-21\n".to_owned(), ("E105", 1, 9)),
+        ("templates/cards.toml", canary("token = \"CANARY\"\n"), ("E301", 1, 9)),
         // Secrets.
         settings("app = \"dedicated\"", &canary("app_secret = \"CANARY\""), ("E301", 10, 14)),
         settings("app = \"dedicated\"", &canary("consumer-secrt = \"CANARY\""), ("E301", 10, 18)),
@@ -296,7 +373,7 @@ fn each_mistake_is_found_where_it_is() {
 #[test]
 fn the_corpus_has_every_code_that_one_file_can_have() {
     let used: Vec<_> = corpus().iter().map(|(_, _, (code, ..))| *code).collect();
-    let elsewhere = ["E130", "E131", "E132", "W120", "W301", "W302"];
+    let elsewhere = ["E130", "E131", "E132", "E117", "W120", "W301", "W302"];
     for code in Code::ALL.iter().map(|code| code.id()) {
         assert!(used.contains(&code) || elsewhere.contains(&code), "{code}");
     }
@@ -538,6 +615,64 @@ fn what_init_writes_with_credentials_is_right_and_private() {
 }
 
 #[test]
+fn a_stock_sync_is_read_as_it_was_meant() {
+    let dir = Dir::good();
+    dir.put("jobs/sync.toml", SYNC);
+    let checked = dir.load();
+    assert_eq!(checked.diagnostics, [], "apply is no mistake for what writes");
+    let config = checked.config.unwrap();
+    let job = &config.jobs[&JobName::from("sync")];
+    let Work::StockSync(sync) = &job.work else { panic!("{job:?}") };
+    assert_eq!((job.mode, sync.absent, sync.export_above), (Mode::Apply, Absent::LeaveAlone, None));
+    assert_eq!(sync.plan_expires, Duration::from_secs(45 * 60));
+    let columns = [(Column::Sku, "Art. No."), (Column::MinPrice, "Least"), (Column::AsOf, "Counted")];
+    let wanted = Source {
+        path: dir.path().join("lists/stock.csv"),
+        columns: columns.map(|(ours, theirs)| (ours, theirs.to_owned())).into(),
+        max_age: Duration::from_secs(86_400),
+        delimiter: Delimiter::Byte(b'\t'),
+        decimal: DecimalSign::Point,
+        encoding: Encoding::Utf8,
+        currency: None,
+        max_rejected: MaxRejected::Rows(20),
+        timezone: Tz::Europe__Berlin,
+    };
+    assert_eq!(sync.source, wanted);
+    let wanted = Guards {
+        max_zeroed_items: 7,
+        min_price: Some(30),
+        max_price: Some(150_000),
+        never_touch: vec!["!".to_owned(), "#".to_owned()],
+        ..Guards::default()
+    };
+    assert_eq!(sync.guards, wanted);
+}
+
+#[test]
+fn templates_are_objects_in_the_marketplaces_own_words() {
+    let dir = Dir::good();
+    dir.put(
+        "templates/cards.toml",
+        "Category = \"0187-\"\nDuration = 7\nfee = 0.5\n[Shipping]\nfree = [true]\n",
+    );
+    dir.put("templates/boxes.json", "\u{feff}{\"Duration\": 10}");
+    dir.put("templates/notes.txt", "{");
+    let checked = dir.load();
+    assert_eq!((checked.diagnostics, checked.files), (vec![], 5));
+    let config = checked.config.unwrap();
+    let wanted = serde_json::json!({
+        "cards": { "Category": "0187-", "Duration": 7, "fee": 0.5, "Shipping": { "free": [true] } },
+        "boxes": { "Duration": 10 },
+    });
+    assert_eq!(serde_json::to_value(&*config.templates).unwrap(), wanted);
+
+    dir.put("templates/boxes.json", "{}");
+    assert!(config.changes_to(&dir.load().config.unwrap()).templates);
+    dir.put("templates/boxes.toml", "");
+    assert_eq!(dir.found(), [("E117", "templates/boxes.toml".to_owned(), 1, 1)]);
+}
+
+#[test]
 fn every_sample_is_a_good_job_of_its_kind() {
     for (name, text) in SAMPLES {
         let dir = Dir::good();
@@ -549,6 +684,18 @@ fn every_sample_is_a_good_job_of_its_kind() {
         assert_eq!((job.work.kind(), job.mode), (*name, Mode::Observe));
         if let Work::Housekeeping(work) = &job.work {
             assert_eq!(*work, Housekeeping::default(), "the sample shows the defaults");
+        }
+        if let Work::StockSync(sync) = &job.work {
+            dir.put("jobs/bare.toml", {
+                let bare = text.split_once("plan_expires").unwrap().0;
+                format!("{bare}[source]\ntype = \"csv\"\npath = \"stock.csv\"\n")
+            });
+            let config = dir.load().config.unwrap();
+            assert_eq!(
+                Work::StockSync(sync.clone()),
+                config.jobs[&JobName::from("bare")].work,
+                "defaults are shown"
+            );
         }
     }
 }
@@ -583,7 +730,7 @@ fn a_reload_knows_what_is_different() {
         "jobs/care.toml",
         "kind = \"housekeeping\"\nschedule = \"30 3 * * *\"\ntimezone = \"Europe/Berlin\"\n",
     );
-    dir.put("jobs/probe.toml", SAMPLES[2].1);
+    dir.put("jobs/probe.toml", SAMPLES[3].1);
     let changes = old.changes_to(&dir.load().config.unwrap());
     let wanted = Changes {
         jobs_added: vec!["probe".into()],

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::diagnostic::{Code, Wrong, shown};
 use super::source::Source;
+use super::values;
 use crate::domain::nearest;
 
 /// A parsed file, each key and value with its place.
@@ -248,6 +249,7 @@ fn kind_of(expected: &str) -> &'static str {
         "a boolean" => "true or false",
         "i64" | "u32" | "u64" | "i32" => "a whole number",
         "a sequence" => "a list",
+        values::NUMBER_OR_TEXT => values::NUMBER_OR_TEXT,
         _ => "a table",
     }
 }

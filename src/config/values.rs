@@ -1,9 +1,12 @@
 //! Values that are more than their TOML type: durations, zones, choices, numbers in a range, names.
 
+use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use serde::de::{Deserialize, Deserializer, Visitor};
 use toml::Spanned;
 
 use super::diagnostic::{Code, Wrong, shown};
@@ -14,6 +17,51 @@ use crate::domain::nearest;
 pub(super) type Text = Option<Spanned<String>>;
 /// A setting that is a whole number.
 pub(super) type Whole = Option<Spanned<i64>>;
+/// A setting that is a number or text.
+pub(super) type Amount = Option<Spanned<Scalar>>;
+
+/// A number or text. A number with a point is only known to be one: its digits stand in the file, and a float would
+/// not have them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scalar {
+    /// A whole number.
+    Whole(i64),
+    /// A number with a point.
+    Decimal,
+    /// Text.
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl Visitor<'_> for Reader {
+            type Value = Scalar;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(NUMBER_OR_TEXT)
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
+                Ok(Scalar::Whole(number))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Scalar, E> {
+                Ok(Scalar::Decimal)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
+                Ok(Scalar::Text(text.to_owned()))
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// What a [`Scalar`] is called in messages.
+pub(super) const NUMBER_OR_TEXT: &str = "a number or text";
 
 impl Source<'_> {
     /// The value of a text setting, `default` where it is not set or cannot be used.
@@ -96,6 +144,25 @@ pub(super) fn words(span: Duration) -> String {
         return format!("{}d", span.as_secs() / DAY);
     }
     humantime::format_duration(span).to_string()
+}
+
+/// A path, whole or relative to the configuration directory.
+pub(super) fn path(key: &str, text: &str, example: &str) -> Result<PathBuf, Wrong> {
+    match text {
+        "" => Err(Wrong::new(
+            Code::BadValue,
+            format!("`{key}` is empty"),
+            format!("write where it is: {key} = \"{example}\""),
+        )),
+        text if text.starts_with('~') => Err(Wrong::new(
+            Code::BadValue,
+            "`~` means nothing in this file",
+            format!(
+                "write the whole path, or one relative to the configuration directory: {key} = \"{example}\""
+            ),
+        )),
+        text => Ok(PathBuf::from(text)),
+    }
 }
 
 /// A zone by its name in the time zone database.

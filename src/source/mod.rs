@@ -3,9 +3,7 @@
 //! A list that is damaged as a whole is refused as a whole, since half of a list looks like a shop that sold out.
 //! A row that is damaged is rejected, with its reason, and the others count.
 
-pub mod csv;
 mod error;
-pub mod rejected;
 
 use chrono::{DateTime, Utc};
 
@@ -20,7 +18,7 @@ pub struct Read {
     /// The rows that could be read, sorted by SKU. No SKU is there twice, the rejected rows' included.
     pub rows: Vec<Desired>,
     /// The rows that could not be read, in the order of the file. Of a file with very many the first
-    /// [`rejected::KEPT`].
+    /// [`KEPT`].
     pub rejected: Vec<Rejected>,
     /// How many rows could not be read.
     pub rejected_rows: u64,
