@@ -16,12 +16,12 @@ use crate::domain::{
 use crate::http::oauth1::Target;
 use crate::http::{Answer, Asking, Call, CallError, Client, WritingClient};
 use crate::marketplace::{
-    Capabilities, Connection, Identity, Looked, Marketplace, Wanted, json, look_through,
+    Capabilities, Connection, Identity, Looked, Marketplace, StockExport, Wanted, json, look_through,
 };
 
 /// One Cardmarket account: `W` is the way to change it, and nothing where it is only looked at.
 pub(super) struct Cardmarket<W = ()> {
-    client: Client,
+    pub(super) client: Client,
     base: Target,
     pub(super) currency: Currency,
     pub(super) writes: W,
@@ -50,14 +50,29 @@ impl<W: Send + Sync> Cardmarket<W> {
         segments.iter().fold(self.base.clone().segment("output.json"), |url, segment| url.segment(segment))
     }
 
-    async fn get(
+    pub(super) async fn get(
         &self,
         template: &'static str,
         class: RequestClass,
         segments: &[&str],
     ) -> Result<Answer, CallError> {
-        let call = Call { how: Asking::Get, template, class, target: self.url(segments) };
-        self.client.call(&call).await
+        self.ask(Asking::Get, template, class, segments).await
+    }
+
+    pub(super) async fn ask(
+        &self,
+        how: Asking,
+        template: &'static str,
+        class: RequestClass,
+        segments: &[&str],
+    ) -> Result<Answer, CallError> {
+        self.client.call(&Call { how, template, class, target: self.url(segments) }).await
+    }
+
+    /// The same account, to look at.
+    pub(super) fn reading(&self) -> Cardmarket {
+        let Self { client, base, currency, .. } = self;
+        Cardmarket { client: client.clone(), base: base.clone(), currency: *currency, writes: () }
     }
 
     async fn stock_from(&self, start: u64) -> Result<StockPage, CallError> {
@@ -75,7 +90,7 @@ impl<W: Send + Sync> Cardmarket<W> {
         })
     }
 
-    async fn articles_in_carts(&self) -> Result<StockPage, CallError> {
+    pub(super) async fn articles_in_carts(&self) -> Result<StockPage, CallError> {
         let segments = ["stock", "shoppingcart-articles"];
         let answer = self.get("stock/shoppingcart-articles", RequestClass::Stock, &segments).await?;
         let page = Page::read(&answer, 1, |body| body.article)?;
@@ -179,6 +194,10 @@ impl<W: Send + Sync> Marketplace for Cardmarket<W> {
         Ok(looked)
     }
 
+    fn stock_export(&self) -> Option<&dyn StockExport> {
+        Some(self)
+    }
+
     fn drafting(&self) -> &dyn Drafting {
         &Articles
     }
@@ -225,7 +244,7 @@ fn total_of(range: &str) -> Option<u64> {
 }
 
 /// The body of an answer that is a success. An error is looked for first, since it is valid JSON for most shapes.
-fn read_body(answer: &Answer) -> Result<Body<'_>, CallError> {
+pub(super) fn read_body(answer: &Answer) -> Result<Body<'_>, CallError> {
     let response = &answer.response;
     let success = (200..300).contains(&response.status);
     let body: Body<'_> = match serde_json::from_slice(&response.body) {

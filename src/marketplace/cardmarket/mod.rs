@@ -3,8 +3,10 @@
 mod api;
 mod article;
 mod drafting;
+mod export;
 mod outcome;
 mod request;
+mod rows;
 mod wire;
 mod writer;
 
