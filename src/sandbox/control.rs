@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::cardmarket::{ActError, OrderAction, Purchase};
+use super::cardmarket::{ActError, ByHand, CartMove, Effect, OrderAction, Purchase};
 use super::fault::Fault;
 use super::house::House;
 use super::line::Caller;
@@ -32,7 +32,10 @@ pub fn router() -> Router<Arc<House>> {
         .route("/", get(state))
         .route("/requests", get(requests))
         .route("/fault", post(fault).delete(clear_faults))
+        .route("/ledger", get(ledger))
         .route("/buy", post(buy))
+        .route("/hand", post(by_hand))
+        .route("/cart", post(move_cart))
         .route("/order/{id}/{action}", post(act))
         .route("/clock", post(set_clock))
         .fallback(async || refusal(StatusCode::NOT_FOUND, "there is no such control"))
@@ -66,6 +69,36 @@ async fn requests(State(house): State<Arc<House>>) -> Response {
     let seen: Vec<_> = house.shop().ledger().seen().cloned().collect();
     let theirs: Vec<_> = house.trademe().ledger().seen().cloned().collect();
     answer(&json!({ "requests": seen, "trademe": { "requests": theirs } }))
+}
+
+async fn ledger(State(house): State<Arc<House>>) -> Response {
+    let now = house.now();
+    let mut shop = house.shop();
+    shop.settle(now);
+    let effects: Vec<Value> = shop.effects().all().map(Effect::json).collect();
+    answer(&json!({
+        "writes": shop.ledger().writes(),
+        "effects_total": shop.effects().total(),
+        "effects": effects,
+    }))
+}
+
+async fn by_hand(State(house): State<Arc<House>>, body: Bytes) -> Response {
+    let now = house.now();
+    match read::<ByHand>(&body).map(|deed| house.shop().by_hand(&deed, now)) {
+        Ok(Ok(article)) => answer(&json!({ "article_id": article })),
+        Ok(Err(reason)) => refusal(StatusCode::CONFLICT, &reason),
+        Err(reason) => refusal(StatusCode::BAD_REQUEST, &reason),
+    }
+}
+
+async fn move_cart(State(house): State<Arc<House>>, body: Bytes) -> Response {
+    let now = house.now();
+    match read::<CartMove>(&body).map(|what| house.shop().move_cart(what, now)) {
+        Ok(Ok(order)) => answer(&json!({ "order": order })),
+        Ok(Err(reason)) => refusal(StatusCode::CONFLICT, &reason),
+        Err(reason) => refusal(StatusCode::BAD_REQUEST, &reason),
+    }
 }
 
 async fn fault(State(house): State<Arc<House>>, body: Bytes) -> Response {

@@ -112,7 +112,7 @@ impl Shop {
         trail: &mut Trail,
     ) -> Answer {
         let route = Route::read(request.path);
-        let aim = Aim { path: request.path, stock: false, later_page: false, list: false };
+        let aim = Aim { path: request.path, stock: false, later_page: false, list: false, write: false };
         let effects = self.faults.effects(aim, now, &mut self.rng);
         if !effects.names.is_empty() {
             trail.verdict = Verdict::Faulted(effects.names.clone());
@@ -180,5 +180,6 @@ pub(super) fn error(request: &Request<'_>, format: Format, status: u16, descript
 fn aim<'a>(request: &Request<'_>, route: Route<'a>, resource: Resource<'_>) -> Aim<'a> {
     let list = matches!(resource, Resource::Selling(_) | Resource::Sold(_) | Resource::Unsold(_));
     let later_page = list && super::rows::Window::asked(request.query).0 > 1;
-    Aim { path: route.path, stock: matches!(resource, Resource::Selling(_)), later_page, list }
+    let stock = matches!(resource, Resource::Selling(_));
+    Aim { path: route.path, stock, later_page, list, write: request.method != "GET" }
 }
