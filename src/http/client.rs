@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::classify::{LimitHeaders, Next, Sent, Verdict, classify};
+use super::download::{Download, may_be_fetched, refused, unavailable};
 use super::oauth1::{Signer, Target, Unsigned};
 use super::pace::Pace;
 use super::random::Random;
@@ -174,6 +175,21 @@ impl Client {
             intents: &[],
         };
         self.exchange(&exchange).await.map_err(|failed| failed.error)
+    }
+
+    /// Fetches a file that the marketplace has put elsewhere. No request to the marketplace: neither signed nor
+    /// counted, and no redirect is followed.
+    pub async fn download(&self, url: &str) -> Result<Download, CallError> {
+        may_be_fetched(url)?;
+        let Parts { transport, request_timeout, .. } = &self.line.parts;
+        let opened = tokio::select! {
+            opened = transport.open(url, *request_timeout) => opened.map_err(unavailable)?,
+            () = self.stop.cancelled() => return Err(CallError::Stopped),
+        };
+        match opened.status {
+            200 => Ok(Download::new(opened.chunks, self.stop.clone())),
+            status => Err(refused(status)),
+        }
     }
 
     /// The pipeline. What writes is sent once: only a refusal by the clock is signed anew, since it had no effect.

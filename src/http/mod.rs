@@ -2,6 +2,7 @@
 
 mod classify;
 mod client;
+mod download;
 mod error;
 mod gate;
 pub mod local;
@@ -13,10 +14,12 @@ mod writing;
 
 pub use classify::LimitHeaders;
 pub use client::{Answer, Asking, Call, Client, Parts};
+pub use download::{Download, FILE_LIMIT};
 pub use error::CallError;
 pub use gate::{Attempt, Gate, Outgoing, Pass, Refusal};
 pub use random::Random;
 pub use transport::{
-    BODY_LIMIT, Body, ReqwestTransport, Transport, WireError, WireRequest, WireResponse, install_tls_provider,
+    BODY_LIMIT, Body, Chunks, Opened, ReqwestTransport, Transport, WireError, WireRequest, WireResponse,
+    install_tls_provider,
 };
 pub use writing::{Write, WriteError, WriteMethod, WritingClient};

@@ -15,6 +15,31 @@ pub const BODY_LIMIT: usize = 64 * 1024 * 1024;
 pub trait Transport: Send + Sync {
     /// Brings the whole answer, or says what kept it from coming.
     async fn send(&self, request: WireRequest<'_>) -> Result<WireResponse, WireError>;
+
+    /// Opens a file that lies elsewhere, without a login. `timeout` is for each of its parts. A wire that leads to
+    /// the marketplace alone has none.
+    async fn open(&self, _url: &str, _timeout: Duration) -> Result<Opened, WireError> {
+        Err(WireError {
+            error_type: ErrorType::Connect,
+            what: "this wire leads to the marketplace alone".to_owned(),
+            unsent: true,
+        })
+    }
+}
+
+/// A file that begins to arrive.
+pub struct Opened {
+    /// The HTTP status.
+    pub status: u16,
+    /// The file.
+    pub chunks: Box<dyn Chunks>,
+}
+
+/// A file on its way here.
+#[async_trait]
+pub trait Chunks: Send {
+    /// The next part; `None` at the end of a file that came whole.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, WireError>;
 }
 
 /// What goes over the wire.
@@ -145,6 +170,35 @@ impl Transport for ReqwestTransport {
         }
         Ok(WireResponse { status, headers, body })
     }
+
+    async fn open(&self, url: &str, timeout: Duration) -> Result<Opened, WireError> {
+        let response = within(timeout, self.client.get(url).send()).await?;
+        let status = response.status().as_u16();
+        Ok(Opened { status, chunks: Box::new(Arriving { response, timeout }) })
+    }
+}
+
+struct Arriving {
+    response: reqwest::Response,
+    timeout: Duration,
+}
+
+#[async_trait]
+impl Chunks for Arriving {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, WireError> {
+        let chunk = within(self.timeout, self.response.chunk()).await?;
+        Ok(chunk.map(|chunk| chunk.to_vec()))
+    }
+}
+
+/// A large file may take long; what may not is each of its parts.
+async fn within<T>(
+    timeout: Duration,
+    part: impl Future<Output = Result<T, reqwest::Error>>,
+) -> Result<T, WireError> {
+    let late =
+        || WireError { error_type: ErrorType::Timeout, what: "no answer in time".to_owned(), unsent: false };
+    tokio::time::timeout(timeout, part).await.map_err(|_| late())?.map_err(describe)
 }
 
 /// Names what went wrong without the URL, which could hold what is nobody's business.

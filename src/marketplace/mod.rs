@@ -4,6 +4,7 @@
 //! nobody above this room names a marketplace.
 
 pub mod cardmarket;
+mod export;
 pub mod json;
 pub mod memory;
 pub mod trademe;
@@ -20,6 +21,7 @@ use crate::domain::{
 pub use crate::http::CallError;
 use crate::http::oauth1::{Profile, Target};
 use crate::http::{Client, LimitHeaders, WritingClient};
+pub use export::{ExportFile, ExportRequest, ExportState, StockExport, StockFile};
 pub use write::{
     AsItIs, Batch, Fee, Item, ItemOutcome, Looked, Quantities, Step, Wanted, WriteError, Writer, Writes,
     free, look_through,
@@ -47,6 +49,11 @@ pub trait Marketplace: Send + Sync {
     /// Reads some listings again, as they stand now, also where an edit has renumbered them.
     async fn look(&self, wanted: &[Wanted]) -> Result<Looked, CallError> {
         look_through(self, wanted).await
+    }
+
+    /// The way to read the whole stock as one file, where there is one.
+    fn stock_export(&self) -> Option<&dyn StockExport> {
+        None
     }
 
     /// What these changes would cost and whether they could be made, as far as the marketplace says so without doing

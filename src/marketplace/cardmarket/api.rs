@@ -1,22 +1,30 @@
 //! Cardmarket's endpoints and their paging (cardmarket.md 8 and 9).
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde_json::value::RawValue;
 
-use super::wire::{self, Body};
+use super::article::Attributes;
+use super::drafting::Articles;
+use super::wire::{self, Body, OwnArticle};
 use super::{CAPABILITIES, PAGE};
 use crate::domain::{
-    Currency, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, RequestClass, StockPage, StockPart,
+    Complaint, Currency, Drafting, Listing, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor,
+    RequestClass, StockPage, StockPart,
 };
 use crate::http::oauth1::Target;
-use crate::http::{Answer, Asking, Call, CallError, Client};
-use crate::marketplace::{Capabilities, Connection, Identity, Marketplace, json};
+use crate::http::{Answer, Asking, Call, CallError, Client, WritingClient};
+use crate::marketplace::{
+    Capabilities, Connection, Identity, Looked, Marketplace, StockExport, Wanted, json, look_through,
+};
 
-/// One Cardmarket account.
-pub(super) struct Cardmarket {
-    client: Client,
+/// One Cardmarket account: `W` is the way to change it, and nothing where it is only looked at.
+pub(super) struct Cardmarket<W = ()> {
+    pub(super) client: Client,
     base: Target,
-    currency: Currency,
+    pub(super) currency: Currency,
+    pub(super) writes: W,
 }
 
 /// The cursor that stands for the articles in carts, which follow the last page of the stock.
@@ -24,22 +32,47 @@ const CARTS: &str = "carts";
 
 impl Cardmarket {
     pub fn new(connection: Connection) -> Self {
-        Self { client: connection.client, base: connection.base, currency: connection.currency }
+        let Connection { client, base, currency, .. } = connection;
+        Self { client, base, currency, writes: () }
     }
+}
 
+impl Cardmarket<WritingClient> {
+    pub fn writing(connection: Connection<WritingClient>) -> Self {
+        let Connection { client, base, currency, .. } = connection;
+        Self { client: client.reads().clone(), base, currency, writes: client }
+    }
+}
+
+impl<W: Send + Sync> Cardmarket<W> {
     /// The segment `output.json` selects JSON; it is part of the URL and of what is signed (cardmarket.md 1.3).
-    fn url(&self, segments: &[&str]) -> Target {
+    pub(super) fn url(&self, segments: &[&str]) -> Target {
         segments.iter().fold(self.base.clone().segment("output.json"), |url, segment| url.segment(segment))
     }
 
-    async fn get(
+    pub(super) async fn get(
         &self,
         template: &'static str,
         class: RequestClass,
         segments: &[&str],
     ) -> Result<Answer, CallError> {
-        let call = Call { how: Asking::Get, template, class, target: self.url(segments) };
-        self.client.call(&call).await
+        self.ask(Asking::Get, template, class, segments).await
+    }
+
+    pub(super) async fn ask(
+        &self,
+        how: Asking,
+        template: &'static str,
+        class: RequestClass,
+        segments: &[&str],
+    ) -> Result<Answer, CallError> {
+        self.client.call(&Call { how, template, class, target: self.url(segments) }).await
+    }
+
+    /// The same account, to look at.
+    pub(super) fn reading(&self) -> Cardmarket {
+        let Self { client, base, currency, .. } = self;
+        Cardmarket { client: client.clone(), base: base.clone(), currency: *currency, writes: () }
     }
 
     async fn stock_from(&self, start: u64) -> Result<StockPage, CallError> {
@@ -57,7 +90,7 @@ impl Cardmarket {
         })
     }
 
-    async fn articles_in_carts(&self) -> Result<StockPage, CallError> {
+    pub(super) async fn articles_in_carts(&self) -> Result<StockPage, CallError> {
         let segments = ["stock", "shoppingcart-articles"];
         let answer = self.get("stock/shoppingcart-articles", RequestClass::Stock, &segments).await?;
         let page = Page::read(&answer, 1, |body| body.article)?;
@@ -66,10 +99,46 @@ impl Cardmarket {
         });
         Ok(StockPage { part: StockPart::InCarts, listings, complaints, total: None, next: None })
     }
+
+    /// The articles of one product that can be bought.
+    async fn of_product(&self, product_id: i64) -> Result<Vec<Listing>, CallError> {
+        let segments = ["stock", "products", &product_id.to_string()];
+        let answer = match self.get("stock/products/{idProduct}", RequestClass::Orders, &segments).await {
+            Err(CallError::NotFound { .. }) => return Ok(Vec::new()),
+            answer => answer?,
+        };
+        if answer.response.status == 404 {
+            return Ok(Vec::new());
+        }
+        let page = Page::read(&answer, 1, |body| body.article)?;
+        let (articles, complaints) = json::read_rows(page.rows, "stock/products/{idProduct}", |row| {
+            wire::own_article(row, self.currency)
+        });
+        no_complaint(&answer.at, &complaints)?;
+        // What lies in carts has a list of its own and would be counted twice.
+        Ok(articles.into_iter().filter(|article| !article.in_cart).map(OwnArticle::listing).collect())
+    }
+}
+
+/// More products than this are looked for in the whole stock: a page shows a hundred articles.
+const MOST_PRODUCTS: usize = 100;
+
+/// The products of what is wanted, each once; `None` where one is not known.
+fn products(wanted: &[Wanted]) -> Option<BTreeSet<i64>> {
+    let of = |wanted: &Wanted| Attributes::parse(&wanted.attributes).ok().map(|article| article.product_id);
+    wanted.iter().map(|wanted| of(wanted).filter(|product_id| *product_id > 0)).collect()
+}
+
+/// A row that cannot be read could be the one that is looked for.
+fn no_complaint(at: &str, complaints: &[Complaint]) -> Result<(), CallError> {
+    complaints.first().map_or(Ok(()), |complaint| {
+        let what = format!("{}: {}", complaint.place, complaint.problem);
+        Err(CallError::BadAnswer { at: at.to_owned(), what })
+    })
 }
 
 #[async_trait]
-impl Marketplace for Cardmarket {
+impl<W: Send + Sync> Marketplace for Cardmarket<W> {
     fn capabilities(&self) -> &Capabilities {
         &CAPABILITIES
     }
@@ -106,6 +175,31 @@ impl Marketplace for Cardmarket {
         let body = read_body(&answer)?;
         let order = body.order.ok_or_else(|| bad(&answer, "it has no `order`"))?;
         wire::order(order, self.currency).map(Some).map_err(|problem| bad(&answer, &problem))
+    }
+
+    /// By product, since an article's own number may be another one now (cardmarket.md 9.4).
+    async fn look(&self, wanted: &[Wanted]) -> Result<Looked, CallError> {
+        let Some(products) = products(wanted).filter(|products| products.len() <= MOST_PRODUCTS) else {
+            return look_through(self, wanted).await;
+        };
+        let mut looked = Looked::default();
+        for product_id in &products {
+            looked.offered.extend(self.of_product(*product_id).await?);
+        }
+        if !products.is_empty() {
+            let carts = self.articles_in_carts().await?;
+            no_complaint("GET stock/shoppingcart-articles", &carts.complaints)?;
+            looked.in_carts = carts.listings;
+        }
+        Ok(looked)
+    }
+
+    fn stock_export(&self) -> Option<&dyn StockExport> {
+        Some(self)
+    }
+
+    fn drafting(&self) -> &dyn Drafting {
+        &Articles
     }
 }
 
@@ -150,7 +244,7 @@ fn total_of(range: &str) -> Option<u64> {
 }
 
 /// The body of an answer that is a success. An error is looked for first, since it is valid JSON for most shapes.
-fn read_body(answer: &Answer) -> Result<Body<'_>, CallError> {
+pub(super) fn read_body(answer: &Answer) -> Result<Body<'_>, CallError> {
     let response = &answer.response;
     let success = (200..300).contains(&response.status);
     let body: Body<'_> = match serde_json::from_slice(&response.body) {
@@ -169,17 +263,17 @@ fn read_body(answer: &Answer) -> Result<Body<'_>, CallError> {
 
 /// A 400 also means that a service is switched off for a while (cardmarket.md 6.1). The text may be localised, so it
 /// decides nothing but the words of the message.
-fn rejected(answer: &Answer, reason: String) -> CallError {
+pub(super) fn rejected(answer: &Answer, reason: String) -> CallError {
     let reason = reason.chars().take(200).collect();
     CallError::Rejected { at: answer.at.clone(), status: answer.response.status, reason }
 }
 
-fn bad(answer: &Answer, what: &str) -> CallError {
+pub(super) fn bad(answer: &Answer, what: &str) -> CallError {
     CallError::BadAnswer { at: answer.at.clone(), what: format!("an answer that makes no sense: {what}") }
 }
 
 /// Says what a body is instead of JSON, never what it says.
-fn what_it_is(body: &[u8], error: &serde_json::Error) -> String {
+pub(super) fn what_it_is(body: &[u8], error: &serde_json::Error) -> String {
     let begin = body.trim_ascii_start();
     if begin.is_empty() {
         "it is empty".to_owned()

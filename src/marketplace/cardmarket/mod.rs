@@ -1,15 +1,22 @@
 //! Cardmarket (EU trading cards), API 2.0.
 
 mod api;
+mod article;
+mod drafting;
+mod export;
+mod outcome;
+mod request;
+mod rows;
 mod wire;
+mod writer;
 
 use std::time::Duration;
 
 use crate::domain::{Cadence, Currency, OrderFeed, OrderState};
-use crate::http::LimitHeaders;
 use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
+use crate::http::{LimitHeaders, WritingClient};
 use crate::marketplace::{
-    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, Quantities, Writes,
+    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, Quantities, Writer, Writes,
 };
 use crate::policy::quota::WindowKind;
 
@@ -31,7 +38,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     },
     profile,
     connect,
-    connect_writing: None,
+    connect_writing: Some(connect_writing),
 };
 
 /// The allowance is renewed at midnight in Berlin (cardmarket.md 7).
@@ -47,7 +54,7 @@ const WRITES: Writes = Writes {
     quantities: Quantities::Relative,
     whole_listing: false,
     visibility_lag: Duration::ZERO,
-    natural_sku: "cm:",
+    natural_sku: article::NATURAL,
     zero_is_final: false,
 };
 
@@ -79,4 +86,8 @@ fn profile(_: &Options) -> Profile {
 
 fn connect(connection: Connection) -> Box<dyn Marketplace> {
     Box::new(api::Cardmarket::new(connection))
+}
+
+fn connect_writing(connection: Connection<WritingClient>) -> Box<dyn Writer> {
+    Box::new(api::Cardmarket::writing(connection))
 }

@@ -1,11 +1,12 @@
 //! The shapes of Cardmarket's answers (cardmarket.md 6.3, 9 and 10), and what they mean in our words.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::article::Attributes;
 use crate::domain::{
-    Complaint, Currency, Extent, LineId, Listing, ListingId, Order, OrderId, OrderLine, OrderRead,
-    OrderState, Sku,
+    Complaint, Currency, Extent, LineId, Listing, ListingId, Money, Order, OrderId, OrderLine, OrderRead,
+    OrderState,
 };
 use crate::marketplace::Identity;
 use crate::marketplace::json::{self, Raw};
@@ -67,6 +68,8 @@ struct Article<'a> {
     #[serde(borrow)]
     count: Raw<'a>,
     #[serde(borrow)]
+    in_shopping_cart: Raw<'a>,
+    #[serde(borrow)]
     product: Raw<'a>,
     #[serde(borrow)]
     condition: Raw<'a>,
@@ -106,39 +109,38 @@ struct Product<'a> {
     rarity: Raw<'a>,
 }
 
-/// What is kept of an article beside its price and count. In the order of the alphabet, so that equal articles have
-/// equal text.
-#[derive(Serialize)]
-struct Attributes<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    altered: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    comment: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    condition: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expansion: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first_edition: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    foil: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    game: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    language: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    number: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    playset: Option<bool>,
-    product_id: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rarity: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signed: Option<bool>,
-}
-
 /// An article as a listing. `currency` is the account's, for rows that do not name one.
 pub(super) fn listing(row: &RawValue, currency: Currency) -> Result<Listing, String> {
+    own_article(row, currency).map(OwnArticle::listing)
+}
+
+/// An article of the account's own stock.
+pub(super) struct OwnArticle {
+    pub id: ListingId,
+    pub title: String,
+    pub quantity: i64,
+    pub price: Money,
+    pub attributes: Attributes,
+    /// Whether its copies lie in a buyer's cart.
+    pub in_cart: bool,
+}
+
+impl OwnArticle {
+    /// The same as a listing.
+    pub fn listing(self) -> Listing {
+        Listing {
+            id: self.id,
+            sku: self.attributes.sku(),
+            title: self.title,
+            quantity: self.quantity,
+            price: self.price,
+            attributes: self.attributes.text(),
+        }
+    }
+}
+
+/// An article with all that is read of it.
+pub(super) fn own_article(row: &RawValue, currency: Currency) -> Result<OwnArticle, String> {
     let article: Article<'_> = json::object(row)?;
     let id = json::number(article.id_article, "idArticle")?;
     let named = |problem: String| format!("article {id}: {problem}");
@@ -153,48 +155,30 @@ pub(super) fn listing(row: &RawValue, currency: Currency) -> Result<Listing, Str
     }
 
     let language: Language<'_> = part(article.language);
-    let language = json::optional_number(language.id_language);
     let product: Product<'_> = part(article.product);
-    let comment = json::words(article.comments);
-    let condition = json::words(article.condition);
-    // Which of the two a game has depends on the game; they never occur together (cardmarket.md 10.8).
-    let foil = either(json::flag(article.is_foil), json::flag(article.is_reverse_holo));
-    let signed = json::flag(article.is_signed);
-    let altered = json::flag(article.is_altered);
-    let first_edition = json::flag(article.is_first_ed);
-    let name = json::words(product.en_name);
-    let (expansion, number, rarity) =
-        (json::words(product.expansion), json::words(product.nr), json::words(product.rarity));
-
     let attributes = Attributes {
-        altered,
-        comment: comment.as_deref(),
-        condition: condition.as_deref(),
-        expansion: expansion.as_deref(),
-        first_edition,
-        foil,
+        altered: json::flag(article.is_altered),
+        comment: json::words(article.comments),
+        condition: json::words(article.condition),
+        expansion: json::words(product.expansion),
+        first_edition: json::flag(article.is_first_ed),
+        // Which of the two a game has depends on the game; they never occur together (cardmarket.md 10.8).
+        foil: either(json::flag(article.is_foil), json::flag(article.is_reverse_holo)),
         game: json::optional_number(product.id_game),
-        language,
-        number: number.as_deref(),
+        language: json::optional_number(language.id_language),
+        number: json::words(product.nr),
         playset: json::flag(article.is_playset).filter(|set| *set),
         product_id,
-        rarity: rarity.as_deref(),
-        signed,
+        rarity: json::words(product.rarity),
+        signed: json::flag(article.is_signed),
     };
-    let key = NaturalKey {
-        product_id,
-        language: language.unwrap_or_default(),
-        condition: condition.as_deref().unwrap_or("-"),
-        flags: [foil, signed, altered, first_edition],
-        comment: comment.as_deref().unwrap_or_default(),
-    };
-    Ok(Listing {
+    Ok(OwnArticle {
         id: ListingId(id),
-        sku: key.sku(),
-        title: title(name, expansion.as_deref(), product_id),
+        title: title(json::words(product.en_name), attributes.expansion.as_deref(), product_id),
         quantity,
         price,
-        attributes: serde_json::to_string(&attributes).map_err(|e| named(e.to_string()))?,
+        attributes,
+        in_cart: json::flag(article.in_shopping_cart) == Some(true),
     })
 }
 
@@ -223,48 +207,6 @@ fn title(name: Option<String>, expansion: Option<&str>, product_id: i64) -> Stri
         (Some(name), None) => name,
         (None, _) => format!("product {product_id}"),
     }
-}
-
-/// What identifies an article to a seller who gave it no SKU of their own (the contract, section 4).
-struct NaturalKey<'a> {
-    product_id: i64,
-    language: i64,
-    condition: &'a str,
-    /// Foil, signed, altered, first edition.
-    flags: [Option<bool>; 4],
-    comment: &'a str,
-}
-
-impl NaturalKey<'_> {
-    /// The tag `[sku:...]` of the comment, else the key itself.
-    fn sku(&self) -> Sku {
-        if let Some(tag) = tag(self.comment) {
-            return Sku(tag.to_owned());
-        }
-        let mut flags: String = self
-            .flags
-            .iter()
-            .zip("fsap".chars())
-            .filter(|(set, _)| **set == Some(true))
-            .map(|(_, c)| c)
-            .collect();
-        if flags.is_empty() {
-            flags.push('-');
-        }
-        let mut key = format!("cm:{}:{}:{}:{flags}", self.product_id, self.language, self.condition);
-        if !self.comment.is_empty() {
-            key.push(':');
-            key.push_str(self.comment);
-        }
-        Sku(key)
-    }
-}
-
-/// The SKU that a seller wrote into a comment as `[sku:...]`.
-fn tag(comment: &str) -> Option<&str> {
-    let (_, rest) = comment.split_once("[sku:")?;
-    let (tag, _) = rest.split_once(']')?;
-    Some(tag.trim()).filter(|tag| !tag.is_empty())
 }
 
 #[derive(Deserialize)]
@@ -359,7 +301,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::Money;
 
     fn raw(value: serde_json::Value) -> Box<RawValue> {
         RawValue::from_string(value.to_string()).unwrap()
