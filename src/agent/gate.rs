@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::reckoning::Reckoning;
 use crate::clock::SharedClock;
-use crate::domain::{AccountName, ErrorType};
+use crate::domain::{AccountName, ErrorType, RequestClass};
 use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal};
 use crate::policy::access::{Access, AccessState};
 use crate::policy::quota::{self, WindowKind};
@@ -92,13 +92,10 @@ impl StoreGate {
         let clock_offset_ms = accounts::clock_offset_ms(tx, &self.account)?;
         let by_clock = now + TimeDelta::milliseconds(clock_offset_ms);
         let theirs = self.reckoning.theirs(now, by_clock, self.clock.elapsed());
-        let window = self.window.as_str();
-        let usage = quotas::usage(tx, &self.account, window)?;
-        match quota::take(usage, self.window, self.limit, outgoing.class, theirs) {
-            Ok(usage) => quotas::set_usage(tx, &self.account, window, &usage)?,
-            Err(full) => {
-                return Ok(Err(Refusal::Quota { until: full.until, used: full.used, limit: full.limit }));
-            }
+        if outgoing.counted
+            && let Err(full) = self.take_quota(tx, outgoing.class, theirs)?
+        {
+            return Ok(Err(Refusal::Quota { until: full.until, used: full.used, limit: full.limit }));
         }
         let request = requests::NewRequest {
             account: self.account.clone(),
@@ -112,6 +109,21 @@ impl StoreGate {
             at: now,
         };
         Ok(Ok(Pass { request_id: requests::open(tx, &request)?, clock_offset_ms }))
+    }
+
+    /// Takes one request out of the window, if one is left in it.
+    fn take_quota(
+        &self,
+        tx: &Tx<'_>,
+        class: RequestClass,
+        theirs: DateTime<Utc>,
+    ) -> Result<Result<(), quota::Exhausted>, StoreError> {
+        let window = self.window.as_str();
+        let usage = quotas::usage(tx, &self.account, window)?;
+        match quota::take(usage, self.window, self.limit, class, theirs) {
+            Ok(usage) => quotas::set_usage(tx, &self.account, window, &usage).map(Ok),
+            Err(full) => Ok(Err(full)),
+        }
     }
 
     /// The attempt, the quota from its headers, the clock offset and the access. Returns a change of access.
