@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::cardmarket::{ActError, OrderAction, Purchase};
+use super::cardmarket::{ActError, ByHand, CartMove, Effect, OrderAction, Purchase};
 use super::fault::Fault;
 use super::house::House;
 use super::line::Caller;
@@ -32,7 +32,10 @@ pub fn router() -> Router<Arc<House>> {
         .route("/", get(state))
         .route("/requests", get(requests))
         .route("/fault", post(fault).delete(clear_faults))
+        .route("/ledger", get(ledger))
         .route("/buy", post(buy))
+        .route("/hand", post(by_hand))
+        .route("/cart", post(move_cart))
         .route("/order/{id}/{action}", post(act))
         .route("/clock", post(set_clock))
         .fallback(async || refusal(StatusCode::NOT_FOUND, "there is no such control"))
@@ -66,6 +69,54 @@ async fn requests(State(house): State<Arc<House>>) -> Response {
     let seen: Vec<_> = house.shop().ledger().seen().cloned().collect();
     let theirs: Vec<_> = house.trademe().ledger().seen().cloned().collect();
     answer(&json!({ "requests": seen, "trademe": { "requests": theirs } }))
+}
+
+async fn ledger(State(house): State<Arc<House>>) -> Response {
+    let now = house.now();
+    let mut books = {
+        let mut shop = house.shop();
+        shop.settle(now);
+        let effects: Vec<Value> = shop.effects().all().map(Effect::json).collect();
+        json!({
+            "writes": shop.ledger().writes(),
+            "effects_total": shop.effects().total(),
+            "effects": effects,
+        })
+    };
+    let mut shop = house.trademe();
+    shop.settle(now);
+    books["trademe"] = json!({ "writes": shop.ledger().writes(), "effects": shop.effects() });
+    answer(&books)
+}
+
+async fn by_hand(State(house): State<Arc<House>>, body: Bytes) -> Response {
+    let now = house.now();
+    let done = addressed(&body).and_then(|(venue, deed)| {
+        Ok(match venue {
+            Venue::Cardmarket => {
+                let done = house.shop().by_hand(&fit::<ByHand>(deed)?, now);
+                done.map(|article| json!({ "article_id": article }))
+            }
+            Venue::Trademe => {
+                let done = house.trademe().by_hand(&fit::<trademe::ByHand>(deed)?, now);
+                done.map(|listing| json!({ "listing_id": listing }))
+            }
+        })
+    });
+    match done {
+        Ok(Ok(done)) => answer(&done),
+        Ok(Err(reason)) => refusal(StatusCode::CONFLICT, &reason),
+        Err(reason) => refusal(StatusCode::BAD_REQUEST, &reason),
+    }
+}
+
+async fn move_cart(State(house): State<Arc<House>>, body: Bytes) -> Response {
+    let now = house.now();
+    match read::<CartMove>(&body).map(|what| house.shop().move_cart(what, now)) {
+        Ok(Ok(order)) => answer(&json!({ "order": order })),
+        Ok(Err(reason)) => refusal(StatusCode::CONFLICT, &reason),
+        Err(reason) => refusal(StatusCode::BAD_REQUEST, &reason),
+    }
 }
 
 async fn fault(State(house): State<Arc<House>>, body: Bytes) -> Response {

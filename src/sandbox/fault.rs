@@ -19,6 +19,9 @@ pub struct Fault {
     /// Only for the next so many requests that it could meet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u32>,
+    /// Only for requests that would change something.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub writes: bool,
     /// Only for this share of requests, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
@@ -63,6 +66,28 @@ pub enum FaultKind {
     DropBefore,
     /// The connection closed after the request did its work.
     DropAfter,
+    /// The connection closed at once. What the request changes, it changes later.
+    Late {
+        /// Seconds of the shop's time until then.
+        seconds: u32,
+    },
+    /// This status with an HTML body, after the request did its work.
+    #[serde(rename = "5xx-after")]
+    StatusAfter {
+        /// 500, 502, 503 or 504.
+        status: u16,
+    },
+    /// So many of a request's articles are refused without a reason, wherever they stand in it.
+    RejectItems {
+        /// Articles a request.
+        items: usize,
+    },
+    /// What became of a request's articles is told in another order than they were sent in.
+    ShuffleItems,
+    /// The export of the stock that is asked for fails.
+    FailedExport,
+    /// The export of the stock that is asked for shows the stock of the moment at which this was turned on.
+    StaleExport,
     /// An answer after this long.
     Slow {
         /// Milliseconds until the answer begins.
@@ -135,7 +160,7 @@ pub enum FaultKind {
 
 impl From<FaultKind> for Fault {
     fn from(kind: FaultKind) -> Self {
-        Self { kind, shop: None, path: None, next: None, rate: None, for_seconds: None }
+        Self { kind, shop: None, path: None, next: None, writes: false, rate: None, for_seconds: None }
     }
 }
 
@@ -143,6 +168,12 @@ impl Fault {
     /// Only for resources whose path begins so.
     pub fn on(mut self, path: &str) -> Self {
         self.path = Some(format!("/{}", path.trim_start_matches('/')));
+        self
+    }
+
+    /// Only for requests that would change something.
+    pub fn on_writes(mut self) -> Self {
+        self.writes = true;
         self
     }
 
@@ -192,7 +223,14 @@ impl FaultKind {
     pub fn is_known_at(&self, venue: Venue) -> bool {
         let is_trademes =
             matches!(self, Self::Maintenance { .. } | Self::UnknownField | Self::NewEnum | Self::Masked);
-        venue == Venue::Trademe || !is_trademes
+        let is_cardmarkets = matches!(
+            self,
+            Self::RejectItems { .. } | Self::ShuffleItems | Self::FailedExport | Self::StaleExport
+        );
+        match venue {
+            Venue::Cardmarket => !is_trademes,
+            Venue::Trademe => !is_cardmarkets,
+        }
     }
 
     /// The name by which the ledger and people know it.
@@ -210,6 +248,12 @@ impl FaultKind {
             Self::TruncateJson => "truncate-json",
             Self::DropBefore => "drop-before",
             Self::DropAfter => "drop-after",
+            Self::Late { .. } => "late",
+            Self::StatusAfter { .. } => "5xx-after",
+            Self::RejectItems { .. } => "reject-items",
+            Self::ShuffleItems => "shuffle-items",
+            Self::FailedExport => "failed-export",
+            Self::StaleExport => "stale-export",
             Self::Slow { .. } => "slow",
             Self::Never => "never",
             Self::PageShift { .. } => "page-shift",
@@ -230,4 +274,9 @@ impl FaultKind {
             Self::Masked => "masked",
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }

@@ -7,7 +7,7 @@ use super::fault::{Fault, FaultKind};
 use crate::domain::nearest;
 
 /// Every name that [`Fault::parse`] knows, with what may follow it.
-const FORMS: [(&str, &str); 33] = [
+const FORMS: [(&str, &str); 39] = [
     ("revoke", "[--empty-body]"),
     ("reject-token", ""),
     ("restore", ""),
@@ -23,6 +23,12 @@ const FORMS: [(&str, &str); 33] = [
     ("truncate-json", ""),
     ("drop-before", ""),
     ("drop-after", ""),
+    ("late", "[SPAN]"),
+    ("5xx-after", "[500|502|503|504]"),
+    ("reject-items", "[ITEMS]"),
+    ("shuffle-items", ""),
+    ("failed-export", ""),
+    ("stale-export", ""),
     ("slow", "[SPAN]"),
     ("never", ""),
     ("page-shift", "[sell|insert]"),
@@ -71,8 +77,9 @@ impl Fault {
                 }
                 "--for" => fault.for_seconds = Some(span(value()?)?.as_secs()),
                 "--empty-body" => empty_body = true,
+                "--writes" => fault.writes = true,
                 _ if option.starts_with("--") => {
-                    let known = ["--shop", "--path", "--next", "--rate", "--for", "--empty-body"];
+                    let known = ["--shop", "--path", "--next", "--rate", "--for", "--writes", "--empty-body"];
                     let hint = nearest(option, known).map(|near| format!("; did you mean {near}?"));
                     return Err(format!(
                         "unknown option {option}{}\nknown: {}",
@@ -129,6 +136,20 @@ fn kind(name: &str, value: Option<&str>, empty_body: bool) -> Result<FaultKind, 
         ("truncate-json", _) => FaultKind::TruncateJson,
         ("drop-before", _) => FaultKind::DropBefore,
         ("drop-after", _) => FaultKind::DropAfter,
+        ("late", value) => FaultKind::Late {
+            seconds: u32::try_from(span(value.unwrap_or("30s"))?.as_secs())
+                .map_err(|_| unknown(value.unwrap_or_default()))?,
+        },
+        ("5xx-after", None) => FaultKind::StatusAfter { status: 502 },
+        ("5xx-after", Some(status @ ("500" | "502" | "503" | "504"))) => {
+            FaultKind::StatusAfter { status: read(name, status, "a status")? }
+        }
+        ("reject-items", value) => {
+            FaultKind::RejectItems { items: read(name, value.unwrap_or("1"), "a number of articles")? }
+        }
+        ("shuffle-items", _) => FaultKind::ShuffleItems,
+        ("failed-export", _) => FaultKind::FailedExport,
+        ("stale-export", _) => FaultKind::StaleExport,
         ("slow", value) => FaultKind::Slow {
             millis: u64::try_from(span(value.unwrap_or("30s"))?.as_millis())
                 .map_err(|_| unknown(value.unwrap_or_default()))?,
@@ -197,6 +218,12 @@ mod tests {
         assert_eq!(parse("clock-skew -10m"), kinds(FaultKind::ClockSkew { seconds: -600 }));
         assert_eq!(parse("slow 30s"), kinds(FaultKind::Slow { millis: 30_000 }));
         assert_eq!(parse("limit none"), kinds(FaultKind::Limit { max: None }));
+        assert_eq!(
+            parse("late 40s --writes --next 1"),
+            Ok(Fault::from(FaultKind::Late { seconds: 40 }).on_writes().next(1))
+        );
+        assert_eq!(parse("5xx-after 504"), kinds(FaultKind::StatusAfter { status: 504 }));
+        assert_eq!(parse("reject-items"), kinds(FaultKind::RejectItems { items: 1 }));
         assert_eq!(parse("maintenance"), kinds(FaultKind::Maintenance { seconds: 14_400 }));
         assert_eq!(parse("html --shop trademe"), Ok(Fault::from(FaultKind::Html).at(Venue::Trademe)));
         assert_eq!(parse("page-shift insert"), kinds(FaultKind::PageShift { insert: true }));
@@ -240,6 +267,8 @@ mod tests {
             "html --empty-body",
             "page-shift sideways",
             "bad-rows 1 2",
+            "5xx-after 200",
+            "reject-items --shop trademe",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

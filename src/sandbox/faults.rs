@@ -6,6 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fault::{Fault, FaultKind};
 
+/// Where exports of a stock are asked for.
+const EXPORTS: &str = "/exports";
+
 /// What is wrong at the moment.
 #[derive(Debug, Default)]
 pub struct Faults {
@@ -30,6 +33,8 @@ pub struct Aim<'a> {
     pub later_page: bool,
     /// Something that lists rows.
     pub list: bool,
+    /// Something that would change something.
+    pub write: bool,
 }
 
 /// What the faults do to one request.
@@ -41,6 +46,16 @@ pub struct Effects {
     pub instead: Option<FaultKind>,
     /// What becomes of the shop's answer on its way.
     pub afterwards: Option<FaultKind>,
+    /// What the request changes, it changes so much later.
+    pub late: Option<Duration>,
+    /// Articles of a request that are refused.
+    pub reject_items: usize,
+    /// What became of a request's articles is told in another order.
+    pub shuffle_items: bool,
+    /// The export that is asked for fails.
+    pub failed_export: bool,
+    /// The export that is asked for is an old one.
+    pub stale_export: bool,
     /// An article comes (`true`) or goes before the page is cut.
     pub shift: Option<bool>,
     /// The page begins with the last row of the page before.
@@ -118,10 +133,26 @@ impl Faults {
                 FaultKind::PageShift { .. } | FaultKind::DuplicateRow if !aim.later_page => continue,
                 FaultKind::BadRows { .. } if !aim.list => continue,
                 FaultKind::EmptyStock if !aim.stock => continue,
-                FaultKind::TruncateBody | FaultKind::TruncateJson | FaultKind::DropAfter => {
-                    effects.afterwards.is_some()
+                FaultKind::Late { .. } | FaultKind::RejectItems { .. } | FaultKind::ShuffleItems
+                    if !aim.write || aim.path.starts_with(EXPORTS) =>
+                {
+                    continue;
                 }
+                FaultKind::FailedExport | FaultKind::StaleExport
+                    if !aim.write || !aim.path.starts_with(EXPORTS) =>
+                {
+                    continue;
+                }
+                FaultKind::Late { .. } => effects.late.is_some(),
+                FaultKind::TruncateBody
+                | FaultKind::TruncateJson
+                | FaultKind::DropAfter
+                | FaultKind::StatusAfter { .. } => effects.afterwards.is_some(),
                 FaultKind::Slow { .. }
+                | FaultKind::RejectItems { .. }
+                | FaultKind::ShuffleItems
+                | FaultKind::FailedExport
+                | FaultKind::StaleExport
                 | FaultKind::PageShift { .. }
                 | FaultKind::DuplicateRow
                 | FaultKind::BadRows { .. }
@@ -146,9 +177,17 @@ impl Faults {
                 FaultKind::UnknownField => effects.unknown_field = true,
                 FaultKind::NewEnum => effects.new_enum = true,
                 FaultKind::Masked => effects.masked = true,
-                FaultKind::TruncateBody | FaultKind::TruncateJson | FaultKind::DropAfter => {
-                    effects.afterwards = Some(kind);
+                FaultKind::Late { seconds } => effects.late = Some(Duration::from_secs(seconds.into())),
+                FaultKind::RejectItems { items } => {
+                    effects.reject_items = effects.reject_items.saturating_add(items);
                 }
+                FaultKind::ShuffleItems => effects.shuffle_items = true,
+                FaultKind::FailedExport => effects.failed_export = true,
+                FaultKind::StaleExport => effects.stale_export = true,
+                FaultKind::TruncateBody
+                | FaultKind::TruncateJson
+                | FaultKind::DropAfter
+                | FaultKind::StatusAfter { .. } => effects.afterwards = Some(kind),
                 _ => effects.instead = Some(kind),
             }
         }
@@ -164,7 +203,8 @@ impl Active {
     /// Whether the fault meets the request; if so, one of its requests is used up.
     fn meets(&mut self, aim: Aim<'_>, rng: &mut fastrand::Rng) -> bool {
         let on_path = self.fault.path.as_deref().is_none_or(|prefix| aim.path.starts_with(prefix));
-        let meets = on_path && self.left != Some(0) && self.fault.rate.is_none_or(|rate| rng.f64() < rate);
+        let is_meant = on_path && (aim.write || !self.fault.writes);
+        let meets = is_meant && self.left != Some(0) && self.fault.rate.is_none_or(|rate| rng.f64() < rate);
         if let (true, Some(left)) = (meets, &mut self.left) {
             *left -= 1;
         }
@@ -180,8 +220,11 @@ fn is_about_login(kind: &FaultKind) -> bool {
 mod tests {
     use super::*;
 
-    const ACCOUNT: Aim<'_> = Aim { path: "/account", stock: false, later_page: false, list: false };
-    const PAGE_2: Aim<'_> = Aim { path: "/stock/101", stock: true, later_page: true, list: true };
+    const ACCOUNT: Aim<'_> =
+        Aim { path: "/account", stock: false, later_page: false, list: false, write: false };
+    const PAGE_2: Aim<'_> =
+        Aim { path: "/stock/101", stock: true, later_page: true, list: true, write: false };
+    const PUT: Aim<'_> = Aim { path: "/stock", stock: false, later_page: false, list: false, write: true };
 
     fn names(faults: &mut Faults, aim: Aim<'_>) -> Vec<&'static str> {
         faults.effects(aim, DateTime::UNIX_EPOCH, &mut fastrand::Rng::with_seed(1)).names
@@ -204,6 +247,18 @@ mod tests {
         faults.add(Fault::from(FaultKind::Html).on("stock"), DateTime::UNIX_EPOCH);
         assert!(names(&mut faults, ACCOUNT).is_empty());
         assert_eq!(names(&mut faults, PAGE_2), ["html"]);
+    }
+
+    #[test]
+    fn a_fault_for_writes_leaves_reads_alone_and_exports_have_their_own() {
+        let mut faults = Faults::default();
+        faults.add(Fault::from(FaultKind::DropAfter).on_writes(), DateTime::UNIX_EPOCH);
+        faults.add(FaultKind::Late { seconds: 3 }.into(), DateTime::UNIX_EPOCH);
+        faults.add(FaultKind::FailedExport.into(), DateTime::UNIX_EPOCH);
+        assert!(names(&mut faults, PAGE_2).is_empty());
+        assert_eq!(names(&mut faults, PUT), ["drop-after", "late"]);
+        let export = Aim { path: "/exports/stock", ..PUT };
+        assert_eq!(names(&mut faults, export), ["drop-after", "failed-export"]);
     }
 
     #[test]

@@ -18,6 +18,34 @@ pub fn ask(
     shop.answer(&get(url, authorization), now, in_flight)
 }
 
+/// A request of any method, for [`ask_with`] and [`ask_trademe_with`].
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The HTTP method.
+    pub method: &'a str,
+    /// The URL, with its query.
+    pub url: &'a str,
+    /// The `Authorization` header.
+    pub authorization: Option<&'a str>,
+    /// The type of the body.
+    pub body_type: &'a str,
+    /// The body; empty for none.
+    pub body: &'a [u8],
+}
+
+/// Answers a request that arrives at Cardmarket at `now` while `in_flight` (with this one) are under way. A file of
+/// an export is fetched through this, too. Delay and delivery are the caller's to play out.
+pub fn ask_with(
+    shop: &mut cardmarket::Shop,
+    call: &Call<'_>,
+    now: DateTime<Utc>,
+    in_flight: usize,
+) -> Answer {
+    let body_type = Some(call.body_type).filter(|_| !call.body.is_empty());
+    let request = get(call.url, call.authorization);
+    shop.answer(&Request { method: call.method, body_type, body: call.body, ..request }, now, in_flight)
+}
+
 /// Answers a signed GET of `url` that arrives at Trade Me at `now`, which does not care how many are under way.
 pub fn ask_trademe(
     shop: &mut trademe::Shop,
@@ -26,6 +54,13 @@ pub fn ask_trademe(
     now: DateTime<Utc>,
 ) -> Answer {
     shop.answer(&get(url, authorization), now)
+}
+
+/// Answers a request that arrives at Trade Me at `now`.
+pub fn ask_trademe_with(shop: &mut trademe::Shop, call: &Call<'_>, now: DateTime<Utc>) -> Answer {
+    let body_type = Some(call.body_type).filter(|_| !call.body.is_empty());
+    let request = get(call.url, call.authorization);
+    shop.answer(&Request { method: call.method, body_type, body: call.body, ..request }, now)
 }
 
 fn get<'a>(url: &'a str, authorization: Option<&'a str>) -> Request<'a> {

@@ -39,12 +39,12 @@ use tokio::task::JoinHandle;
 
 pub use answer::{Answer, Delivery};
 pub use cardmarket::{
-    ActError, Article, Bought, Buyer, Comment, Flags, Limit, Order, OrderAction, OrderState, Purchase, Shop,
-    Stock, berlin_day,
+    ActError, Article, Bought, Buyer, By, ByHand, CartMove, Comment, Deed, Effect, Effects, Flags, Limit,
+    Order, OrderAction, OrderState, Placed, Purchase, Shop, Stock, Written, berlin_day,
 };
 pub use fault::{Fault, FaultKind};
 pub use goods::Goods;
-pub use in_process::{ask, ask_trademe};
+pub use in_process::{Call, ask, ask_trademe, ask_trademe_with, ask_with};
 pub use keys::Keys;
 pub use ledger::{Ledger, Seen, Verdict};
 pub use options::{Options, Typing, Unpaginated};
@@ -163,6 +163,24 @@ impl Sandbox {
         self.house.shop().buy(purchase, now)
     }
 
+    /// Lets the seller do something on Cardmarket's website, past the API. Returns the number that the article has
+    /// now, unless it is gone.
+    pub fn by_hand(&self, deed: &ByHand) -> Result<Option<u64>, String> {
+        let now = self.now();
+        self.house.shop().by_hand(deed, now)
+    }
+
+    /// Moves copies between shelf, carts and orders at Cardmarket. Returns the order, if one came of it.
+    pub fn move_cart(&self, what: CartMove) -> Result<Option<Bought>, String> {
+        let now = self.now();
+        self.house.shop().move_cart(what, now)
+    }
+
+    /// What requests and hands have changed in the stock at Cardmarket, oldest first; at most the last 200,000.
+    pub fn effects(&self) -> Vec<Effect> {
+        self.with_shop(|shop| shop.effects().all().copied().collect())
+    }
+
     /// Moves an order at Cardmarket on, as buyer, seller and post would.
     pub fn act(&self, order: u64, action: OrderAction) -> Result<OrderState, ActError> {
         let now = self.now();
@@ -185,6 +203,17 @@ impl Sandbox {
         self.house.trademe().act(purchase, action, now)
     }
 
+    /// Lets the seller do something on Trade Me's website, and returns the number of the listing.
+    pub fn by_hand_at_trademe(&self, deed: &trademe::ByHand) -> Result<i64, String> {
+        let now = self.now();
+        self.house.trademe().by_hand(deed, now)
+    }
+
+    /// What writes did at Trade Me until now, oldest first.
+    pub fn trademe_effects(&self) -> Vec<trademe::Effect> {
+        self.with_trademe(|shop| shop.effects().to_vec())
+    }
+
     /// The last requests as Cardmarket saw them, oldest first.
     pub fn requests(&self) -> Vec<Seen> {
         self.house.shop().ledger().seen().cloned().collect()
@@ -205,14 +234,20 @@ impl Sandbox {
         self.house.trademe().ledger().by_window().clone()
     }
 
-    /// Looks into the shop at Trade Me. It answers nobody until `look` returns.
+    /// Looks into the shop at Trade Me, after all that is due has happened. It answers nobody until `look` returns.
     pub fn with_trademe<T>(&self, look: impl FnOnce(&mut trademe::Shop) -> T) -> T {
-        look(&mut self.house.trademe())
+        let now = self.now();
+        let mut shop = self.house.trademe();
+        shop.settle(now);
+        look(&mut shop)
     }
 
-    /// Looks into the shop at Cardmarket. It answers nobody until `look` returns.
+    /// Looks into the shop at Cardmarket, after all that is due has happened. It answers nobody until `look` returns.
     pub fn with_shop<T>(&self, look: impl FnOnce(&mut Shop) -> T) -> T {
-        look(&mut self.house.shop())
+        let now = self.now();
+        let mut shop = self.house.shop();
+        shop.settle(now);
+        look(&mut shop)
     }
 
     /// The shop's time.

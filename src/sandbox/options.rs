@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::cardmarket::Placed;
 use super::trademe;
 use crate::clock::SharedClock;
 
@@ -35,6 +36,16 @@ pub struct Options {
     pub typing: Typing,
     /// What a list answers that is asked for without a start and has more than one page.
     pub unpaginated: Unpaginated,
+    /// Articles that are also on the shelf, exactly so. One of a product that does not exist is left out.
+    pub placed: Vec<Placed>,
+    /// The share of edits that give an article another number, from 0 to 1. One that splits it always does.
+    pub reassign_ids: f64,
+    /// The most copies of one article that the seller may list.
+    pub most_copies: u32,
+    /// The language of what is said about a price that is too low: 1 is English, 3 German.
+    pub display_language: u8,
+    /// How long an export of the stock takes.
+    pub export_delay: Duration,
     /// The same seller's shop at Trade Me; everything above but the seed, the clock and the buyers is about
     /// Cardmarket.
     pub trademe: trademe::Options,
@@ -57,6 +68,11 @@ impl Options {
             buyers: None,
             typing: Typing::default(),
             unpaginated: Unpaginated::Gone,
+            placed: Vec::new(),
+            reassign_ids: 1.0,
+            most_copies: 10_000,
+            display_language: 1,
+            export_delay: Duration::from_secs(180),
             trademe: trademe::Options::default(),
         }
     }

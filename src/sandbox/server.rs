@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{Html, Response};
 use axum::routing::get;
@@ -55,13 +55,14 @@ async fn marketplace(
     request: Request,
 ) -> Response {
     let venue = Venue::of_path(request.uri().path());
-    // Cardmarket decides before it has seen a body, and counts who is there at the same time.
+    // Cardmarket counts who is there at the same time.
     let place = (venue == Venue::Cardmarket).then(|| house.enter());
     let (head, body) = request.into_parts();
     let body = match venue {
-        Venue::Cardmarket => Default::default(),
+        // What only reads is decided without its body.
+        Venue::Cardmarket if head.method == Method::GET => Default::default(),
         // A body that breaks off or never ends is none.
-        Venue::Trademe => to_bytes(body, LONGEST).await.unwrap_or_default(),
+        _ => to_bytes(body, LONGEST).await.unwrap_or_default(),
     };
     let answer = {
         let headers = &head.headers;

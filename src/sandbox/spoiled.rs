@@ -32,6 +32,10 @@ pub fn spoil(answer: &mut Answer, effects: &Effects) {
         Some(FaultKind::TruncateBody) if answer.body.is_empty() => answer.delivery = Delivery::HangUp,
         Some(FaultKind::TruncateBody) => answer.delivery = Delivery::Half,
         Some(FaultKind::TruncateJson) => answer.body.truncate(answer.body.len() / 2),
+        Some(FaultKind::StatusAfter { status }) => {
+            let delay = answer.delay;
+            *answer = Answer { delay, ..html(status) };
+        }
         Some(FaultKind::DropAfter) => answer.delivery = Delivery::HangUp,
         _ => {}
     }

@@ -158,7 +158,7 @@ async fn path_method_and_form_are_checked_before_the_login() {
     for resource in ["/Stock/1", "/stock/", "/games", ""] {
         assert_eq!(Ask::new(&sandbox, resource).send().await.expect("an answer").status, 404, "{resource}");
     }
-    let mut post = Ask::new(&sandbox, "/stock");
+    let mut post = Ask::new(&sandbox, "/account");
     post.method = "POST";
     let reply = post.send().await.expect("an answer");
     assert_eq!((reply.status, reply.header("access-control-allow-methods")), (405, Some("GET, OPTIONS")));

@@ -152,6 +152,16 @@ pub async fn get(sandbox: &Sandbox, resource: &str) -> Reply {
     Ask::new(sandbox, resource).signed().await.expect("an answer")
 }
 
+/// A signed request with this body.
+pub async fn send(sandbox: &Sandbox, method: &'static str, resource: &str, xml: &str) -> io::Result<Reply> {
+    let mut ask = Ask::new(sandbox, resource);
+    (ask.method, ask.body) = (method, xml.as_bytes().to_vec());
+    if !xml.is_empty() {
+        ask.headers.push(("Content-Type".to_owned(), "application/xml; charset=utf-8".to_owned()));
+    }
+    ask.signed().await
+}
+
 /// A request to the control port.
 pub async fn control(sandbox: &Sandbox, method: &'static str, path: &str, body: &str) -> Reply {
     Ask::plain(sandbox, method, &format!("/sandbox{path}"), body).send().await.expect("an answer")

@@ -55,7 +55,7 @@ impl Shop {
         Ok(bought)
     }
 
-    fn take(&mut self, id: u64, copies: u32) -> Result<Article, String> {
+    pub(super) fn take(&mut self, id: u64, copies: u32) -> Result<Article, String> {
         self.stock.take(id, copies).ok_or_else(|| match self.stock.find(id) {
             Some(row) => format!("article {id} has {} copies, {copies} cannot be bought", row.count),
             None => format!("there is no article {id} in stock"),
@@ -79,7 +79,7 @@ impl Shop {
         if lines.is_empty() { Err("there is nothing left in stock to buy".to_owned()) } else { Ok(lines) }
     }
 
-    fn order_of(&mut self, lines: Vec<Article>, pay: Option<bool>, now: DateTime<Utc>) -> Bought {
+    pub(super) fn order_of(&mut self, lines: Vec<Article>, pay: Option<bool>, now: DateTime<Utc>) -> Bought {
         let at_once = pay.unwrap_or_else(|| self.rng.u8(0..100) < 85);
         let later = pay.is_none() && !at_once;
         let order = Order {

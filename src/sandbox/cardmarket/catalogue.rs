@@ -81,6 +81,16 @@ impl Catalogue {
         &self.products[place as usize]
     }
 
+    /// The place of the product of that number.
+    pub fn place_of(&self, id: u32) -> Option<u32> {
+        self.products.binary_search_by_key(&id, |product| product.id).ok().map(|at| at as u32)
+    }
+
+    /// The numbers of all products, rising.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        self.products.iter().map(|product| product.id)
+    }
+
     /// A place drawn by the mix of an ordinary shop: mostly Magic, some Pokemon, a little sealed product.
     pub fn draw(&self, rng: &mut fastrand::Rng) -> u32 {
         let range = match rng.u8(0..100) {
@@ -123,6 +133,7 @@ mod tests {
         let catalogue = Catalogue::new();
         let ids: HashSet<u32> = catalogue.products.iter().map(|product| product.id).collect();
         assert_eq!(ids.len(), catalogue.products.len());
+        assert!(catalogue.ids().is_sorted(), "they are found by halving");
         let mut rng = fastrand::Rng::with_seed(1);
         let games: HashSet<(u8, bool)> = (0..500)
             .map(|_| catalogue.at(catalogue.draw(&mut rng)))

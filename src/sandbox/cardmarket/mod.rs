@@ -3,12 +3,19 @@
 //! Everything here is a value changed by a request and an instant. Sockets and waiting are the server's
 //! business, so that a test can ask the shop directly.
 
+mod body;
 mod buying;
+mod carts;
 mod catalogue;
+mod changing;
+mod comment;
+mod effects;
+mod exports;
 mod json;
 mod limits;
 mod orders;
 mod pipeline;
+mod placing;
 mod reads;
 mod route;
 mod seed;
@@ -16,17 +23,25 @@ mod signature;
 mod stock;
 mod wire;
 mod words;
+mod writing;
+#[cfg(test)]
+mod writing_tests;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 pub use buying::{Bought, Purchase};
+pub use carts::CartMove;
+pub use comment::{Comment, Written};
+pub use effects::{By, Deed, Effect, Effects};
 pub use limits::{Limit, berlin_day};
 pub use orders::{Buyer, Order, OrderAction, OrderState};
+pub use placing::{ByHand, Placed};
 #[cfg(test)]
 pub use signature::{Claim, sign};
-pub use stock::{Article, Comment, Flags, Stock};
+pub use stock::{Article, Flags, Stock};
 
 use super::fault::{Fault, FaultKind};
 use super::faults::Faults;
@@ -35,7 +50,9 @@ use super::keys::Keys;
 use super::ledger::Ledger;
 use super::options::{Options, Typing, Unpaginated};
 use catalogue::Catalogue;
+use exports::Exports;
 use limits::Limits;
+use writing::Write;
 
 /// Everything that the pretend marketplace knows.
 #[derive(Debug)]
@@ -57,6 +74,24 @@ pub struct Shop {
     nonces: std::collections::HashSet<(i64, String)>,
     ledger: Ledger,
     rng: fastrand::Rng,
+    rules: Rules,
+    effects: Effects,
+    /// Writes whose connection broke, with when they take effect.
+    late: Vec<(DateTime<Utc>, Write)>,
+    exports: Exports,
+    /// The last number that was given to an article.
+    next_id: u64,
+    /// Draws what becomes of writes: what buyers do must not depend on it.
+    chance: fastrand::Rng,
+}
+
+/// What the seller may do, and how the marketplace treats it.
+#[derive(Debug, Clone)]
+struct Rules {
+    most_copies: u32,
+    reassign_ids: f64,
+    display_language: u8,
+    export_delay: Duration,
 }
 
 impl Shop {
@@ -104,6 +139,11 @@ impl Shop {
         &self.ledger
     }
 
+    /// What requests and hands have changed in the stock.
+    pub fn effects(&self) -> &Effects {
+        &self.effects
+    }
+
     /// Turns a fault on; `restore`, `limit` and `429-daily` do their work at once.
     pub fn fault(&mut self, fault: Fault, now: DateTime<Utc>) {
         match fault.kind {
@@ -112,6 +152,11 @@ impl Shop {
             }
             FaultKind::Limit { max } => self.limits.max = max,
             FaultKind::Exhaust => self.limits.exhaust(now),
+            FaultKind::StaleExport => {
+                self.settle(now);
+                self.exports.remember(self.stock.rows(), now);
+                self.faults.add(fault, now);
+            }
             _ => self.faults.add(fault, now),
         }
     }
@@ -158,6 +203,7 @@ impl Shop {
                 "writes": self.ledger.writes(),
                 "by_day": self.ledger.by_day(),
             },
+            "effects": self.effects.total(),
             "limit": limit.map(|(max, count)| serde_json::json!({ "max": max, "count": count })),
             "faults": self.faults.list(now),
         })
@@ -179,14 +225,29 @@ impl Shop {
         self.orders.binary_search_by_key(&id, |order| order.id).ok()
     }
 
-    /// Lets buyers pay whose time has come.
-    fn settle(&mut self, now: DateTime<Utc>) {
+    /// Lets happen what is due at `now`: buyers pay, writes take effect whose connection broke, exports finish.
+    /// Everything that looks at the shop does this first; who looks at [`Self::stock`] directly may want to.
+    pub fn settle(&mut self, now: DateTime<Utc>) {
         for order in &mut self.orders {
             if let Some(due) = order.pays_at.filter(|due| *due <= now) {
                 // An order that was called off meanwhile has no date of payment any more.
                 let _ = order.act(OrderAction::Pay, due);
             }
         }
+        // In the order in which they are due: a file shows what took effect before it was written.
+        loop {
+            let write = (0..self.late.len()).min_by_key(|at| self.late[*at].0);
+            let (written, filed) = (write.map(|at| self.late[at].0), self.exports.next_due());
+            match (write.zip(written), filed) {
+                (Some((at, due)), filed) if due <= now && filed.is_none_or(|filed| due <= filed) => {
+                    let (due, write) = self.late.remove(at);
+                    self.carry_out(&write, due);
+                }
+                (_, Some(due)) if due <= now => self.exports.finish(self.stock.rows(), due),
+                _ => break,
+            }
+        }
+        self.exports.forget(now);
     }
 }
 

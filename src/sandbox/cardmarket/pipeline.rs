@@ -5,18 +5,17 @@ use chrono::{DateTime, Utc};
 
 use super::Shop;
 use super::limits::{Limit, berlin_day};
-use super::route::{Resource, Route};
+use super::route::{Format, Resource, Route};
 use super::signature::{Claim, realm_names};
 use crate::sandbox::answer::{Answer, Delivery};
 use crate::sandbox::fault::FaultKind;
-use crate::sandbox::faults::Aim;
+use crate::sandbox::faults::{Aim, Effects};
 use crate::sandbox::ledger::{Seen, Verdict};
 use crate::sandbox::request::Request;
 use crate::sandbox::spoiled::{self, JSON_TYPE};
 
 /// How far a timestamp may be off, in seconds.
 const FRESH: i64 = 300;
-const METHODS: &str = "GET, OPTIONS";
 
 /// What was found out about a request on its way.
 struct Trail {
@@ -48,8 +47,18 @@ impl Shop {
         let skewed = now + self.faults.skew(now);
         let route = Route::read(request.path);
         let mut trail = Trail { verdict: Verdict::Served, app_known: false, counted: false };
-        let mut answer = self.decide(request, route, now, skewed, in_flight, &mut trail);
-        self.add_usual_headers(&mut answer, skewed, trail.app_known, now);
+        let answer = match self.file(request, now) {
+            // Another server, as far as the caller is concerned.
+            Some((answer, verdict)) => {
+                trail.verdict = verdict;
+                answer
+            }
+            None => {
+                let mut answer = self.decide(request, route, now, skewed, in_flight, &mut trail);
+                self.add_usual_headers(&mut answer, route, skewed, trail.app_known, now);
+                answer
+            }
+        };
         let status = matches!(answer.delivery, Delivery::Whole | Delivery::Half | Delivery::Endless)
             .then_some(answer.status);
         tracing::debug!(target: "sandbox", method = request.method, path = request.path, status, verdict = ?trail.verdict, "asked");
@@ -73,13 +82,12 @@ impl Shop {
             trail.verdict = Verdict::Malformed("no such path");
             return self.error(route, 404, "There is no such resource.");
         };
-        match request.method {
-            "GET" => {}
-            "OPTIONS" => return Answer::empty(200),
-            _ => {
-                trail.verdict = Verdict::Malformed("method not allowed");
-                return self.error(route, 405, "This resource does not know this method.");
-            }
+        if request.method == "OPTIONS" {
+            return Answer::empty(200);
+        }
+        if !resource.methods().split(", ").any(|method| method == request.method) {
+            trail.verdict = Verdict::Malformed("method not allowed");
+            return self.error(route, 405, "This resource does not know this method.");
         }
         // 2. The form of the body.
         let is_text = |kind: &str| kind.contains("xml") || kind.starts_with("text/plain");
@@ -88,7 +96,7 @@ impl Shop {
             return self.error(route, 417, "Send XML with a proper header, and no Expect.");
         }
         // 3. The login.
-        let aim = aim(route, resource);
+        let aim = aim(request, route, resource);
         if let Err(refusal) = self.log_in(request, aim, now, skewed, trail) {
             return self.refuse(route, refusal, trail);
         }
@@ -109,11 +117,35 @@ impl Shop {
             trail.verdict = Verdict::Faulted(effects.names.clone());
         }
         let mut answer = match &effects.instead {
-            Some(kind) => self.answer_instead(kind, request, route),
-            None => self.read(request, route, resource, &effects, now),
+            Some(kind) => {
+                // What is late happens whatever is said meanwhile.
+                if effects.late.is_some() {
+                    self.serve(request, route, resource, &effects, now);
+                }
+                self.answer_instead(kind, request, route)
+            }
+            None => self.serve(request, route, resource, &effects, now),
         };
         spoiled::spoil(&mut answer, &effects);
         answer
+    }
+
+    fn serve(
+        &mut self,
+        request: &Request<'_>,
+        route: Route<'_>,
+        resource: Resource<'_>,
+        effects: &Effects,
+        now: DateTime<Utc>,
+    ) -> Answer {
+        if route.format == Format::Xml {
+            return self.error(route, 406, "This pretend shop speaks output.json only.");
+        }
+        match (resource.deed(request.method), resource) {
+            (Some(deed), _) => self.write(request, route, deed, effects, now),
+            (None, Resource::Exports) if request.method == "POST" => self.start_export(request, effects, now),
+            (None, _) => self.read(request, route, resource, effects, now),
+        }
     }
 
     /// Checks the signature and who signed.
@@ -228,6 +260,7 @@ impl Shop {
     fn add_usual_headers(
         &mut self,
         answer: &mut Answer,
+        route: Route<'_>,
         skewed: DateTime<Utc>,
         app_known: bool,
         now: DateTime<Utc>,
@@ -236,7 +269,8 @@ impl Shop {
         let session = self.ledger.total().wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let session = format!("PHPSESSID={session:026x}; path=/; secure; HttpOnly");
         answer.headers.push(("set-cookie", session));
-        answer.headers.push(("access-control-allow-methods", METHODS.to_owned()));
+        let methods = route.resource.map_or("GET, OPTIONS", |resource| resource.methods());
+        answer.headers.push(("access-control-allow-methods", methods.to_owned()));
         answer.headers.push(("access-control-allow-origin", "*".to_owned()));
         answer.headers.push(("date", skewed.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
         if let Some((max, count)) = self.limits.headers(now).filter(|_| app_known) {
@@ -246,9 +280,10 @@ impl Shop {
     }
 }
 
-fn aim<'a>(route: Route<'a>, resource: Resource<'_>) -> Aim<'a> {
-    let stock = matches!(resource, Resource::Stock(_));
+fn aim<'a>(request: &Request<'_>, route: Route<'a>, resource: Resource<'_>) -> Aim<'a> {
+    let write = request.method != "GET";
+    let stock = !write && matches!(resource, Resource::Stock(_));
     let later_page = matches!(resource, Resource::Stock(Some(Ok(start))) if start > 1);
     let list = stock || matches!(resource, Resource::Carts | Resource::Orders(..));
-    Aim { path: route.path, stock, later_page, list }
+    Aim { path: route.path, stock, later_page, list, write }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::json::Json;
-use super::route::{Actor, Format, Resource, Route, Start};
+use super::route::{Actor, Resource, Route, Start};
 use super::wire::{self, View};
 use super::{Article, Order, OrderState, Shop, Unpaginated};
 use crate::sandbox::answer::Answer;
@@ -23,9 +23,6 @@ impl Shop {
         effects: &Effects,
         now: DateTime<Utc>,
     ) -> Answer {
-        if route.format == Format::Xml {
-            return self.error(route, 406, "This pretend shop speaks output.json only.");
-        }
         if let Some(insert) = effects.shift {
             self.shift_pages(insert, now);
         }
@@ -36,6 +33,13 @@ impl Shop {
             Resource::Stock(_) if effects.empty_stock => Answer::empty(204),
             Resource::Stock(start) => self.stock_page(request, route, start, effects),
             Resource::Article(id) => self.article(route, id),
+            Resource::OfProduct(id) => self.of_product(id),
+            Resource::Exports => self.list_exports(request),
+            Resource::Export(id) => self.one_export(request, route, id),
+            // The pipeline has refused to read these.
+            Resource::Increase | Resource::Decrease => {
+                self.error(route, 405, "There is nothing to read here.")
+            }
             Resource::Carts if self.carts.is_empty() => Answer::empty(204),
             Resource::Carts => self.articles(&self.carts, View::Cart, effects.bad_rows),
             Resource::Orders(Actor::Seller, states, start) => {
@@ -104,6 +108,13 @@ impl Shop {
         })
     }
 
+    fn of_product(&self, id: &str) -> Answer {
+        let place = id.parse().ok().and_then(|id| self.catalogue.place_of(id));
+        let is_of_it = |row: &&Article| Some(row.product) == place;
+        let rows: Vec<Article> = self.stock.rows().iter().filter(is_of_it).copied().collect();
+        if rows.is_empty() { Answer::empty(204) } else { self.articles(&rows, View::Stock, 0) }
+    }
+
     fn articles(&self, rows: &[Article], view: View, bad_rows: usize) -> Answer {
         self.json(|shop, json| {
             json.list("article", rows, |json, at, row| {
@@ -136,7 +147,8 @@ impl Shop {
         Ok(Window { first, end: total.min(first.saturating_add(PAGE)), total })
     }
 
-    fn json(&self, fill: impl FnOnce(&Self, &mut Json)) -> Answer {
+    /// 200 with an object.
+    pub(super) fn json(&self, fill: impl FnOnce(&Self, &mut Json)) -> Answer {
         Answer::new(200, JSON_TYPE, Json::object(self.typing, |json| fill(self, json)))
     }
 

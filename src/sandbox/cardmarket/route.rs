@@ -1,5 +1,6 @@
 //! Paths to resources. Paths are case-sensitive and have no empty segments, as on the real marketplace.
 
+use super::effects::Deed;
 use super::orders::OrderState;
 
 /// The form of the answer, chosen by a path segment.
@@ -22,12 +23,46 @@ pub enum Resource<'a> {
     Article(&'a str),
     /// `/stock/shoppingcart-articles`
     Carts,
+    /// `/stock/products/{idProduct}`
+    OfProduct(&'a str),
+    /// `/stock/increase`
+    Increase,
+    /// `/stock/decrease`
+    Decrease,
+    /// `/exports/stock`
+    Exports,
+    /// `/exports/stock/{idRequest}`
+    Export(&'a str),
     /// `/orders/{actor}/{state}[/{start}]`
     Orders(Actor, &'static [OrderState], Option<Start>),
     /// `/orders/...` with an actor or state that does not exist.
     NoSuchOrders,
     /// `/order/{idOrder}`
     Order(&'a str),
+}
+
+impl Resource<'_> {
+    /// The methods that it knows, as its answers list them.
+    pub fn methods(&self) -> &'static str {
+        match self {
+            Self::Stock(None) => "GET, POST, PUT, DELETE, OPTIONS",
+            Self::Increase | Self::Decrease => "PUT, OPTIONS",
+            Self::Exports => "GET, POST, OPTIONS",
+            _ => "GET, OPTIONS",
+        }
+    }
+
+    /// What a method does to the stock here; `None` if it changes nothing.
+    pub fn deed(&self, method: &str) -> Option<Deed> {
+        match (self, method) {
+            (Self::Stock(None), "POST") => Some(Deed::Add),
+            (Self::Stock(None), "PUT") => Some(Deed::Edit),
+            (Self::Stock(None), "DELETE") => Some(Deed::Remove),
+            (Self::Increase, "PUT") => Some(Deed::Increase),
+            (Self::Decrease, "PUT") => Some(Deed::Decrease),
+            _ => None,
+        }
+    }
 }
 
 /// Whose orders.
@@ -82,6 +117,11 @@ fn resource(path: &str) -> Option<Resource<'_>> {
         ["stock"] => Resource::Stock(None),
         ["stock", "shoppingcart-articles"] => Resource::Carts,
         ["stock", "article", id] => Resource::Article(id),
+        ["stock", "products", id] => Resource::OfProduct(id),
+        ["stock", "increase"] => Resource::Increase,
+        ["stock", "decrease"] => Resource::Decrease,
+        ["exports", "stock"] => Resource::Exports,
+        ["exports", "stock", id] => Resource::Export(id),
         ["stock", start] => Resource::Stock(Some(page_start(start))),
         ["orders", actor, state] => orders(actor, state, None),
         ["orders", actor, state, start] => orders(actor, state, Some(page_start(start))),
@@ -138,6 +178,17 @@ mod tests {
             "/account",
         ] {
             assert_eq!(read(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_the_calls_that_change_the_stock_have_deeds() {
+        let of = |path: &str, method: &str| read(path).and_then(|resource| resource.deed(method));
+        assert_eq!(of("/ws/v2.0/stock", "POST"), Some(Deed::Add));
+        assert_eq!(of("/ws/v2.0/stock", "DELETE"), Some(Deed::Remove));
+        assert_eq!(of("/ws/v2.0/stock/decrease", "PUT"), Some(Deed::Decrease));
+        for (path, method) in [("/stock", "GET"), ("/stock/1", "PUT"), ("/exports/stock", "POST")] {
+            assert_eq!(of(&format!("/ws/v2.0{path}"), method), None, "{method} {path}");
         }
     }
 

@@ -6,7 +6,8 @@ use super::catalogue::Catalogue;
 use super::limits::Limits;
 use super::stock::{CONDITIONS, LANGUAGES};
 use super::{
-    Article, Buyer, Comment, Faults, Flags, Keys, Ledger, Options, Order, OrderState, Shop, Stock, words,
+    Article, Buyer, Comment, Effects, Exports, Faults, Flags, Keys, Ledger, Options, Order, OrderState,
+    Rules, Shop, Stock, words,
 };
 
 /// The number of the first order.
@@ -29,7 +30,8 @@ pub fn shop(options: &Options, now: DateTime<Utc>) -> Shop {
     let orders = (0..options.orders).map(|at| order(&mut rng, &catalogue, at, options.orders, now)).collect();
     let rows = articles(&mut rng, &catalogue, options.articles, now);
     let carts = carts(&mut rng, &catalogue, &rows, options.carts, now);
-    Shop {
+    let last_id = rows.iter().chain(&carts).map(|row| row.id).max().unwrap_or(LOW_IDS);
+    let mut shop = Shop {
         keys,
         strict: options.strict,
         typing: options.typing,
@@ -46,7 +48,24 @@ pub fn shop(options: &Options, now: DateTime<Utc>) -> Shop {
         nonces: Default::default(),
         ledger: Ledger::default(),
         rng,
+        rules: Rules {
+            most_copies: options.most_copies,
+            reassign_ids: options.reassign_ids,
+            display_language: options.display_language,
+            export_delay: options.export_delay,
+        },
+        effects: Effects::default(),
+        late: Vec::new(),
+        exports: Exports::default(),
+        next_id: last_id,
+        chance: fastrand::Rng::with_seed(options.seed ^ 0x5752_4954_4553),
+    };
+    for placed in &options.placed {
+        if let Err(reason) = shop.place(placed, now) {
+            tracing::warn!(target: "sandbox", reason, "an article is not on the shelf");
+        }
     }
+    shop
 }
 
 /// An article with that number, drawn by the mix of an ordinary shop.

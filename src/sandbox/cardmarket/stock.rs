@@ -1,9 +1,9 @@
 //! Articles, as small as they can be: a shop may have a million of them, and a page is cut out of the list
 //! for every request. Names stand in the catalogue, comments are composed when they are written.
 
-use std::fmt::Write;
+use serde::{Deserialize, Serialize};
 
-use super::words::PHRASES;
+use super::comment::Comment;
 
 /// Conditions from best to worst, as the marketplace spells them.
 pub const CONDITIONS: [&str; 7] = ["MT", "NM", "EX", "GD", "LP", "PL", "PO"];
@@ -47,7 +47,8 @@ pub struct Article {
 }
 
 /// What is special about copies. Which of these a game knows is decided when they are shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Flags {
     /// Foil, or reverse holo.
     pub shiny: bool,
@@ -57,54 +58,6 @@ pub struct Flags {
     pub altered: bool,
     /// First edition.
     pub first_edition: bool,
-}
-
-/// The comment of an article, unwritten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comment {
-    /// Empty.
-    None,
-    /// A place on a shelf.
-    Shelf(u16),
-    /// A seller's key in the tag that the agent reads.
-    Sku(u32),
-    /// A place and a key.
-    ShelfAndSku(u16, u32),
-    /// One of the remarks in `PHRASES`.
-    Phrase(u8),
-}
-
-impl Comment {
-    /// The text that the seller wrote.
-    pub fn text(self) -> String {
-        let mut text = String::new();
-        if let Self::Shelf(place) | Self::ShelfAndSku(place, _) = self {
-            let row = char::from(b'A' + (place % 26) as u8);
-            let _ = write!(text, "shelf {row}{:02}", place / 26 % 100);
-        }
-        if let Self::ShelfAndSku(..) = self {
-            text.push(' ');
-        }
-        if let Self::Sku(key) | Self::ShelfAndSku(_, key) = self {
-            let _ = write!(text, "[sku:{}]", written(key));
-        }
-        if let Self::Phrase(which) = self {
-            text.push_str(PHRASES[usize::from(which) % PHRASES.len()]);
-        }
-        text
-    }
-
-    /// The seller's key in it, without the tag.
-    pub fn sku(self) -> Option<String> {
-        match self {
-            Self::Sku(key) | Self::ShelfAndSku(_, key) => Some(written(key)),
-            _ => None,
-        }
-    }
-}
-
-fn written(key: u32) -> String {
-    format!("MC-{key:06}")
 }
 
 /// What is for sale, in the order of the list: by number, rising.
@@ -127,7 +80,19 @@ impl Stock {
 
     /// The article of that number.
     pub fn find(&self, id: u64) -> Option<&Article> {
-        self.place(id).ok().map(|at| &self.rows[at])
+        self.place(id).ok().map(|at| &self.rows[at]).filter(|row| row.count > 0)
+    }
+
+    /// The article of that number, to be changed. One that is left without copies is not found any more, and stays
+    /// in [`Self::rows`] until [`Self::sweep`]: a hundred articles that go at once move the others once.
+    pub fn find_mut(&mut self, id: u64) -> Option<&mut Article> {
+        let at = self.place(id).ok()?;
+        Some(&mut self.rows[at]).filter(|row| row.count > 0)
+    }
+
+    /// Takes out what was left without copies.
+    pub fn sweep(&mut self) {
+        self.rows.retain(|row| row.count > 0);
     }
 
     /// Takes `copies` of an article away and returns them; the article is gone when none is left. `None` if
@@ -190,11 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn comments_are_written_as_sellers_write_them() {
-        assert_eq!(Comment::None.text(), "");
-        assert_eq!(Comment::Shelf(27).text(), "shelf B01");
-        assert_eq!(Comment::Sku(42).text(), "[sku:MC-000042]");
-        assert_eq!(Comment::ShelfAndSku(0, 7).text(), "shelf A00 [sku:MC-000007]");
+    fn what_is_emptied_is_not_found_and_goes_with_the_sweep() {
+        let mut stock = Stock::new(vec![article(5, 1), article(9, 1)]);
+        stock.find_mut(5).expect("it is there").count = 0;
+        assert_eq!((stock.find(5), stock.rows().len()), (None, 2));
+        assert!(stock.find_mut(5).is_none());
+        stock.sweep();
+        assert_eq!(stock.rows(), [article(9, 1)]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use super::{Article, Buyer, Order, OrderState, Shop, Typing};
 use crate::sandbox::answer::Answer;
 use crate::sandbox::spoiled::JSON_TYPE;
 
-const SELLER_ID: i64 = 9_999;
+/// `idUser` of the account.
+pub const SELLER_ID: i64 = 9_999;
 
 /// Which view of an article is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,7 +230,7 @@ pub fn account(json: &mut Json, shop: &Shop) {
     json.number("isCommercial", 1);
     json.flag("maySell", true);
     json.number("sellerActivation", 3);
-    json.number("idDisplayLanguage", 1);
+    json.number("idDisplayLanguage", shop.rules.display_language);
     json.nested("name", |json| {
         json.text("company", "Pretend Cards (sandbox)");
         json.text("firstName", "Sam");

@@ -3,6 +3,7 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::account::Fee;
 use super::{Bid, How, PayBy, Payment, Sale, Selling, Shop, State, Status};
 
 /// What is to be bought. Left empty, somebody buys something.
@@ -137,7 +138,7 @@ impl Shop {
             buyer: terms.buyer,
             quantity,
             cents,
-            shipping_cents: listing.shipping_cents,
+            shipping_cents: listing.shipping_cents(),
             flat_shipping: listing.flat_shipping,
             address_at: terms.address_at,
             payment: terms.payment,
@@ -152,7 +153,13 @@ impl Shop {
             quantity,
             total_cents: sale.total_cents(),
         };
-        self.balance_cents = self.balance_cents.saturating_sub(sale.success_fee_cents());
+        let (code, name) = match terms.how {
+            How::Auction => (3, "Success fee (bid)"),
+            How::BuyNow => (5, "Success fee (Buy Now)"),
+        };
+        let fee = Fee { code, name, cents: sale.success_fee_cents() };
+        let sku = listing.sku.clone();
+        self.charge(&[fee], sale.listing_id, sale.id, sku.as_deref(), terms.at);
         tracing::debug!(target: "sandbox", purchase = sale.id, copies = quantity, "a buyer bought");
         self.sales.push(sale);
         bought

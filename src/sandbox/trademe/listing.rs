@@ -1,7 +1,12 @@
 //! Listings and the states that they pass through. A state follows from what happened and from the clock; only
 //! what happened is stored.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
+
+use super::document::Document;
+use super::unseen::Unseen;
 
 /// Something offered for sale.
 #[derive(Debug, Clone)]
@@ -16,10 +21,10 @@ pub struct Listing {
     pub sku: Option<String>,
     /// How it is sold.
     pub selling: Selling,
-    /// What a courier costs in cents, for each copy unless it is flat; nothing is free shipping.
-    pub shipping_cents: u32,
     /// One shipping charge a purchase rather than a copy.
     pub flat_shipping: bool,
+    /// All else that its seller wrote: nothing that selling depends on.
+    pub(super) rest: Arc<Document>,
     /// When it went live.
     pub start: DateTime<Utc>,
     /// When it ends unless it sells out before. Late bids and outages move it.
@@ -32,12 +37,16 @@ pub struct Listing {
     pub ended: bool,
     /// Copies sold so far.
     pub sold: u32,
+    /// As many of them as whoever writes through the API has been shown.
+    pub(super) known_sold: u32,
     /// How often somebody looked.
     pub views: u32,
     /// Who watches it.
     pub watchers: u32,
-    /// Its picture.
-    pub photo_id: i64,
+    /// When the lists begin to show it.
+    pub(super) listed_from: DateTime<Utc>,
+    /// What its seller did and the lists do not show yet, oldest first.
+    pub(super) unseen: Vec<Unseen>,
 }
 
 /// How something is sold.
@@ -118,6 +127,16 @@ impl Listing {
             Selling::BuyNow { quantity, .. } => Some(quantity),
             Selling::Auction { .. } => None,
         }
+    }
+
+    /// What the first way of sending costs in cents, for each copy unless it is flat; nothing is free shipping.
+    pub fn shipping_cents(&self) -> u32 {
+        self.rest.shipping().first().map_or(0, |way| way.cents)
+    }
+
+    /// Its first picture; 0 if it has none.
+    pub fn photo_id(&self) -> i64 {
+        self.rest.numbers("PhotoIds").first().copied().unwrap_or_default()
     }
 
     /// All bids, lowest first.
@@ -225,17 +244,19 @@ mod tests {
             category: 0,
             sku: None,
             selling,
-            shipping_cents: 600,
             flat_shipping: false,
+            rest: Arc::default(),
             start: at(0),
             end: at(3_600),
             sold_out: None,
             withdrawn: None,
             ended: false,
             sold: 0,
+            known_sold: 0,
             views: 0,
             watchers: 0,
-            photo_id: 1,
+            listed_from: at(0),
+            unseen: Vec::new(),
         }
     }
 

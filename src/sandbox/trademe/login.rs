@@ -90,7 +90,7 @@ impl Shop {
         let grant = self.grants.iter().find(|grant| grant.token == who.token).cloned();
         let token_secret = match (&grant, who.token.as_str()) {
             (Some(grant), _) => grant.secret.as_str(),
-            (None, "") if level == Level::Read => {
+            (None, "") if matches!(level, Level::Read | Level::Write) => {
                 return Err(refusal("permission_denied", "no member's token"));
             }
             (None, "") => "",
@@ -110,8 +110,12 @@ impl Shop {
         if who.is_member() && self.revoked_at.is_some_and(|at| at <= now) {
             return Err(refusal("token_revoked", "revoked"));
         }
-        if level == Level::Read && grant.is_none_or(|grant| !grant.scopes.read) {
+        let scopes = grant.map(|grant| grant.scopes);
+        if level == Level::Read && scopes.is_none_or(|scopes| !scopes.read) {
             return Err(refusal("permission_denied", "MyTradeMeRead was not granted"));
+        }
+        if level == Level::Write && scopes.is_none_or(|scopes| !scopes.write) {
+            return Err(refusal("permission_denied", "MyTradeMeWrite was not granted"));
         }
         Ok(())
     }

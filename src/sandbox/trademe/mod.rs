@@ -4,10 +4,16 @@
 //! Everything here is a value changed by a request and an instant. Sockets and waiting are the server's
 //! business, so that a test can ask the shop directly.
 
+mod account;
 mod acting;
 mod buying;
+mod by_hand;
+mod deeds;
+mod document;
+mod effects;
 mod hour;
 mod json;
+mod judging;
 mod listing;
 mod login;
 mod options;
@@ -16,22 +22,32 @@ mod question;
 mod reads;
 mod route;
 mod rows;
+mod rules;
 mod sale;
 mod seed;
 mod signature;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod unseen;
 mod wire;
 mod words;
+mod writes;
+#[cfg(test)]
+mod writes_tests;
+
+use std::borrow::Cow;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use account::{Entry, Prices};
 pub use acting::{ActError, Action, Standing};
 pub use buying::{Bought, CartLine, Purchase};
+pub use by_hand::ByHand;
+pub use effects::{By, Effect, Stand, What};
 pub use hour::hour_of;
 pub use listing::{Bid, Listing, Selling, State};
-pub use options::{Options, Scopes, TooMany, Unauthorized};
+pub use options::{Failures, Options, Scopes, TooMany, Unauthorized};
 pub use question::Question;
 pub use sale::{How, Member, Paid, PayBy, Payment, Sale, Status};
 
@@ -41,8 +57,11 @@ use super::goods::Goods;
 use super::keys::Keys;
 use super::ledger::Ledger;
 use hour::Hour;
+use json::Style;
 use login::Nonces;
+use route::Deed;
 use tokens::{Grant, Petition};
+use writes::Later;
 
 /// Everything that the pretend marketplace knows.
 #[derive(Debug)]
@@ -60,6 +79,12 @@ pub struct Shop {
     buyers: Vec<Member>,
     questions: Vec<Question>,
     balance_cents: u64,
+    /// What came and went on the account, oldest first.
+    account: Vec<Entry>,
+    /// What writes did, oldest first.
+    effects: Vec<Effect>,
+    /// What writes will do whose connection broke.
+    later: Vec<Later>,
     next_cart: i64,
     revoked_at: Option<DateTime<Utc>>,
     hour: Hour,
@@ -115,6 +140,11 @@ impl Shop {
         &self.ledger
     }
 
+    /// What writes did, through the API and by hand, oldest first.
+    pub fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
     /// From `at` on, the member's grant is worth nothing, until a `restore`.
     pub fn revoke_at(&mut self, at: DateTime<Utc>) {
         self.revoked_at = Some(at);
@@ -168,6 +198,7 @@ impl Shop {
             "requests": {
                 "total": self.ledger.total(),
                 "writes": self.ledger.writes(),
+                "effects": self.effects.len(),
                 "by_hour": self.ledger.by_window(),
             },
             "limit": self.hour.max.map(|max| serde_json::json!({ "max": max, "count": self.hour.used(now) })),
@@ -191,6 +222,11 @@ impl Shop {
         self.listings.iter().filter(move |row| matches!(self.state(row, now), State::Active | State::Closing))
     }
 
+    /// The listings as the lists show them, whatever their state.
+    fn as_listed(&self, now: DateTime<Utc>) -> impl Iterator<Item = Cow<'_, Listing>> {
+        self.listings.iter().filter_map(move |row| row.as_listed(now))
+    }
+
     fn listing_place(&self, id: i64) -> Option<usize> {
         self.listings.binary_search_by_key(&id, |row| row.id).ok()
     }
@@ -209,8 +245,38 @@ impl Shop {
         }
     }
 
+    /// Lets happen what was to happen by `now`: late effects, each at its own time, and the ends of auctions.
+    pub fn settle(&mut self, now: DateTime<Utc>) {
+        while let Some(next) = (0..self.later.len()).min_by_key(|at| self.later[*at].at) {
+            if self.later[next].at > now {
+                break;
+            }
+            let Later { at, deed, body } = self.later.remove(next);
+            self.end_auctions(at);
+            // Nobody is there any more to be told.
+            let _ = self.perform(deed, &body, Style::default(), at);
+        }
+        self.end_auctions(now);
+    }
+
+    /// A write will be done so much later.
+    fn put_off(&mut self, deed: Deed, body: &[u8], span: std::time::Duration, now: DateTime<Utc>) {
+        let at = TimeDelta::from_std(span).ok().and_then(|span| now.checked_add_signed(span));
+        if let Some(at) = at.filter(|_| deed.has_effect()) {
+            self.later.push(Later { at, deed, body: body.to_vec() });
+        }
+    }
+
+    /// Whoever writes through the API has been shown a listing as it is now.
+    fn know_sold(&mut self, id: &str) {
+        let at = id.parse().ok().and_then(|id| self.listing_place(id));
+        if let Some(listing) = at.map(|at| &mut self.listings[at]) {
+            listing.known_sold = listing.sold;
+        }
+    }
+
     /// Lets auctions end whose time has come: the top bid that meets the reserve is a purchase.
-    fn settle(&mut self, now: DateTime<Utc>) {
+    fn end_auctions(&mut self, now: DateTime<Utc>) {
         let mut won: Vec<(DateTime<Utc>, usize, Bid)> = Vec::new();
         for (at, listing) in self.listings.iter_mut().enumerate() {
             if !listing.ended && listing.closed_at() <= now {

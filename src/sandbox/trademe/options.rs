@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::account::Prices;
+
 /// What the shop at Trade Me is told. Change the fields that a test is about.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -19,7 +21,8 @@ pub struct Options {
     pub hourly_limit: Option<u32>,
     /// Rows a page at most, whatever the caller asks for.
     pub max_rows: usize,
-    /// How long after a sale it stands in the list of sold items.
+    /// How long after a sale it stands in the list of sold items, and how long after a write the lists of listings
+    /// show what it did.
     pub sold_lag: TimeDelta,
     /// How long a listing that has ended is closing: still among the live ones, its sales not yet shown.
     pub closing: TimeDelta,
@@ -37,6 +40,12 @@ pub struct Options {
     pub unauthorized: Unauthorized,
     /// What a 429 looks like.
     pub too_many: TooMany,
+    /// What is on the seller's account at the start.
+    pub balance_cents: u64,
+    /// What the marketplace takes for listings.
+    pub prices: Prices,
+    /// Where a refused write says what is wrong.
+    pub failures: Failures,
     /// Whether members with the value that their type has anyway are left out, as in life.
     pub omit_defaults: bool,
 }
@@ -60,6 +69,9 @@ impl Default for Options {
             revoked_at: None,
             unauthorized: Unauthorized::ErrorResult,
             too_many: TooMany::ErrorResult,
+            balance_cents: 8_420,
+            prices: Prices::default(),
+            failures: Failures::Description,
             omit_defaults: true,
         }
     }
@@ -72,6 +84,17 @@ pub struct Scopes {
     pub read: bool,
     /// `MyTradeMeWrite`.
     pub write: bool,
+}
+
+/// Where the message of a write stands that was answered with 200 and refused: all were seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failures {
+    /// `Success` is false, and `Description` says why.
+    Description,
+    /// `Success` is false, and `Error` says why.
+    Error,
+    /// Only `ErrorDescription`, as in an error.
+    ErrorDescription,
 }
 
 /// The forms that a 401 may have: none is documented.

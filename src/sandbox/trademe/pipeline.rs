@@ -54,7 +54,7 @@ impl Shop {
             trail.verdict = Verdict::Malformed("no such path");
             return spoiled::html(404);
         };
-        if request.method != "GET" {
+        if request.method != resource.method() {
             trail.verdict = Verdict::Malformed("no such method");
             return spoiled::html(404);
         }
@@ -88,17 +88,31 @@ impl Shop {
         if !effects.names.is_empty() {
             trail.verdict = Verdict::Faulted(effects.names.clone());
         }
+        // What is late happens whatever is said meanwhile.
+        let late = effects.late.filter(|_| route.format == Format::Json && is_json(request));
+        if let (Some(late), Resource::Deed(deed)) = (late, resource) {
+            self.put_off(deed, request.body, late, now);
+        }
         let mut answer = match &effects.instead {
             Some(kind) => self.answer_instead(kind, request, route),
+            None if effects.late.is_some() => Answer { delivery: Delivery::HangUp, ..Answer::empty(200) },
             None if route.format == Format::Xml => {
                 error(request, route.format, 400, "This pretend shop speaks .json only.")
             }
-            None => self.read(request, resource, &who, &effects, now),
+            None => match resource {
+                Resource::Deed(deed) => self.write(request, deed, &effects, now),
+                _ => self.read(request, resource, &who, &effects, now),
+            },
         };
         if request.authorization.is_none() && answer.status == 200 {
             answer = answer.with("cache-control", "max-age=59");
         }
         spoiled::spoil(&mut answer, &effects);
+        let is_read =
+            answer.status == 200 && answer.delivery == Delivery::Whole && effects.afterwards.is_none();
+        if let (true, Resource::EditForm(id)) = (is_read, resource) {
+            self.know_sold(id);
+        }
         answer
     }
 
@@ -112,7 +126,7 @@ impl Shop {
         trail: &mut Trail,
     ) -> Answer {
         let route = Route::read(request.path);
-        let aim = Aim { path: request.path, stock: false, later_page: false, list: false };
+        let aim = Aim { path: request.path, stock: false, later_page: false, list: false, write: false };
         let effects = self.faults.effects(aim, now, &mut self.rng);
         if !effects.names.is_empty() {
             trail.verdict = Verdict::Faulted(effects.names.clone());
@@ -177,8 +191,15 @@ pub(super) fn error(request: &Request<'_>, format: Format, status: u16, descript
     wire::error(&format!("{}{}", request.origin, request.path), format, status, description)
 }
 
+/// Whether the body is said to be JSON.
+pub(super) fn is_json(request: &Request<'_>) -> bool {
+    request.body_type.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"))
+}
+
 fn aim<'a>(request: &Request<'_>, route: Route<'a>, resource: Resource<'_>) -> Aim<'a> {
     let list = matches!(resource, Resource::Selling(_) | Resource::Sold(_) | Resource::Unsold(_));
     let later_page = list && super::rows::Window::asked(request.query).0 > 1;
-    Aim { path: route.path, stock: matches!(resource, Resource::Selling(_)), later_page, list }
+    let stock = matches!(resource, Resource::Selling(_));
+    let write = matches!(resource, Resource::Deed(deed) if deed.has_effect());
+    Aim { path: route.path, stock, later_page, list, write }
 }

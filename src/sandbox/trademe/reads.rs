@@ -7,6 +7,7 @@ use super::login::Who;
 use super::pipeline::error;
 use super::route::{Format, Resource};
 use super::rows::{Window, value};
+use super::rules::{self, Found};
 use super::wire::{self, View};
 use super::{How, Listing, Sale, Selling, Shop, State, words};
 use crate::sandbox::answer::Answer;
@@ -27,13 +28,7 @@ impl Shop {
         if let Some(insert) = effects.shift {
             self.shift_pages(resource, insert, now);
         }
-        let style = Style {
-            omit: self.options.omit_defaults,
-            salt: self.seed,
-            unknown_field: effects.unknown_field,
-            new_enum: effects.new_enum,
-            masked: effects.masked,
-        };
+        let style = self.style(effects);
         let page = Page { shop: self, request, effects, style };
         let refused = |description: String| error(request, Format::Json, 400, &description);
         match resource {
@@ -83,8 +78,34 @@ impl Shop {
                 let asked: Vec<_> = self.questions.iter().filter(|asked| is_live(asked.listing_id)).collect();
                 page.of(&asked, |json, _, asked| wire::question(json, self, asked))
             }
+            Resource::Statement(filter) => {
+                let kind = value(request.query, "type").unwrap_or_default();
+                match self.statement_rows(filter, &kind, now) {
+                    Some(rows) => page.of(&rows, |json, _, entry| entry.write(json)),
+                    None => refused(format!("{} is not a valid filter", filter.0)),
+                }
+            }
+            Resource::CategoryDetails(number) => match rules::find(number) {
+                Found::Leaf(category) => {
+                    json(style, |json| rules::write(json, category, &self.options.prices))
+                }
+                Found::Branch | Found::Nothing => refused(format!("Category {number} was not found")),
+            },
+            // Writes have their own way and come here never.
+            Resource::Deed(_) => refused("This is not for reading".to_owned()),
             Resource::Categories(number) => categories(style, number)
                 .unwrap_or_else(|| refused(format!("Category {} was not found", number.unwrap_or_default()))),
+        }
+    }
+
+    /// How answers are written.
+    pub(super) fn style(&self, effects: &Effects) -> Style {
+        Style {
+            omit: self.options.omit_defaults,
+            salt: self.seed,
+            unknown_field: effects.unknown_field,
+            new_enum: effects.new_enum,
+            masked: effects.masked,
         }
     }
 
@@ -168,7 +189,7 @@ impl Page<'_> {
     }
 }
 
-fn json(style: Style, fill: impl FnOnce(&mut Json)) -> Answer {
+pub(super) fn json(style: Style, fill: impl FnOnce(&mut Json)) -> Answer {
     Answer::new(200, JSON_TYPE, Json::object(style, fill))
 }
 

@@ -18,11 +18,39 @@ pub enum Level {
     App,
     /// A member who granted `MyTradeMeRead`.
     Read,
+    /// A member who granted `MyTradeMeWrite`.
+    Write,
 }
 
 /// Which part of a list is asked for, as the caller writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filter<'a>(pub &'a str);
+
+/// What a `POST` wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// `Selling`
+    Create,
+    /// `Selling/Validate`
+    Validate,
+    /// `Selling/Fees`
+    Fees,
+    /// `Selling/Edit`
+    Edit,
+    /// `Selling/EditFees`
+    EditFees,
+    /// `Selling/Withdraw`
+    Withdraw,
+    /// `Selling/WithdrawFees`
+    WithdrawFees,
+}
+
+impl Deed {
+    /// Whether it changes anything, rather than say what would come of it.
+    pub fn has_effect(self) -> bool {
+        matches!(self, Self::Create | Self::Edit | Self::Withdraw)
+    }
+}
 
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +69,12 @@ pub enum Resource<'a> {
     EditForm(&'a str),
     /// `Listings/Questions/UnansweredQuestions`
     UnansweredQuestions,
+    /// `MyTradeMe/MemberLedger/{filter}`
+    Statement(Filter<'a>),
+    /// Something to be done.
+    Deed(Deed),
+    /// `Categories/{number}/Details`
+    CategoryDetails(&'a str),
     /// `Categories[/{number}]`
     Categories(Option<&'a str>),
 }
@@ -49,15 +83,22 @@ impl Resource<'_> {
     /// Who may ask for it.
     pub fn level(self) -> Level {
         match self {
-            Self::Categories(_) => Level::Public,
+            Self::Categories(_) | Self::CategoryDetails(_) => Level::Public,
             Self::Listing(_) => Level::App,
+            // As documented: a quote for ending a listing wants more than the others.
+            Self::Deed(Deed::Create | Deed::Edit | Deed::Withdraw | Deed::WithdrawFees) => Level::Write,
             _ => Level::Read,
         }
     }
 
     /// Whether asking counts against the hour.
     pub fn is_counted(self) -> bool {
-        !matches!(self, Self::Categories(_))
+        !matches!(self, Self::Categories(_) | Self::CategoryDetails(_))
+    }
+
+    /// How it is asked for.
+    pub fn method(self) -> &'static str {
+        if matches!(self, Self::Deed(_)) { "POST" } else { "GET" }
     }
 }
 
@@ -98,9 +139,18 @@ fn resource(path: &str) -> Option<Resource<'_>> {
         (["mytrademe", "solditems", _], [.., filter]) => Resource::Sold(Filter(filter)),
         (["mytrademe", "unsolditems", _], [.., filter]) => Resource::Unsold(Filter(filter)),
         (["listings", "questions", "unansweredquestions"], _) => Resource::UnansweredQuestions,
+        (["mytrademe", "memberledger", _], [.., filter]) => Resource::Statement(Filter(filter)),
+        (["selling"], _) => Resource::Deed(Deed::Create),
+        (["selling", "validate"], _) => Resource::Deed(Deed::Validate),
+        (["selling", "fees"], _) => Resource::Deed(Deed::Fees),
+        (["selling", "edit"], _) => Resource::Deed(Deed::Edit),
+        (["selling", "editfees"], _) => Resource::Deed(Deed::EditFees),
+        (["selling", "withdraw"], _) => Resource::Deed(Deed::Withdraw),
+        (["selling", "withdrawfees"], _) => Resource::Deed(Deed::WithdrawFees),
         (["selling", "listings", _], [.., id]) => Resource::EditForm(id),
         (["listings", _], [.., id]) => Resource::Listing(id),
         (["categories"], _) => Resource::Categories(None),
+        (["categories", _, "details"], [_, number, _]) => Resource::CategoryDetails(number),
         (["categories", _], [.., number]) => Resource::Categories(Some(number)),
         _ => return None,
     })

@@ -1,7 +1,10 @@
 //! Which rows of a list are asked for: its filter, and the page of what the filter leaves.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::account::Entry;
 use super::route::Filter;
 use super::signature::parameters;
 use super::{Listing, Sale, Shop, State, Status};
@@ -67,7 +70,11 @@ impl Filter<'_> {
 
 impl Shop {
     /// The live listings of a filter, those that end first before the others; `None` for no such filter.
-    pub(super) fn selling_rows(&self, filter: Filter<'_>, now: DateTime<Utc>) -> Option<Vec<&Listing>> {
+    pub(super) fn selling_rows(
+        &self,
+        filter: Filter<'_>,
+        now: DateTime<Utc>,
+    ) -> Option<Vec<Cow<'_, Listing>>> {
         let asked = |row: &Listing| self.questions.iter().any(|question| question.listing_id == row.id);
         let is_meant: Box<dyn Fn(&Listing) -> bool + '_> = match () {
             () if filter.is("All") => Box::new(|_| true),
@@ -78,7 +85,8 @@ impl Shop {
             () if filter.is("UnansweredQuestions") => Box::new(asked),
             () => return None,
         };
-        let mut rows: Vec<&Listing> = self.live(now).filter(|row| is_meant(row)).collect();
+        let is_live = |row: &Listing| matches!(self.state(row, now), State::Active | State::Closing);
+        let mut rows: Vec<_> = self.as_listed(now).filter(|row| is_live(row) && is_meant(row)).collect();
         rows.sort_by_key(|row| (row.closed_at(), row.id));
         Some(rows)
     }
@@ -112,8 +120,33 @@ impl Shop {
         Some(rows)
     }
 
+    /// The lines of the account of a filter and a kind, the newest first; `None` for no such filter.
+    pub(super) fn statement_rows(
+        &self,
+        filter: Filter<'_>,
+        kind: &str,
+        now: DateTime<Utc>,
+    ) -> Option<Vec<&Entry>> {
+        let days = match filter.0.to_ascii_lowercase().as_str() {
+            "all" => 365,
+            "last60days" => 60,
+            "last45days" => 45,
+            "last28days" => 28,
+            "last14days" => 14,
+            "last7days" => 7,
+            "last24hours" => 1,
+            _ => return None,
+        };
+        let is_meant = |entry: &&Entry| entry.at > now - TimeDelta::days(days) && entry.is_of(kind);
+        Some(self.account.iter().rev().filter(is_meant).collect())
+    }
+
     /// What closed unsold, the last first; `None` for no such filter.
-    pub(super) fn unsold_rows(&self, filter: Filter<'_>, now: DateTime<Utc>) -> Option<Vec<&Listing>> {
+    pub(super) fn unsold_rows(
+        &self,
+        filter: Filter<'_>,
+        now: DateTime<Utc>,
+    ) -> Option<Vec<Cow<'_, Listing>>> {
         let is_unsold = |row: &Listing| matches!(self.state(row, now), State::Unsold | State::Withdrawn);
         let is_meant: Box<dyn Fn(&Listing) -> bool + '_> = match filter.span() {
             Some(span) if !filter.is("Last3Days") && !filter.is("Last30Days") => {
@@ -126,8 +159,7 @@ impl Shop {
             }
             _ => return None,
         };
-        let mut rows: Vec<&Listing> =
-            self.listings.iter().filter(|row| is_unsold(row) && is_meant(row)).collect();
+        let mut rows: Vec<_> = self.as_listed(now).filter(|row| is_unsold(row) && is_meant(row)).collect();
         rows.sort_by_key(|row| std::cmp::Reverse((row.closed_at(), row.id)));
         Some(rows)
     }

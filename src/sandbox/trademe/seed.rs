@@ -1,17 +1,27 @@
 //! A shop out of a number: equal seeds, and equal goods in the other shop, give equal listings, sales and
 //! credentials.
 
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
+use super::account::Entry;
+use super::document::{Document, Shipping};
 use super::hour::Hour;
 use super::tokens::Grant;
-use super::{How, Listing, Member, Options, PayBy, Payment, Question, Sale, Selling, Shop, Status, words};
+use super::{
+    How, Listing, Member, Options, PayBy, Payment, Question, Sale, Selling, Shop, Status, rules, words,
+};
 use crate::sandbox::goods::Goods;
 use crate::sandbox::keys::Keys;
 
 /// The number of the first purchase: some pass 32 bits, as live numbers of listings have long done.
 pub const FIRST_PURCHASE: i64 = 4_294_967_200;
-const FIRST_LISTING: i64 = 5_123_456_789;
+/// The number of the first listing.
+pub const FIRST_LISTING: i64 = 5_123_456_789;
+/// The pictures that the seller has uploaded.
+pub const PHOTOS: RangeInclusive<i64> = 700_000_001..=700_100_000;
 const FIRST_CART: i64 = 99_001;
 const BUYERS: usize = 40;
 
@@ -66,7 +76,10 @@ pub fn shop(options: &Options, seed: u64, goods: &[Goods], now: DateTime<Utc>) -
         sales,
         buyers,
         questions,
-        balance_cents: 8_420,
+        balance_cents: options.balance_cents,
+        account: vec![Entry::opening(options.balance_cents, now - TimeDelta::days(60))],
+        effects: Vec::new(),
+        later: Vec::new(),
         next_cart,
         revoked_at: options.revoked_at,
         hour: Hour::new(options.hourly_limit),
@@ -103,24 +116,48 @@ fn listing(rng: &mut fastrand::Rng, id: i64, thing: Option<&Goods>, now: DateTim
         Some(thing) => thing.title.chars().take(80).collect(),
         None => format!("{} {}", pick(rng, &words::MANNERS), pick(rng, &words::THINGS)),
     };
+    let category = if thing.is_some() { words::CARDS } else { rng.usize(0..words::CATEGORIES.len()) };
+    let shipping_cents = [0, 400, 600, 1_000][rng.usize(0..4)];
     Listing {
         id,
         title,
-        category: if thing.is_some() { words::CARDS } else { rng.usize(0..words::CATEGORIES.len()) },
+        category,
         sku,
         selling,
-        shipping_cents: [0, 400, 600, 1_000][rng.usize(0..4)],
         flat_shipping: rng.bool(),
+        rest: Arc::new(rest(category, shipping_cents, PHOTOS.start() + id % 100_000)),
         start: now,
         end: now,
         sold_out: None,
         withdrawn: None,
         ended: false,
         sold: 0,
+        known_sold: 0,
         views: rng.u32(0..200),
         watchers: rng.u32(0..12),
-        photo_id: 700_000_001 + id % 100_000,
+        listed_from: DateTime::UNIX_EPOCH,
+        unseen: Vec::new(),
     }
+}
+
+/// All that a seller writes besides title, price and the like.
+fn rest(category: usize, shipping_cents: u32, photo: i64) -> Document {
+    let shipping = match shipping_cents {
+        0 => Shipping { kind: 3, cents: 0, method: "Free shipping".to_owned() },
+        cents => Shipping { kind: 4, cents, method: "NZ courier".to_owned() },
+    };
+    let attributes = rules::attribute(category)
+        .map(|(name, values)| serde_json::json!([{ "Name": name, "Value": values[0] }]));
+    Document::default()
+        .with("Description", vec!["In good order.", "Ships the next working day."])
+        .with("Duration", 7)
+        .with("Pickup", 3)
+        .with_shipping(&[shipping])
+        .with("PaymentMethods", vec![1, 32, 64])
+        .with("PhotoIds", vec![photo])
+        .with("Attributes", attributes)
+        .with("IsBrandNew", true)
+        .with("HasAgreedWithLegalNotice", rules::legal_notice(category).is_some())
 }
 
 /// A purchase of the past weeks, and the listing that it emptied.
@@ -141,6 +178,7 @@ fn past_sale(rng: &mut fastrand::Rng, row: &mut Listing, at: usize, sold_at: Dat
     row.end = if how == How::Auction { sold_at } else { sold_at + TimeDelta::days(2) };
     (row.start, row.sold_out, row.ended, row.sold) =
         (row.end - TimeDelta::days(7), Some(sold_at), true, quantity);
+    row.known_sold = quantity;
     let by = [PayBy::Ping, PayBy::BankDeposit, PayBy::Afterpay, PayBy::Ping, PayBy::Cash][rng.usize(0..5)];
     let status = match (at % 5, by.is_seen()) {
         (0, true) => Status::SaleCompleted,
@@ -158,7 +196,7 @@ fn past_sale(rng: &mut fastrand::Rng, row: &mut Listing, at: usize, sold_at: Dat
         buyer: winner,
         quantity,
         cents,
-        shipping_cents: row.shipping_cents,
+        shipping_cents: row.shipping_cents(),
         flat_shipping: row.flat_shipping,
         address_at: (rng.u8(0..100) < 80).then_some(sold_at + TimeDelta::minutes(2)),
         payment: Payment {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::json::{Json, Style};
 use super::route::Format;
-use super::{How, Listing, Member, Paid, Question, Sale, Selling, Shop, State, words};
+use super::{How, Listing, Member, Paid, Question, Sale, Selling, Shop, State, judging, words};
 use crate::sandbox::answer::Answer;
 use crate::sandbox::spoiled::JSON_TYPE;
 
@@ -56,16 +56,17 @@ pub fn item(
     json.date("EndDate", Some(row.end));
     json.null("ListingLength");
     json.date("AsAt", Some(now));
-    json.number("PhotoId", row.photo_id);
-    let picture = format!("https://trademe.tmcdn.co.nz/photoserver/thumb/{}.jpg", row.photo_id);
-    json.text("PictureHref", &picture);
+    let photo = Some(row.photo_id()).filter(|photo| *photo != 0);
+    json.number("PhotoId", photo.unwrap_or_default());
+    let picture = photo.map(|photo| format!("https://trademe.tmcdn.co.nz/photoserver/thumb/{photo}.jpg"));
+    json.text_or_null("PictureHref", picture.as_deref());
     json.number("BidCount", row.bids().len() as i64);
     json.number("ViewCount", row.views);
     json.number("BidderAndWatchers", row.watchers);
     let questions = shop.questions.iter().filter(|question| question.listing_id == row.id).count();
     json.number("UnansweredQuestionCount", questions as i64);
-    json.flag("IsFeatured", false);
-    json.flag("IsBold", false);
+    json.flag("IsFeatured", row.rest.flag("IsFeatured"));
+    json.flag("IsBold", row.rest.flag("IsBold"));
     json.flag("HasReserve", row.reserve_met().is_some());
     json.flag("IsReserveMet", row.reserve_met() == Some(true));
     json.flag("HasBuyNow", row.buy_now_cents().is_some());
@@ -78,7 +79,8 @@ pub fn item(
     }
     json.text("PriceDisplay", &price_display(row));
     json.text_or_null("SKU", row.sku.as_deref());
-    json.text_or_null("ExternalReferenceId", None);
+    let reference = Some(row.rest.text("ExternalReferenceId")).filter(|reference| !reference.is_empty());
+    json.text_or_null("ExternalReferenceId", reference);
     if view == View::Unsold {
         unsold(json, shop, row, now);
     }
@@ -240,14 +242,17 @@ pub fn details(
     now: DateTime<Utc>,
 ) {
     item(json, shop, row, if is_seller { View::Selling } else { View::Sold }, now, None);
-    json.text("Body", "In good order.\r\nShips the next working day.");
-    json.code("AllowsPickups", 3);
-    shipping_options(json, row);
-    json.raws("PaymentMethods", &[1, 32, 64].map(|id| format!("{{\"Id\":{id},\"Name\":\"Method {id}\"}}")));
-    json.raws(
-        "Photos",
-        &[format!("{{\"Key\":{},\"Value\":{{\"PhotoId\":{}}}}}", row.photo_id, row.photo_id)],
-    );
+    json.text("Body", &row.rest.texts("Description").join("\r\n"));
+    json.code("AllowsPickups", row.rest.number("Pickup").unwrap_or_default());
+    json.list("ShippingOptions", &row.rest.shipping(), |json, _, way| way.write(json));
+    json.list("PaymentMethods", &row.rest.numbers("PaymentMethods"), |json, _, id| {
+        json.number("Id", *id);
+        json.text("Name", &format!("Method {id}"));
+    });
+    json.list("Photos", &row.rest.numbers("PhotoIds"), |json, _, photo| {
+        json.number("Key", *photo);
+        json.nested("Value", |json| json.number("PhotoId", *photo));
+    });
     json.nested("Member", |json| {
         json.number("MemberId", SELLER_ID);
         json.text("Nickname", "demo-shop");
@@ -277,48 +282,15 @@ pub fn details(
     });
 }
 
-fn shipping_options(json: &mut Json, row: &Listing) {
-    json.list("ShippingOptions", &[row.shipping_cents], |json, _, cents| {
-        json.code("Type", if *cents == 0 { 3 } else { 4 });
-        json.money("Price", *cents);
-        json.text("Method", if *cents == 0 { "Free shipping" } else { "NZ courier" });
-    });
-}
-
 /// Writes a listing in the shape in which it would be sent back to be changed.
 pub fn edit_form(json: &mut Json, row: &Listing) {
-    let (number, ..) = words::CATEGORIES[row.category % words::CATEGORIES.len()];
     json.number("ListingId", row.id);
-    json.text("Category", number);
-    json.text("Title", &row.title);
-    json.raws(
-        "Description",
-        &["\"In good order.\"".to_owned(), "\"Ships the next working day.\"".to_owned()],
-    );
-    match &row.selling {
-        Selling::BuyNow { cents, quantity } => {
-            json.money("BuyNowPrice", *cents);
-            json.number("Quantity", *quantity);
-        }
-        Selling::Auction { start_cents, reserve_cents, buy_now_cents, .. } => {
-            json.money("StartPrice", *start_cents);
-            json.money("ReservePrice", reserve_cents.unwrap_or(0));
-            json.money("BuyNowPrice", buy_now_cents.unwrap_or(0));
-        }
-    }
-    json.number("Duration", 7);
-    json.flag("IsFlatShippingCharge", row.flat_shipping);
-    json.code("Pickup", 3);
-    json.flag("IsBrandNew", true);
-    shipping_options(json, row);
-    json.raws("PaymentMethods", &[1, 32, 64].map(|id| id.to_string()));
-    json.raws("PhotoIds", &[row.photo_id.to_string()]);
-    json.text_or_null("SKU", row.sku.as_deref());
-    json.text_or_null("ExternalReferenceId", None);
+    row.document().write(json);
     json.date("StartDate", Some(row.start));
-    let locked = row.sold > 0 || !row.bids().is_empty();
-    let fields = ["Title", "Category", "Description"].map(|field| format!("\"{field}\""));
-    json.raws("ImmutableFields", if locked { &fields } else { &[] });
+    json.money("RequiredMinimumReserve", judging::required_reserve(row).unwrap_or_default());
+    let names: Vec<String> = judging::immutable(row).into_iter().map(|name| format!("\"{name}\"")).collect();
+    json.raws("ImmutableFields", &names);
+    json.raws("AvailablePromotions", &[]);
 }
 
 /// Writes an unanswered question.
@@ -337,7 +309,7 @@ pub fn question(json: &mut Json, shop: &Shop, question: &Question) {
 pub fn summary(json: &mut Json, shop: &Shop, now: DateTime<Utc>) {
     let listed = shop.options.sold_lag;
     let count = |state: fn(State) -> bool| {
-        shop.listings.iter().filter(|row| state(shop.state(row, now))).count() as i64
+        shop.as_listed(now).filter(|row| state(shop.state(row, now))).count() as i64
     };
     let selling = count(|state| matches!(state, State::Active | State::Closing));
     json.number("MemberId", SELLER_ID);
@@ -363,7 +335,7 @@ pub fn summary(json: &mut Json, shop: &Shop, now: DateTime<Utc>) {
     json.flag("AutoBillingEnabled", false);
     json.code("PayNowStatus", 1);
     json.number("HighVolumeListingCount", selling);
-    json.number("HighVolumeThreshold", 1_000);
+    json.number("HighVolumeThreshold", shop.options.prices.high_volume_threshold as i64);
     json.flag("CanListClearanceItems", false);
     json.nested("DraftSummary", |json| {
         json.number("DraftCount", 0);
