@@ -263,3 +263,49 @@ fn cannot_record(error: StoreError) -> Refusal {
     let error_type: ErrorType = error.error_type();
     Refusal::Store(error.to_string(), error_type)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::store::Lane;
+
+    #[tokio::test]
+    async fn what_is_not_counted_goes_out_though_the_window_is_used_up_and_is_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
+        let (now, account) = (Clock::now(&*clock), AccountName::from("nz"));
+        let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now).unwrap();
+        let owned = account.clone();
+        let epoch = store.write(move |tx| leases::take_over(tx, &owned, "me", now)).await.unwrap();
+        let gate = StoreGate {
+            store: store.clone(),
+            clock,
+            account,
+            marketplace: "a shop",
+            epoch,
+            credentials_mark: String::new(),
+            window: WindowKind::Hour,
+            limit: Some(2),
+            reckoning: Reckoning::default(),
+        };
+        let outgoing = |counted| Outgoing {
+            method: "GET",
+            template: "any",
+            class: RequestClass::Orders,
+            run: None,
+            attempt: 1,
+            insist: false,
+            writes: false,
+            counted,
+            intents: Vec::new(),
+        };
+        let mut passed = Vec::new();
+        for counted in [false, true, true, false, true, false] {
+            passed.push(gate.enter(&outgoing(counted)).await.is_ok());
+        }
+        assert_eq!(passed, [true, true, true, true, false, true]);
+        let recorded = store.read(|tx| requests::unanswered(tx)).await.unwrap().len();
+        assert_eq!(recorded, 5);
+    }
+}

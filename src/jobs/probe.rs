@@ -57,3 +57,92 @@ async fn look_for_what_waits(
         Err(error) => Ok(vec![format!("what waits for you could not be read ({error})")]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::super::testing::Place;
+    use super::*;
+    use crate::domain::{
+        ErrorType, OrderFeed, OrderId, OrderPage, OrderRead, Outcome, PageCursor, StockPage,
+    };
+    use crate::marketplace::memory::Memory;
+    use crate::marketplace::{Attention, CallError, Capabilities, Identity};
+
+    /// A shop at which so many questions wait, and how often it was asked. Below zero it does not say.
+    struct Asked(Memory, i64, Arc<AtomicI64>);
+
+    #[async_trait]
+    impl Marketplace for Asked {
+        fn capabilities(&self) -> &Capabilities {
+            self.0.capabilities()
+        }
+
+        async fn identity(&self) -> Result<Identity, CallError> {
+            self.0.identity().await
+        }
+
+        async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
+            self.0.stock_page(at).await
+        }
+
+        async fn order_page(
+            &self,
+            feed: &OrderFeed,
+            at: Option<&PageCursor>,
+        ) -> Result<OrderPage, CallError> {
+            self.0.order_page(feed, at).await
+        }
+
+        async fn order(&self, id: OrderId) -> Result<Option<OrderRead>, CallError> {
+            self.0.order(id).await
+        }
+
+        async fn attention(&self) -> Result<Vec<Attention>, CallError> {
+            self.2.fetch_add(1, Ordering::SeqCst);
+            let (at, what) = ("GET questions".to_owned(), "503".to_owned());
+            match self.1 {
+                ..0 => Err(CallError::Unavailable { at, what, error_type: ErrorType::Http5xx }),
+                count => {
+                    Ok(vec![Attention { name: "questions", count, words: format!("{count} questions") }])
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_asked_once_an_hour_and_what_cannot_be_read_is_no_failure() {
+        let (place, asked) = (Place::new(), Arc::new(AtomicI64::new(0)));
+        let probe = async |waiting: i64| {
+            let market = Asked(Memory::default(), waiting, Arc::clone(&asked));
+            place.work(Box::new(market), run).await.unwrap()
+        };
+        let said = |report: &Report| report.message.clone().unwrap();
+        let report = probe(3).await;
+        assert_eq!(said(&report), "logged in as memory; 3 questions");
+        assert_eq!(report.counts["questions"], 3);
+        // Each run of this place comes five minutes after the one before.
+        for _ in 0..11 {
+            let report = probe(4).await;
+            assert_eq!((said(&report).as_str(), report.counts.len()), ("logged in as memory", 0));
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        let report = probe(-1).await;
+        assert_eq!(report.outcome(), Outcome::Success);
+        assert!(said(&report).contains("what waits for you could not be read"), "{}", said(&report));
+        assert_eq!(said(&probe(3).await), "logged in as memory", "what failed is not tried again at once");
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn nothing_that_waits_is_nothing_to_say() {
+        let market = Asked(Memory::default(), 0, Arc::default());
+        let report = Place::new().work(Box::new(market), run).await.unwrap();
+        assert_eq!(report.message.as_deref(), Some("logged in as memory"));
+        assert_eq!(report.counts["questions"], 0);
+    }
+}

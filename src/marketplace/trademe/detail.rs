@@ -112,9 +112,9 @@ mod tests {
         let over = ("AsAt", json!("/Date(1767830400000)/"));
         let sale = ("Sales", json!([{"PurchaseId": 1}]));
         assert_eq!(life_of(&[]), Life::Open);
-        assert_eq!(life_of(&[sale.clone()]), Life::Open);
+        assert_eq!(life_of(std::slice::from_ref(&sale)), Life::Open);
         assert_eq!(life_of(&[("EndDate", Value::Null)]), Life::Open);
-        assert_eq!(life_of(&[over.clone()]), Life::Unsold);
+        assert_eq!(life_of(std::slice::from_ref(&over)), Life::Unsold);
         assert_eq!(life_of(&[over.clone(), sale.clone()]), Life::Unsold);
         assert_eq!(life_of(&[over.clone(), sale, ("Quantity", Value::Null)]), Life::Sold);
         assert_eq!(life_of(&[over, ("WithdrawnBySeller", json!(true))]), Life::Withdrawn);

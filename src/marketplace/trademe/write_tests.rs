@@ -367,7 +367,7 @@ async fn a_new_listing_is_found_by_its_reference_though_it_is_sold_out() {
     assert_eq!(account.paths().len(), 1);
 
     let gone = json!({"ListingId": ID.0, "Price": 21, "QuantitySold": 7, "ExternalReferenceId": "p7-12"});
-    let account = Account::saying(&[(list, &page(&[other.clone()])), (sold, &page(&[gone]))]);
+    let account = Account::saying(&[(list, &page(std::slice::from_ref(&other))), (sold, &page(&[gone]))]);
     let looked = account.writer.look(&[wanted(None)]).await.unwrap();
     assert_eq!(looked.offered.iter().map(|l| (l.id, l.quantity)).collect::<Vec<_>>(), [(ID, 0)]);
 
