@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::reckoning::Reckoning;
 use crate::clock::SharedClock;
-use crate::domain::{AccountName, ErrorType};
+use crate::domain::{AccountName, ErrorType, RequestClass};
 use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal};
 use crate::policy::access::{Access, AccessState};
 use crate::policy::quota::{self, WindowKind};
@@ -95,24 +95,10 @@ impl StoreGate {
             return Ok(Err(Refusal::Parked(parked.arithmetic)));
         }
         let clock_offset_ms = accounts::clock_offset_ms(tx, &self.account)?;
-        let by_clock = now + TimeDelta::milliseconds(clock_offset_ms);
-        let (least, theirs) = self.reckoning.theirs(now, by_clock, self.clock.elapsed());
-        let window = self.window.as_str();
-        let usage = quotas::usage(tx, &self.account, window)?;
-        // Whether an hour is over by a clock that was set or by one that slept, only an answer can tell. A day is too
-        // long to wait for where none comes.
-        let in_doubt =
-            self.window == WindowKind::Hour && self.window.start(least) < self.window.start(theirs);
-        let taken = if in_doubt {
-            quota::take_in_doubt(usage, self.window, self.limit, least)
-        } else {
-            quota::take(usage, self.window, self.limit, outgoing.class, theirs)
-        };
-        match taken {
-            Ok(usage) => quotas::set_usage(tx, &self.account, window, &usage)?,
-            Err(full) => {
-                return Ok(Err(Refusal::Quota { until: full.until, used: full.used, limit: full.limit }));
-            }
+        if outgoing.counted
+            && let Err(full) = self.take_quota(tx, outgoing.class, now, clock_offset_ms)?
+        {
+            return Ok(Err(Refusal::Quota { until: full.until, used: full.used, limit: full.limit }));
         }
         let request = requests::NewRequest {
             account: self.account.clone(),
@@ -128,6 +114,36 @@ impl StoreGate {
         let request_id = requests::open(tx, &request)?;
         intents::mark_sent(tx, &outgoing.intents, request_id, now)?;
         Ok(Ok(Pass { request_id, clock_offset_ms }))
+    }
+
+    /// Takes one request out of the window, if one is left in it.
+    fn take_quota(
+        &self,
+        tx: &Tx<'_>,
+        class: RequestClass,
+        now: DateTime<Utc>,
+        clock_offset_ms: i64,
+    ) -> Result<Result<(), quota::Exhausted>, StoreError> {
+        let by_clock = now + TimeDelta::milliseconds(clock_offset_ms);
+        let (least, theirs) = self.reckoning.theirs(now, by_clock, self.clock.elapsed());
+        let window = self.window.as_str();
+        let usage = quotas::usage(tx, &self.account, window)?;
+        // Whether an hour is over by a clock that was set or by one that slept, only an answer can tell. A day is too
+        // long to wait for where none comes.
+        let in_doubt =
+            self.window == WindowKind::Hour && self.window.start(least) < self.window.start(theirs);
+        let taken = if in_doubt {
+            quota::take_in_doubt(usage, self.window, self.limit, least)
+        } else {
+            quota::take(usage, self.window, self.limit, class, theirs)
+        };
+        match taken {
+            Ok(usage) => {
+                quotas::set_usage(tx, &self.account, window, &usage)?;
+                Ok(Ok(()))
+            }
+            Err(full) => Ok(Err(full)),
+        }
     }
 
     /// The attempt, the quota from its headers, the clock offset and the access. Returns a change of access.
@@ -266,4 +282,50 @@ fn blocked(access: Access) -> Refusal {
 fn cannot_record(error: StoreError) -> Refusal {
     let error_type: ErrorType = error.error_type();
     Refusal::Store(error.to_string(), error_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::store::Lane;
+
+    #[tokio::test]
+    async fn what_is_not_counted_goes_out_though_the_window_is_used_up_and_is_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
+        let (now, account) = (Clock::now(&*clock), AccountName::from("nz"));
+        let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now).unwrap();
+        let owned = account.clone();
+        let epoch = store.write(move |tx| leases::take_over(tx, &owned, "me", now)).await.unwrap();
+        let gate = StoreGate {
+            store: store.clone(),
+            clock,
+            account,
+            marketplace: "a shop",
+            epoch,
+            credentials_mark: String::new(),
+            window: WindowKind::Hour,
+            limit: Some(2),
+            reckoning: Reckoning::default(),
+        };
+        let outgoing = |counted| Outgoing {
+            method: "GET",
+            template: "any",
+            class: RequestClass::Orders,
+            run: None,
+            attempt: 1,
+            insist: false,
+            writes: false,
+            counted,
+            intents: Vec::new(),
+        };
+        let mut passed = Vec::new();
+        for counted in [false, true, true, false, true, false] {
+            passed.push(gate.enter(&outgoing(counted)).await.is_ok());
+        }
+        assert_eq!(passed, [true, true, true, true, false, true]);
+        let recorded = store.read(|tx| requests::unanswered(tx)).await.unwrap().len();
+        assert_eq!(recorded, 5);
+    }
 }

@@ -186,8 +186,12 @@ fn read_options(source: &mut Source<'_>, marketplace: &Descriptor, table: &mut D
 }
 
 fn option_value(option: &OptionKey, text: &str) -> Result<String, Wrong> {
-    if option.values.is_empty() {
+    if option.is_url() {
         return url(option.key, text).map(String::from);
+    }
+    if option.values.is_empty() {
+        return values::duration(option.key, text, Duration::ZERO..=Duration::from_secs(3_600))
+            .map(|_| text.to_owned());
     }
     let known: Vec<(&str, &str)> = option.values.iter().map(|value| (*value, *value)).collect();
     values::choice(option.key, text, &known).map(str::to_owned)

@@ -78,6 +78,9 @@ pub enum Asking {
     /// A POST that the marketplace documents as one that changes nothing: it only says what something would cost or
     /// makes a file of what there is.
     Query(Option<Body>),
+    /// A GET of public data that the marketplace does not count (trademe.md 6). It is recorded like any other and
+    /// takes nothing from the quota.
+    Catalogue,
 }
 
 /// A request with everything the pipeline has to know of it.
@@ -88,6 +91,7 @@ pub(super) struct Exchange<'a> {
     pub target: &'a Target,
     pub body: Option<&'a Body>,
     pub writes: bool,
+    pub counted: bool,
     pub intents: &'a [IntentId],
 }
 
@@ -162,7 +166,7 @@ impl Client {
     /// gate, has a nonce of its own and is settled before anything follows from it.
     pub async fn call(&self, call: &Call) -> Result<Answer, CallError> {
         let (method, body) = match &call.how {
-            Asking::Get => ("GET", None),
+            Asking::Get | Asking::Catalogue => ("GET", None),
             Asking::Query(body) => ("POST", body.as_ref()),
         };
         let exchange = Exchange {
@@ -172,6 +176,7 @@ impl Client {
             target: &call.target,
             body,
             writes: false,
+            counted: !matches!(call.how, Asking::Catalogue),
             intents: &[],
         };
         self.exchange(&exchange).await.map_err(|failed| failed.error)
@@ -219,6 +224,7 @@ impl Client {
                 attempt,
                 insist: self.insist,
                 writes: exchange.writes,
+                counted: exchange.counted,
                 intents: exchange.intents.to_vec(),
             };
             let at = outgoing.at();

@@ -39,6 +39,8 @@ pub struct Outgoing {
     pub insist: bool,
     /// Whether it may change something at the marketplace.
     pub writes: bool,
+    /// Whether the marketplace counts it against the quota.
+    pub counted: bool,
     /// The intents that it carries out, recorded before. They count as sent with it.
     pub intents: Vec<IntentId>,
 }

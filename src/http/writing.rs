@@ -69,6 +69,7 @@ impl WritingClient {
             target: &write.target,
             body: Some(&write.body),
             writes: true,
+            counted: true,
             intents: &write.intents,
         };
         self.0.exchange(&exchange).await.map_err(|Failed { error, effect }| match effect {

@@ -62,6 +62,11 @@ pub trait Marketplace: Send + Sync {
         Ok(free(changes))
     }
 
+    /// What waits for the seller there and is no sale, as far as a request or two tell. Nothing by default.
+    async fn attention(&self) -> Result<Vec<Attention>, CallError> {
+        Ok(Vec::new())
+    }
+
     /// How what a source says becomes an offer here.
     fn drafting(&self) -> Arc<dyn Drafting> {
         Arc::new(AsItIs)
@@ -87,6 +92,17 @@ pub struct Identity {
     pub name: String,
     /// The member's number.
     pub id: i64,
+}
+
+/// Something that waits for the seller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attention {
+    /// What is counted, as programs know it, for example `unanswered_questions`.
+    pub name: &'static str,
+    /// How many there are.
+    pub count: i64,
+    /// The same for people, for example `3 questions are unanswered`.
+    pub words: String,
 }
 
 /// What must be known of a marketplace before an account can be set up: its keys in `sellerd.toml` and how it counts.
@@ -158,10 +174,17 @@ impl Connection<WritingClient> {
 pub struct OptionKey {
     /// The key.
     pub key: &'static str,
-    /// The values it takes; empty for a URL.
+    /// The values it takes; empty for a URL or a span of time, whichever its default is.
     pub values: &'static [&'static str],
     /// The value when it is absent.
     pub default: &'static str,
+}
+
+impl OptionKey {
+    /// Whether its value is a URL.
+    pub fn is_url(&self) -> bool {
+        self.values.is_empty() && self.default.contains("://")
+    }
 }
 
 /// The values of a marketplace's own keys, defaults filled in.

@@ -5,7 +5,7 @@
 //! A further marketplace joins with a [`Shop`] and a line in [`laws`].
 
 pub mod cardmarket;
-mod connect;
+pub mod connect;
 mod memory;
 mod trademe;
 

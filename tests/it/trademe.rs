@@ -2,6 +2,7 @@
 
 mod month;
 mod nz;
+mod writes;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::clock::{Clock, SystemClock};

@@ -169,7 +169,7 @@ mod tests {
         for marketplace in marketplace::ALL {
             let base_url = format!("http://127.0.0.1:1/{}", marketplace.name);
             announcement[marketplace.name] = json!({ "base_url": base_url, "credentials": keys });
-            for option in marketplace.options.iter().filter(|option| option.values.is_empty()) {
+            for option in marketplace.options.iter().filter(|option| option.is_url()) {
                 announcement[marketplace.name][option.key] = json!("http://127.0.0.1:1/login");
             }
         }
@@ -182,7 +182,7 @@ mod tests {
             let account = &config.accounts[&shop.account];
             assert_eq!(account.limit, Some(100_000));
             assert!(shop.base_url.ends_with(account.marketplace.name));
-            for option in shop.marketplace.options.iter().filter(|option| option.values.is_empty()) {
+            for option in shop.marketplace.options.iter().filter(|option| option.is_url()) {
                 assert_eq!(account.options[option.key], "http://127.0.0.1:1/login");
             }
             for kind in ["probe", "stock-pull", "order-poll"] {

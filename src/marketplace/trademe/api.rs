@@ -1,64 +1,100 @@
 //! Trade Me's endpoints (trademe.md 8 to 10).
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::answer::{Body, Page, Place, bad};
-use super::{CAPABILITIES, sale, wire};
+use super::draft::Drafts;
+use super::{CAPABILITIES, VISIBILITY_LAG, sale, wire};
 use crate::domain::{
-    Currency, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, RequestClass, StockPage, StockPart,
+    Change, Currency, Drafting, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, RequestClass,
+    StockPage, StockPart,
 };
 use crate::http::oauth1::Target;
-use crate::http::{Answer, Asking, Call, CallError, Client};
-use crate::marketplace::{Capabilities, Connection, Identity, Marketplace, json};
+use crate::http::{Answer, Asking, Call, CallError, Client, WritingClient};
+use crate::marketplace::{
+    Attention, Capabilities, Connection, Fee, Identity, Looked, Marketplace, Wanted, json,
+};
 
 /// One Trade Me account.
-pub(super) struct TradeMe {
-    client: Client,
+pub(super) struct TradeMe<C = Client> {
+    pub line: C,
+    pub currency: Currency,
     base: Target,
-    currency: Currency,
+    capabilities: Capabilities,
+    drafts: Drafts,
+}
+
+/// A way there that can read; one that can write too is a type of its own.
+pub(super) trait Line: Send + Sync {
+    fn reads(&self) -> &Client;
+}
+
+impl Line for Client {
+    fn reads(&self) -> &Client {
+        self
+    }
+}
+
+impl Line for WritingClient {
+    fn reads(&self) -> &Client {
+        WritingClient::reads(self)
+    }
 }
 
 /// The rows asked for. How many may be is not documented; fewer may come (trademe.md 7).
 const ROWS: &str = "500";
 
-impl TradeMe {
-    pub fn new(connection: Connection) -> Self {
-        Self { client: connection.client, base: connection.base, currency: connection.currency }
+impl<C: Line> TradeMe<C> {
+    pub fn new(connection: Connection<C>) -> Self {
+        let Connection { base, currency, options, templates, client } = connection;
+        let mut capabilities = CAPABILITIES;
+        // The configuration has seen to it that it is one.
+        let lag = options.get(VISIBILITY_LAG).and_then(|text| humantime::parse_duration(text).ok());
+        let lag: Duration = lag.unwrap_or(capabilities.writes.visibility_lag);
+        capabilities.writes.visibility_lag = lag;
+        let drafts = Drafts { templates: Arc::clone(&templates), currency };
+        Self { line: client, currency, base, capabilities, drafts }
     }
 
     /// The suffix after the last segment selects JSON; it is part of what is signed (trademe.md 1.1).
-    fn url(&self, folder: &[&str], last: &str) -> Target {
+    pub fn url(&self, folder: &[&str], last: &str) -> Target {
         let folder = folder.iter().fold(self.base.clone(), |url, segment| url.segment(segment));
         folder.segment(&format!("{last}.json"))
     }
 
-    async fn get(
+    /// A page of a list of ours.
+    pub fn list_url(&self, list: &str, filter: &str, place: Place) -> Target {
+        let url = self.url(&["MyTradeMe", list], filter);
+        url.query("page", &place.page.to_string()).query("rows", ROWS)
+    }
+
+    pub async fn call(
+        &self,
+        how: Asking,
+        template: &'static str,
+        class: RequestClass,
+        target: Target,
+    ) -> Result<Answer, CallError> {
+        self.line.reads().call(&Call { how, template, class, target }).await
+    }
+
+    pub async fn get(
         &self,
         template: &'static str,
         class: RequestClass,
         target: Target,
     ) -> Result<Answer, CallError> {
-        self.client.call(&Call { how: Asking::Get, template, class, target }).await
-    }
-
-    /// One page of a list of ours.
-    async fn list(
-        &self,
-        template: &'static str,
-        class: RequestClass,
-        (list, filter): (&str, &str),
-        place: Place,
-    ) -> Result<Answer, CallError> {
-        let url = self.url(&["MyTradeMe", list], filter);
-        let url = url.query("page", &place.page.to_string()).query("rows", ROWS);
-        self.get(template, class, url).await
+        self.call(Asking::Get, template, class, target).await
     }
 }
 
 #[async_trait]
-impl Marketplace for TradeMe {
+impl<C: Line> Marketplace for TradeMe<C> {
     fn capabilities(&self) -> &Capabilities {
-        &CAPABILITIES
+        &self.capabilities
     }
 
     async fn identity(&self) -> Result<Identity, CallError> {
@@ -74,7 +110,8 @@ impl Marketplace for TradeMe {
     async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
         let place = Place::of(at);
         let template = "MyTradeMe/SellingItems/{filter}";
-        let answer = self.list(template, RequestClass::Stock, ("SellingItems", "All"), place).await?;
+        let url = self.list_url("SellingItems", "All", place);
+        let answer = self.get(template, RequestClass::Stock, url).await?;
         let page = Page::read(&answer, place)?;
         let of = format!("SellingItems/All, page {}", place.page);
         let (listings, complaints) = json::read_rows(page.rows, &of, |row| wire::listing(row, self.currency));
@@ -85,7 +122,8 @@ impl Marketplace for TradeMe {
     async fn order_page(&self, feed: &OrderFeed, at: Option<&PageCursor>) -> Result<OrderPage, CallError> {
         let place = Place::of(at);
         let template = "MyTradeMe/SoldItems/{filter}";
-        let answer = self.list(template, RequestClass::Orders, ("SoldItems", feed.name), place).await?;
+        let url = self.list_url("SoldItems", feed.name, place);
+        let answer = self.get(template, RequestClass::Orders, url).await?;
         let page = Page::read(&answer, place)?;
         let of = format!("SoldItems/{}, page {}", feed.name, place.page);
         let (orders, complaints) = json::read_rows(page.rows, &of, |row| sale::order(row, self.currency));
@@ -97,5 +135,21 @@ impl Marketplace for TradeMe {
     /// known, which leaves it as it is.
     async fn order(&self, _: OrderId) -> Result<Option<OrderRead>, CallError> {
         Ok(None)
+    }
+
+    async fn look(&self, wanted: &[Wanted]) -> Result<Looked, CallError> {
+        self.look_at(wanted).await
+    }
+
+    async fn fees(&self, changes: &[Change]) -> Result<Vec<Fee>, CallError> {
+        self.charges(changes).await
+    }
+
+    async fn attention(&self) -> Result<Vec<Attention>, CallError> {
+        self.waiting().await
+    }
+
+    fn drafting(&self) -> &dyn Drafting {
+        &self.drafts
     }
 }

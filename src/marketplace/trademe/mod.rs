@@ -1,20 +1,32 @@
-//! Trade Me (New Zealand), API v1: the read side.
+//! Trade Me (New Zealand), API v1.
 
 mod answer;
 mod api;
+mod category;
+mod charge;
+mod detail;
+mod document;
+mod draft;
+mod edit;
+mod look;
 mod members;
 mod sale;
 #[cfg(test)]
 mod tests;
+mod verdict;
+mod waiting;
 mod wire;
+#[cfg(test)]
+mod write_tests;
+mod writer;
 
 use std::time::Duration;
 
 use crate::domain::{Cadence, Currency, OrderFeed};
-use crate::http::LimitHeaders;
 use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
+use crate::http::{LimitHeaders, WritingClient};
 use crate::marketplace::{
-    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, Quantities, Writes,
+    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, Quantities, Writer, Writes,
 };
 use crate::policy::quota::WindowKind;
 
@@ -30,6 +42,8 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         OptionKey { key: "oauth_url", values: &[], default: "https://api.trademe.co.nz/Oauth" },
         OptionKey { key: "authorize_url", values: &[], default: "https://trademe.co.nz/Oauth/Authorize" },
         OptionKey { key: SIGNATURE, values: &["hmac-sha1", PLAINTEXT], default: "hmac-sha1" },
+        // Inferred from what tools observed, not promised anywhere (trademe.md 22, 9).
+        OptionKey { key: VISIBILITY_LAG, values: &[], default: "90s" },
     ],
     first_account: "nz-shop",
     credential_names: ["consumer key", "consumer secret", "access token", "access token secret"],
@@ -37,11 +51,12 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     limit_headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour },
     profile,
     connect,
-    connect_writing: None,
+    connect_writing: Some(connect_writing),
 };
 
 const SIGNATURE: &str = "signature";
 const PLAINTEXT: &str = "plaintext";
+const VISIBILITY_LAG: &str = "visibility_lag";
 
 const CAPABILITIES: Capabilities = Capabilities { order_feeds: &FEEDS, pages_shift: true, writes: WRITES };
 
@@ -85,5 +100,9 @@ fn profile(options: &Options) -> Profile {
 }
 
 fn connect(connection: Connection) -> Box<dyn Marketplace> {
+    Box::new(api::TradeMe::new(connection))
+}
+
+fn connect_writing(connection: Connection<WritingClient>) -> Box<dyn Writer> {
     Box::new(api::TradeMe::new(connection))
 }

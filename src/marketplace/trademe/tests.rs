@@ -42,12 +42,12 @@ pub(super) fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-fn options(signature: &str) -> Options {
+pub(super) fn options(signature: &str) -> Options {
     Options::from([("signature", signature.to_owned())])
 }
 
 /// The member of trademe.md 3.3.
-fn member() -> Credentials {
+pub(super) fn member() -> Credentials {
     Credentials::new(
         "4E0D082355116884742E5F33B8A199F411",
         "160FCF77971DC92A38596288DB071A8CA5",
@@ -156,7 +156,7 @@ impl Transport for Wire {
     }
 }
 
-struct Open;
+pub(super) struct Open;
 
 #[async_trait]
 impl Gate for Open {
@@ -197,7 +197,7 @@ fn account(
     (market, asked)
 }
 
-fn clock() -> SharedClock {
+pub(super) fn clock() -> SharedClock {
     ManualClock::at("2026-01-02T00:00:00Z".parse().unwrap())
 }
 
