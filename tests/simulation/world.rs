@@ -82,7 +82,7 @@ pub struct Account {
     pub login_gone: bool,
     /// Set once the marketplace's refusal was written down: from then on nothing may be sent.
     pub must_be_silent: bool,
-    /// The spans in which somebody lowered the limit under the agent's feet.
+    /// The spans from which on somebody lowered the limit under the agent's feet.
     pub limit_lowered: Vec<DateTime<Utc>>,
     /// Which agent was asked for silence, and until when (true time).
     pub wants_rest: Option<(u32, DateTime<Utc>)>,
@@ -90,6 +90,18 @@ pub struct Account {
     pub orders_may_arrive: bool,
     /// The orders that the agent need not know: they had gone through before it came.
     pub old_orders: Vec<i64>,
+}
+
+impl Account {
+    /// Whether the agent cannot know the limit of the span that `now` is in. Cardmarket's answers say it; what is
+    /// lowered at Trade Me is found out by a 429 in each hour anew, until it is calm.
+    fn was_lowered(&self, now: DateTime<Utc>) -> bool {
+        let window = self.market.window_of(now);
+        match self.market {
+            Market::Cardmarket(_) => self.limit_lowered.contains(&window),
+            Market::TradeMe(_) => self.limit_lowered.iter().any(|lowered| *lowered <= window),
+        }
+    }
 }
 
 /// Up to where each job's slots have been dealt with.
@@ -374,7 +386,12 @@ impl World {
         inner.script.clear();
         inner.weather = Weather::default();
         let clean = inner.truth.now();
-        inner.accounts.values_mut().for_each(|account| account.market.clear_faults());
+        for account in inner.accounts.values_mut() {
+            account.market.clear_faults();
+            if matches!(account.market, Market::TradeMe(_)) {
+                account.limit_lowered.clear();
+            }
+        }
         inner.note(&format!("{clean} calm"));
     }
 
@@ -478,7 +495,7 @@ impl Inner {
         let account = self.account(name);
         let answer = account.market.ask(&parcel.url, parcel.authorization.as_deref(), now);
         let seen = account.market.last_seen();
-        let was_lowered = account.limit_lowered.contains(&account.market.window_of(now));
+        let was_lowered = account.was_lowered(now);
         self.tally.requests += 1;
         self.fold(&answer.body);
         let Some(seen) = seen else { return answer };
