@@ -13,7 +13,10 @@ use crate::clock::SharedClock;
 use crate::config::{Account, Config, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
 use crate::http::oauth1::{Signer, Target};
-use crate::http::{Client, Gate, Parts, Random, ReqwestTransport, Transport, WireError};
+use crate::http::{
+    Client, Gate, Parts, Random, ReqwestTransport, Transport, WireError, WritingClient,
+};
+use crate::jobs::{Way, Worked};
 use crate::marketplace::{Connection, Marketplace, Templates};
 use crate::policy::access::AccessEvent;
 use crate::store::{Store, StoreError, accounts, leases, problems};
@@ -61,6 +64,8 @@ struct Usable {
     settings: Arc<Account>,
     base: Target,
     templates: Arc<Templates>,
+    /// The accounts that sell from the same shelf, this one included.
+    channel: Arc<[AccountName]>,
     client: Client,
     epoch: i64,
 }
@@ -88,23 +93,38 @@ impl Accounts {
             let Some(credentials) = &account.credentials else { continue };
             let made = match before.0.get(name) {
                 Some(held) if same_account(&held.settings, account) => {
-                    Usable { templates: Arc::clone(&config.templates), ..held.clone() }
+                    let channel = channel_of(config, name);
+                    Usable { templates: Arc::clone(&config.templates), channel, ..held.clone() }
                 }
-                held => make_one(account, credentials, &config.templates, held, shared).await?,
+                held => make_one(config, account, credentials, held, shared).await?,
             };
             usable.insert(name.clone(), made);
         }
         Ok(Self(usable))
     }
 
-    /// The account's marketplace, for one run that ends when `stop` is cancelled.
-    pub fn market(
+    /// The account for one run that ends when `stop` is cancelled. Only a run that `writes` is handed what can write,
+    /// where the marketplace can be written to at all.
+    pub fn worked(
         &self,
         name: &AccountName,
         run: RunId,
+        writes: bool,
         stop: &CancellationToken,
-    ) -> Option<Box<dyn Marketplace>> {
-        self.0.get(name).map(|usable| usable.connect(usable.client.for_run(Some(run)).until(stop.clone())))
+    ) -> Option<Worked> {
+        let usable = self.0.get(name)?;
+        let client = usable.client.for_run(Some(run)).until(stop.clone());
+        let way = match usable.settings.marketplace.connect_writing.filter(|_| writes) {
+            Some(connect) => Way::Writes(connect(usable.connection(WritingClient::new(client)))),
+            None => Way::Looks(usable.connect(client)),
+        };
+        Some(Worked {
+            name: name.clone(),
+            way,
+            currency: usable.settings.currency,
+            grace: usable.settings.grace,
+            channel: usable.channel.to_vec(),
+        })
     }
 
     /// The account's marketplace, asked although the account may be blocked.
@@ -115,20 +135,34 @@ impl Accounts {
 
 impl Usable {
     fn connect(&self, client: Client) -> Box<dyn Marketplace> {
-        (self.settings.marketplace.connect)(Connection {
+        (self.settings.marketplace.connect)(self.connection(client))
+    }
+
+    fn connection<C>(&self, client: C) -> Connection<C> {
+        Connection {
             base: self.base.clone(),
             currency: self.settings.currency,
             options: self.settings.options.clone(),
             templates: Arc::clone(&self.templates),
             client,
-        })
+        }
     }
 }
 
+/// The accounts that sell from the same shelf as this one: those of its channels, and itself.
+fn channel_of(config: &Config, name: &AccountName) -> Arc<[AccountName]> {
+    let channels = config.channels.values().filter(|channel| channel.accounts.contains(name));
+    let mut all: Vec<AccountName> = channels.flat_map(|channel| channel.accounts.iter().cloned()).collect();
+    all.push(name.clone());
+    all.sort();
+    all.dedup();
+    all.into()
+}
+
 async fn make_one(
+    config: &Config,
     account: &Account,
     credentials: &Credentials,
-    templates: &Arc<Templates>,
     held: Option<&Usable>,
     shared: &Shared,
 ) -> Result<Usable, AccountError> {
@@ -165,7 +199,7 @@ async fn make_one(
         None => Client::new(parts),
     };
     let (settings, templates) = (Arc::new(account.clone()), Arc::clone(templates));
-    Ok(Usable { settings, base, templates, client, epoch })
+    Ok(Usable { settings, base, templates, channel: channel_of(config, &account.name), client, epoch })
 }
 
 /// Owns the account from here on, if it is not ours already in the epoch `held`, and lets it out of its block where a
@@ -225,6 +259,16 @@ mod tests {
     use crate::http::{CallError, WireRequest, WireResponse};
     use crate::policy::access::AccessState;
 
+    impl Accounts {
+        /// The account for a run of this number.
+        fn look(&self, name: &AccountName, run: i64) -> Box<dyn Marketplace> {
+            match self.worked(name, RunId(run), false, &CancellationToken::new()).unwrap().way {
+                Way::Looks(market) => market,
+                Way::Writes(_) => unreachable!("it may not write"),
+            }
+        }
+    }
+
     /// Answers everything with a status, and with an account where that is 200.
     #[derive(Clone)]
     struct Status(Arc<AtomicU16>);
@@ -260,7 +304,7 @@ mod tests {
         let name = AccountName::from("cm");
 
         let begun = Accounts::make(&at_first, &Accounts::default(), &shared).await.unwrap();
-        let running = begun.market(&name, RunId(1), &CancellationToken::new()).unwrap();
+        let running = begun.look(&name, 1);
         running.identity().await.unwrap();
         let other_limit = edit(dir.path(), "sellerd.toml", "daily_limit     = 5000", "daily_limit = 9");
         let reloaded = Accounts::make(&other_limit, &begun, &shared).await.unwrap();
@@ -273,13 +317,13 @@ mod tests {
         let access = || shared.store.read(|tx| accounts::access(tx, &"cm".into(), Default::default()));
         assert_eq!(access().await.unwrap().state, AccessState::Active, "it was the old one that was refused");
         assert!(
-            renewed.market(&name, RunId(2), &CancellationToken::new()).unwrap().identity().await.is_err()
+            renewed.look(&name, 2).identity().await.is_err()
         );
         assert_eq!(access().await.unwrap().state, AccessState::Unauthorized);
 
         Accounts::make(&other_login, &Accounts::default(), &shared).await.unwrap();
         let another_process =
-            renewed.market(&name, RunId(3), &CancellationToken::new()).unwrap().identity().await;
+            renewed.look(&name, 3).identity().await;
         assert!(matches!(another_process, Err(CallError::Refused(crate::http::Refusal::LostOwnership))));
     }
 }

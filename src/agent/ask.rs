@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::Shared;
 use super::runner::{Due, Runner};
-use crate::config::Config;
+use crate::config::{Config, Work};
 use crate::domain::{AccountName, JobName, Trigger, nearest};
 use crate::http::CallError;
+use crate::jobs::Errand;
 use crate::store::{accounts, runs};
 
 /// Answers what people ask by hand.
@@ -59,10 +60,18 @@ impl Desk {
     }
 
     /// Runs a job now and waits for its end.
-    pub async fn run_job(&self, name: &JobName) -> Answered<runs::RunRow> {
+    pub async fn run_job(&self, name: &JobName, errand: Errand) -> Answered<runs::RunRow> {
         let config = self.config();
         let job = config.jobs.get(name).ok_or_else(|| no_job(name, &config))?;
-        let due = Due { job: Arc::new(job.clone()), at: self.shared.clock.now(), trigger: Trigger::Manual };
+        if errand != Errand::Usual && !matches!(job.work, Work::StockSync(_)) {
+            return Err(Declined {
+                message: format!("{name} is a {} job, and only stock-sync jobs make plans", job.work.kind()),
+                fix: "name a stock-sync job; the jobs are listed by: sellerd job list".to_owned(),
+                exit: 2,
+            });
+        }
+        let now = self.shared.clock.now();
+        let due = Due { job: Arc::new(job.clone()), at: now, trigger: Trigger::Manual, errand };
         let run = self.runner.run_now(due).await.map_err(|error| Declined {
             message: error.to_string(),
             fix: String::new(),

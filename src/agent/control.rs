@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::{Answered, Desk};
 use crate::domain::{AccountName, JobName};
+use crate::jobs::Errand;
 
 /// Where the socket of a state directory is.
 pub fn socket_path(state_dir: &Path) -> PathBuf {
@@ -41,8 +42,14 @@ pub async fn serve(listener: UnixListener, desk: Arc<Desk>, stop: CancellationTo
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
-async fn run_job(State(desk): State<Arc<Desk>>, UrlPath(name): UrlPath<String>) -> (StatusCode, Json<Value>) {
-    reply(desk.run_job(&JobName(name)).await.map(|row| json!(row)))
+/// Without a body it is the job's usual run.
+async fn run_job(
+    State(desk): State<Arc<Desk>>,
+    UrlPath(name): UrlPath<String>,
+    errand: Option<Json<Errand>>,
+) -> (StatusCode, Json<Value>) {
+    let errand = errand.map_or(Errand::Usual, |Json(errand)| errand);
+    reply(desk.run_job(&JobName(name), errand).await.map(|row| json!(row)))
 }
 
 async fn test_account(

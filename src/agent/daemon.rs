@@ -21,6 +21,7 @@ use super::watch::{Front, Watch};
 use super::{control, systemd};
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::jobs::Errand;
 use crate::domain::JobName;
 use crate::policy::due::{Board, Claimed, Plan};
 use crate::store::{Store, StoreError, jobs as job_state, problems};
@@ -233,7 +234,12 @@ impl Daemon {
                     "the agent was not there; run once for all of them",
                 );
             }
-            self.runner.start(Due { job: Arc::new(job.clone()), at: fire.due_at, trigger: fire.trigger });
+            self.runner.start(Due {
+                job: Arc::new(job.clone()),
+                at: fire.due_at,
+                trigger: fire.trigger,
+                errand: Errand::Usual,
+            });
         }
         self.tell_systemd().await;
     }

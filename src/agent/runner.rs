@@ -11,9 +11,9 @@ use tracing::Instrument;
 
 use super::accounts::{Accounts, Shared};
 use crate::config::{Job, Overlap};
-use crate::domain::{ErrorType, JobName, Outcome, RunId, Trigger};
-use crate::jobs::{self, Context, JobError, Report};
-use crate::store::{StoreError, intents, jobs as job_state, requests, runs, session, snapshots};
+use crate::domain::{ErrorType, JobName, Mode, Outcome, RunId, Trigger};
+use crate::jobs::{self, Context, Errand, JobError, Progress, Report};
+use crate::store::{StoreError, intents, jobs as job_state, promotions, requests, runs, session, snapshots};
 use crate::telemetry;
 
 /// Starts runs and knows which are going on. Clones are the same runner.
@@ -28,6 +28,7 @@ struct Inner {
     accounts: Mutex<Accounts>,
     running: Mutex<Running>,
     unended: Mutex<Vec<Ended>>,
+    progress: Mutex<HashMap<JobName, Arc<Progress>>>,
 }
 
 /// A run that is over, and whose end could not be written down yet: the disk was full, say.
@@ -53,6 +54,8 @@ pub struct Due {
     pub at: DateTime<Utc>,
     /// Why.
     pub trigger: Trigger,
+    /// What is wanted of it.
+    pub errand: Errand,
 }
 
 impl Runner {
@@ -66,6 +69,7 @@ impl Runner {
             accounts: Mutex::new(accounts),
             running: Mutex::default(),
             unended: Mutex::default(),
+            progress: Mutex::default(),
         }))
     }
 
@@ -148,6 +152,7 @@ impl Runner {
     fn release(&self, name: &JobName) -> Option<Due> {
         let mut running = lock(&self.0.running);
         running.now.remove(name);
+        lock(&self.0.progress).remove(name);
         running.queued.remove(name).filter(|_| !self.0.stop.is_cancelled())
     }
 
@@ -243,24 +248,52 @@ impl Runner {
         }
     }
 
+    /// Whether a run may change anything: its job's file says so or a person has promoted it, or a person has ordered
+    /// just this.
+    async fn may_write(&self, due: &Due) -> Result<bool, StoreError> {
+        match due.errand {
+            Errand::Plan | Errand::Undo(_) => Ok(false),
+            Errand::Apply { .. } => Ok(true),
+            Errand::Usual if due.job.mode == Mode::Apply => Ok(true),
+            Errand::Usual => {
+                let name = due.job.name.clone();
+                let promoted = self.0.shared.store.read(move |tx| promotions::promoted(tx, &name)).await?;
+                Ok(promoted.is_some())
+            }
+        }
+    }
+
+    /// How far a job's present run is.
+    pub fn progress(&self, name: &JobName) -> Option<Arc<Progress>> {
+        lock(&self.0.progress).get(name).cloned()
+    }
+
     /// Works under the job's time limit. A panic is this run's failure and nobody else's.
     async fn work(&self, due: &Due, run: RunId) -> runs::RunEnd {
         let job = due.job.clone();
+        let writes = match self.may_write(due).await {
+            Ok(writes) => writes,
+            Err(error) => return from_error(&error.into()),
+        };
         let account = match &job.account {
             None => None,
-            Some(name) => match lock(&self.0.accounts).market(name, run, &self.0.stop) {
-                Some(market) => Some((name.clone(), market)),
+            Some(name) => match lock(&self.0.accounts).worked(name, run, writes, &self.0.stop) {
+                Some(worked) => Some(worked),
                 None => return no_account(&job),
             },
         };
+        let progress = Arc::new(Progress::default());
+        lock(&self.0.progress).insert(job.name.clone(), Arc::clone(&progress));
         let context = Context {
             store: self.0.shared.store.clone(),
             clock: self.0.shared.clock.clone(),
             run,
             job: job.name.clone(),
             account,
+            errand: due.errand.clone(),
             state_dir: self.0.state_dir.clone(),
             stop: self.0.stop.clone(),
+            progress,
         };
         let limit = job.timeout;
         let task = tokio::spawn(
@@ -306,7 +339,7 @@ fn without_queue(job: &Arc<Job>) -> Arc<Job> {
 fn from_report(report: Report) -> runs::RunEnd {
     runs::RunEnd {
         outcome: report.outcome(),
-        error_type: (!report.complaints.is_empty()).then_some(ErrorType::BadResponse),
+        error_type: report.error_type(),
         message: report.words(),
         requests: 0,
         counts: report.counts,
@@ -383,7 +416,7 @@ mod tests {
         let runner = Runner::new(shared, dir.path().to_owned(), Accounts::default(), stop.clone());
         let job = Job { overlap: Overlap::Queue, ..config.jobs[&"housekeeping".into()].clone() };
         let name = job.name.clone();
-        let queues = Due { job: Arc::new(job), at: clock.now(), trigger: Trigger::Schedule };
+        let queues = Due { job: Arc::new(job), at: clock.now(), trigger: Trigger::Schedule, errand: Errand::Usual };
         let at = |due: Option<Due>| due.map(|due| (due.at - clock.now()).num_minutes());
         let due = |minutes| Due { at: clock.now() + chrono::TimeDelta::minutes(minutes), ..queues.clone() };
 

@@ -92,6 +92,8 @@ pub struct Intent {
     /// What the movements of this SKU at this account added up to when `before` was read: what has been sold since
     /// then is the difference.
     pub base_net: i64,
+    /// When its plan was made.
+    pub planned_at: DateTime<Utc>,
     /// When it left last.
     pub sent_at: Option<DateTime<Utc>>,
     /// What the marketplace said or what was found, where it did not simply succeed.

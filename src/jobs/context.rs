@@ -57,7 +57,8 @@ pub enum Way {
 }
 
 /// What is wanted of a run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Errand {
     /// What the job does by its schedule.
     #[default]

@@ -279,8 +279,8 @@ impl Marketplace for Memory {
         Ok(self.shop().orders.iter().find(|order| order.id == id).cloned().map(whole))
     }
 
-    fn drafting(&self) -> &dyn Drafting {
-        &Comments
+    fn drafting(&self) -> Arc<dyn Drafting> {
+        Arc::new(Comments)
     }
 }
 

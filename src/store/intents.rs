@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, params};
 
-use super::columns::{ms, time_opt, word, wrong_text};
+use super::columns::{ms, time, time_opt, word, wrong_text};
 use super::{StoreError, Tx};
 use crate::domain::{
     AccountName, Change, Intent, IntentId, IntentState, ListingId, Offer, PlanId, RunId, Sku,
@@ -186,7 +186,8 @@ fn each(
 ) -> Result<(), StoreError> {
     let mut statement = tx.0.prepare_cached(&format!(
         "select intent_id, seq, op, sku, listing_id, title, before, after, reason, base_net, state, message,
-            new_listing_id, sent_at from intents where {which}"
+            new_listing_id, sent_at,
+            (select created_at from plans where plans.plan_id = intents.plan_id) from intents where {which}"
     ))?;
     let mut rows = statement.query(params)?;
     while let Some(row) = rows.next()? {
@@ -213,6 +214,7 @@ fn intent_of(row: &Row<'_>) -> rusqlite::Result<Intent> {
         message: row.get(11)?,
         new_listing_id: row.get::<_, Option<i64>>(12)?.map(ListingId),
         sent_at: time_opt(row, 13)?,
+        planned_at: time(row, 14)?,
     })
 }
 

@@ -67,6 +67,19 @@ pub fn net(tx: &Tx<'_>, account: &AccountName, sku: &Sku) -> Result<i64, StoreEr
     Ok(statement.query_row(params![account.as_str(), sku.as_str()], |row| row.get(0))?)
 }
 
+/// Whether copies of a SKU have come back to an account since.
+pub fn came_back(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    sku: &Sku,
+    since: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select exists (select 1 from stock_movements where account = ?1 and sku = ?2 and delta > 0 and recorded_at >= ?3)",
+    )?;
+    Ok(statement.query_row(params![account.as_str(), sku.as_str(), ms(since)], |row| row.get(0))?)
+}
+
 /// The newest movement of an account; 0 while there is none. What is recorded later has a higher number.
 pub fn newest(tx: &Tx<'_>, account: &AccountName) -> Result<i64, StoreError> {
     let mut statement =

@@ -308,8 +308,8 @@ impl<'a> Applying<'a> {
         for parcel in parcels {
             let mut again = Vec::new();
             for index in &parcel.changes {
-                let Some(intent) = self.intents.get(*index) else { continue };
-                let Some(verdict) = verdicts.get(&intent.id) else { continue };
+                let Some(id) = self.intents.get(*index).map(|intent| intent.id) else { continue };
+                let Some(verdict) = verdicts.get(&id) else { continue };
                 let verdict = match verdict {
                     Verdict::NotApplied if self.sent.get(index).is_some_and(|sent| *sent >= SENT_AT_MOST) => {
                         Verdict::Moot(format!("sent {SENT_AT_MOST} times, and it never had an effect"))
@@ -322,7 +322,7 @@ impl<'a> Applying<'a> {
                     Verdict::Parked(sum) => parked = Some(sum.clone()),
                     Verdict::Moot(_) | Verdict::ReadAgain => {}
                 }
-                rows.push((intent.id, verdict));
+                rows.push((id, verdict));
             }
             if !again.is_empty() {
                 self.queue.put_back(Parcel { changes: again, ..parcel });

@@ -11,7 +11,6 @@ use super::observe::{self, Seen};
 use super::record::{self, Draft, Made};
 use crate::config::{Absent, StockSync};
 use crate::domain::{Desired, Drafting, Sku};
-use crate::marketplace::Marketplace;
 use crate::planning::reconcile::{self, Circumstances, Observed, OrderKnowledge, Reconciliation};
 use crate::source::{self, Read};
 use crate::store::{StoreError, listings, orders};
@@ -73,7 +72,7 @@ async fn read_source(
     if read.rejected_rows > 0 {
         report.count("rejected_rows", read.rejected_rows as i64);
         report.incomplete = true;
-        let file = source::rejected::write(&context.state_dir, context.run, &read.header, &read.rejected);
+        let file = source::rejected::write(&context.state_dir, context.run, &read);
         match file {
             Ok(file) => report.say(format!(
                 "{} rows of the source could not be read; they are in {}",

@@ -148,7 +148,7 @@ async fn write(
         let id = plans::add(tx, &new, &plan.changes, &nets, &plan.held)?;
         plans::supersede(tx, &job, id)?;
         match tripped.is_empty() {
-            true => problems::close(tx, GUARD_TRIPPED, job.as_str(), now)?,
+            true => drop(problems::close(tx, GUARD_TRIPPED, job.as_str(), now)?),
             false if usual => problems::open(
                 tx,
                 &problems::Problem {

@@ -92,7 +92,12 @@ async fn round<'a>(
     let mut decided = Vec::new();
     let mut again = Vec::new();
     for ((intent, first), second) in open.iter().zip(&before).zip(&after) {
-        let nets = Nets { base: intent.base_net, before_look: first.net, after_look: second.net };
+        let nets = Nets {
+            base: intent.base_net,
+            before_look: first.net,
+            after_look: second.net,
+            came_back: second.came_back,
+        };
         let found = Here::of(&intent.change, &first.known, &looked);
         let verdict = judge(&intent.change, shape(writes).relative, nets, &found.as_found(first.known.len()));
         match verdict {
@@ -106,6 +111,8 @@ async fn round<'a>(
 /// What our own books say of an item.
 struct Facts {
     net: i64,
+    /// Whether copies came back since the plan was made.
+    came_back: bool,
     /// The listings of its SKU that were there before the change left.
     known: Vec<ListingId>,
 }
@@ -113,13 +120,17 @@ struct Facts {
 async fn facts(context: &Context, account: &AccountName, open: &[&Intent]) -> Result<Vec<Facts>, JobError> {
     let items: Vec<_> = open
         .iter()
-        .map(|intent| (intent.change.sku.clone(), intent.sent_at.unwrap_or_else(|| context.clock.now())))
+        .map(|intent| {
+            let sent_at = intent.sent_at.unwrap_or_else(|| context.clock.now());
+            (intent.change.sku.clone(), intent.planned_at, sent_at)
+        })
         .collect();
     let account = account.clone();
     let facts = context.store.read(move |tx| {
-        let facts = items.iter().map(|(sku, sent_at)| {
+        let facts = items.iter().map(|(sku, planned_at, sent_at)| {
             Ok(Facts {
                 net: movements::net(tx, &account, sku)?,
+                came_back: movements::came_back(tx, &account, sku, *planned_at)?,
                 known: listings::of_sku(tx, &account, sku, *sent_at)?,
             })
         });

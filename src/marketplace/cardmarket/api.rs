@@ -1,6 +1,7 @@
 //! Cardmarket's endpoints and their paging (cardmarket.md 8 and 9).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::value::RawValue;
@@ -198,8 +199,8 @@ impl<W: Send + Sync> Marketplace for Cardmarket<W> {
         Some(self)
     }
 
-    fn drafting(&self) -> &dyn Drafting {
-        &Articles
+    fn drafting(&self) -> Arc<dyn Drafting> {
+        Arc::new(Articles)
     }
 }
 

@@ -149,7 +149,7 @@ impl<C: Line> Marketplace for TradeMe<C> {
         self.waiting().await
     }
 
-    fn drafting(&self) -> &dyn Drafting {
-        &self.drafts
+    fn drafting(&self) -> Arc<dyn Drafting> {
+        Arc::new(self.drafts.clone())
     }
 }

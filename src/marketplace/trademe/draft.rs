@@ -16,6 +16,7 @@ use crate::domain::{Currency, Desired, Drafting, Money, Offer, Sku};
 use crate::marketplace::Templates;
 
 /// Drafts listings for one account.
+#[derive(Clone)]
 pub(super) struct Drafts {
     pub templates: Arc<Templates>,
     pub currency: Currency,
