@@ -3,7 +3,19 @@
 //! A list that is damaged as a whole is refused as a whole, since half of a list looks like a shop that sold out.
 //! A row that is damaged is rejected, with its reason, and the others count.
 
+mod cells;
+pub mod csv;
+mod encoding;
 mod error;
+mod file;
+mod header;
+pub mod rejected;
+mod row;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod watch;
 
 use chrono::{DateTime, Utc};
 
@@ -11,6 +23,9 @@ pub use error::{Fault, SourceError};
 
 use crate::config::MaxRejected;
 use crate::domain::{Desired, Sku};
+
+/// How many rejected rows are kept in full. Of more than that nobody reads each.
+pub const KEPT: usize = 10_000;
 
 /// A list that was read to its end and believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
