@@ -13,9 +13,7 @@ use crate::clock::SharedClock;
 use crate::config::{Account, Config, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
 use crate::http::oauth1::{Signer, Target};
-use crate::http::{
-    Client, Gate, Parts, Random, ReqwestTransport, Transport, WireError, WritingClient,
-};
+use crate::http::{Client, Gate, Parts, Random, ReqwestTransport, Transport, WireError, WritingClient};
 use crate::jobs::{Way, Worked};
 use crate::marketplace::{Connection, Marketplace, Templates};
 use crate::policy::access::AccessEvent;
@@ -198,7 +196,7 @@ async fn make_one(
         Some(held) => held.client.succeeded_by(parts),
         None => Client::new(parts),
     };
-    let (settings, templates) = (Arc::new(account.clone()), Arc::clone(templates));
+    let (settings, templates) = (Arc::new(account.clone()), Arc::clone(&config.templates));
     Ok(Usable { settings, base, templates, channel: channel_of(config, &account.name), client, epoch })
 }
 
@@ -316,14 +314,11 @@ mod tests {
         assert!(matches!(running.identity().await, Err(CallError::Unauthorized { .. })));
         let access = || shared.store.read(|tx| accounts::access(tx, &"cm".into(), Default::default()));
         assert_eq!(access().await.unwrap().state, AccessState::Active, "it was the old one that was refused");
-        assert!(
-            renewed.look(&name, 2).identity().await.is_err()
-        );
+        assert!(renewed.look(&name, 2).identity().await.is_err());
         assert_eq!(access().await.unwrap().state, AccessState::Unauthorized);
 
         Accounts::make(&other_login, &Accounts::default(), &shared).await.unwrap();
-        let another_process =
-            renewed.look(&name, 3).identity().await;
+        let another_process = renewed.look(&name, 3).identity().await;
         assert!(matches!(another_process, Err(CallError::Refused(crate::http::Refusal::LostOwnership))));
     }
 }

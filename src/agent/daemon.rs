@@ -21,8 +21,8 @@ use super::watch::{Front, Watch};
 use super::{control, systemd};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::jobs::Errand;
 use crate::domain::JobName;
+use crate::jobs::Errand;
 use crate::policy::due::{Board, Claimed, Plan};
 use crate::store::{Store, StoreError, jobs as job_state, problems};
 

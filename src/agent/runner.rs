@@ -416,7 +416,8 @@ mod tests {
         let runner = Runner::new(shared, dir.path().to_owned(), Accounts::default(), stop.clone());
         let job = Job { overlap: Overlap::Queue, ..config.jobs[&"housekeeping".into()].clone() };
         let name = job.name.clone();
-        let queues = Due { job: Arc::new(job), at: clock.now(), trigger: Trigger::Schedule, errand: Errand::Usual };
+        let queues =
+            Due { job: Arc::new(job), at: clock.now(), trigger: Trigger::Schedule, errand: Errand::Usual };
         let at = |due: Option<Due>| due.map(|due| (due.at - clock.now()).num_minutes());
         let due = |minutes| Due { at: clock.now() + chrono::TimeDelta::minutes(minutes), ..queues.clone() };
 

@@ -33,7 +33,7 @@ pub async fn test(account: &str, home: &Home) -> Result<Exit, Failure> {
     let config = home.config()?;
     home.log(&config, false, &SystemClock::shared());
     let name = AccountName::from(account);
-    let tested: Tested = match ask_agent(&config, &format!("/account/{name}/test")).await? {
+    let tested: Tested = match ask_agent(&config, &format!("/account/{name}/test"), Vec::new()).await? {
         Some(answered) => answered?,
         None => here(config, async |desk: &Desk| desk.test_account(&name).await).await??,
     };

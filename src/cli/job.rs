@@ -17,6 +17,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::domain::JobName;
 use crate::http::local;
+use crate::jobs::Errand;
 use crate::store::runs::RunRow;
 
 /// Runs a job and shows its run.
@@ -28,21 +29,28 @@ pub async fn run(name: &str, home: &Home) -> Result<Exit, Failure> {
         return Err(no_job(&name, &config).into());
     }
     let tz = config.timezone;
-    let row: RunRow = match ask_agent(&config, &format!("/job/{name}/run")).await? {
-        Some(answered) => answered?,
-        None => here(config, async |desk: &Desk| desk.run_job(&name).await).await??,
-    };
+    let row = one_run(config, &name, Errand::Usual).await?;
     super::runs::print(&row, home, tz)?;
     Ok(Exit::of_run(row.outcome, row.error_type))
+}
+
+/// One run of a job with this errand, in the agent if there is one, else in this process.
+pub async fn one_run(config: Config, name: &JobName, errand: Errand) -> Result<RunRow, Failure> {
+    let body = serde_json::to_vec(&errand).map_err(|error| Failure::internal(error.to_string()))?;
+    match ask_agent(&config, &format!("/job/{name}/run"), body).await? {
+        Some(answered) => Ok(answered?),
+        None => Ok(here(config, async |desk: &Desk| desk.run_job(name, errand).await).await??),
+    }
 }
 
 /// Asks the agent that runs on this state directory, if one does.
 pub async fn ask_agent<T: DeserializeOwned>(
     config: &Config,
     path: &str,
+    body: Vec<u8>,
 ) -> Result<Option<Answered<T>>, Failure> {
     let socket = control::socket_path(&config.state_dir);
-    let Some((status, body)) = local::ask_agent(&socket, path).await.map_err(Failure::internal)? else {
+    let Some((status, body)) = local::ask_agent(&socket, path, body).await.map_err(Failure::internal)? else {
         return Ok(None);
     };
     let garbled = |error| {

@@ -159,7 +159,7 @@ fn effort(run: &RunRow) -> String {
 async fn first(desk: &Arc<Desk>, shop: &Shop, kind: &str) -> Result<RunRow, Failure> {
     let name = shop.job(kind);
     let row = loop {
-        match desk.run_job(&name).await {
+        match desk.run_job(&name, crate::jobs::Errand::Usual).await {
             Ok(row) => break row,
             Err(declined) if declined.exit == Exit::Temporary as u8 => {
                 desk.shared.clock.sleep(LOOK).await;

@@ -7,13 +7,17 @@ use super::transport::install_tls_provider;
 /// Status and body of an answer.
 pub type LocalAnswer = (u16, Vec<u8>);
 
-/// Posts to the agent's control socket. `None` when nobody listens there.
-pub async fn ask_agent(socket: &Path, path: &str) -> Result<Option<LocalAnswer>, String> {
+/// Posts JSON, or nothing, to the agent's control socket. `None` when nobody listens there.
+pub async fn ask_agent(socket: &Path, path: &str, body: Vec<u8>) -> Result<Option<LocalAnswer>, String> {
     if !socket.exists() {
         return Ok(None);
     }
     let client = client(|builder| builder.unix_socket(socket))?;
-    match client.post(format!("http://sellerd{path}")).send().await {
+    let mut request = client.post(format!("http://sellerd{path}"));
+    if !body.is_empty() {
+        request = request.header("content-type", "application/json").body(body);
+    }
+    match request.send().await {
         Ok(answer) => read(answer).await.map(Some),
         // A socket that was left behind by a process that is gone.
         Err(error) if error.is_connect() => Ok(None),

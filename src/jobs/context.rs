@@ -79,9 +79,9 @@ pub enum Errand {
 impl Context {
     /// The account, for the kinds that work one. The configuration has seen to it that there is one.
     pub(super) fn worked(&self) -> Result<&Worked, JobError> {
-        self.account.as_ref().ok_or_else(|| {
-            JobError::File("this job has no account".to_owned(), ErrorType::ConfigInvalid)
-        })
+        self.account
+            .as_ref()
+            .ok_or_else(|| JobError::File("this job has no account".to_owned(), ErrorType::ConfigInvalid))
     }
 
     /// The account to look at.

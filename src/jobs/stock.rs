@@ -20,8 +20,6 @@ use crate::store::{StoreError, Tx, listings, snapshots};
 pub(super) struct Reading {
     /// Its row.
     pub snapshot: i64,
-    /// When it began.
-    pub started_at: DateTime<Utc>,
     /// When it began, by the clock that nobody sets.
     pub started: Duration,
     /// How far it may be acted upon.
@@ -78,7 +76,7 @@ pub(super) async fn read(context: &Context, report: &mut Report) -> Result<Readi
         report.incomplete = true;
         report.message = Some(format!("{why}, so no listing was taken for gone"));
     }
-    Ok(Reading { snapshot, started_at, started, trust })
+    Ok(Reading { snapshot, started, trust })
 }
 
 /// Stores listings, and counts what is new about them.

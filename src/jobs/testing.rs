@@ -1,11 +1,12 @@
 //! What the tests of the jobs share: a place to work in, and things to sell.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, JobError, Report};
+use super::{Context, Errand, JobError, Report, Way, Worked};
 use crate::clock::ManualClock;
 use crate::domain::{
     Currency, LineId, Money, Order, OrderId, OrderLine, OrderState, Outcome, RunId, Trigger,
@@ -35,6 +36,16 @@ impl Place {
         market: Box<dyn Marketplace>,
         job: impl AsyncFnOnce(&Context) -> Result<Report, JobError>,
     ) -> Result<Report, JobError> {
+        self.work_on(Way::Looks(market), Errand::Usual, job).await
+    }
+
+    /// The same with a way of its own, on an errand.
+    pub async fn work_on(
+        &self,
+        way: Way,
+        errand: Errand,
+        job: impl AsyncFnOnce(&Context) -> Result<Report, JobError>,
+    ) -> Result<Report, JobError> {
         self.clock.jump(chrono::TimeDelta::minutes(5));
         let now = crate::clock::Clock::now(&*self.clock);
         let new = runs::NewRun {
@@ -51,7 +62,15 @@ impl Place {
             clock: self.clock.clone(),
             run,
             job: "job".into(),
-            account: Some(("cm".into(), market)),
+            account: Some(Worked {
+                name: "cm".into(),
+                way,
+                currency: Currency::EUR,
+                grace: Duration::from_secs(15),
+                channel: vec!["cm".into()],
+            }),
+            errand,
+            progress: Arc::default(),
             state_dir: self.dir.path().to_owned(),
             stop: CancellationToken::new(),
         };

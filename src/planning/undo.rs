@@ -388,6 +388,8 @@ mod tests {
 
     fn done(op: Operation, id: i64, before: Option<Offer>, after: Option<Offer>) -> Intent {
         Intent {
+            planned_at: chrono::DateTime::UNIX_EPOCH,
+            sent_at: None,
             id: IntentId(id),
             seq: 0,
             change: Change {

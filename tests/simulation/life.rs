@@ -15,6 +15,7 @@ use sellerd::agent::state::{State, StateError};
 use sellerd::clock::{Clock, ManualClock};
 use sellerd::config::Config;
 use sellerd::domain::Outcome;
+use sellerd::jobs::Errand;
 use sellerd::sandbox::FaultKind;
 use sellerd::store::{cursors, room};
 
@@ -267,7 +268,7 @@ impl Life<'_> {
     async fn measure_recovery(&self, agent: &Agent) {
         let begun = self.world.now();
         let probe = job_name(Some(self.story.shops[0].name()), "probe");
-        let run = agent.desk.run_job(&probe.as_str().into()).await;
+        let run = agent.desk.run_job(&probe.as_str().into(), Errand::Usual).await;
         let took = (self.world.now() - begun).num_milliseconds();
         let mut inner = self.world.look();
         inner.tally.slowest_recovery_ms = inner.tally.slowest_recovery_ms.max(took.unsigned_abs());
@@ -383,7 +384,9 @@ impl Life<'_> {
             Blow::Rival => self.start_a_rival().await,
             Blow::Manual(job) => {
                 let desk = agent.desk.clone();
-                tokio::spawn(async move { desk.run_job(&job.as_str().into()).await.map(drop) });
+                tokio::spawn(
+                    async move { desk.run_job(&job.as_str().into(), Errand::Usual).await.map(drop) },
+                );
             }
         }
     }

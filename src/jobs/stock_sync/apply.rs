@@ -49,10 +49,7 @@ async fn apply(
     report: &mut Report,
 ) -> Result<(), JobError> {
     let Some(writer) = context.writer() else {
-        return Err(JobError::File(
-            "this run may not write".to_owned(),
-            crate::domain::ErrorType::Internal,
-        ));
+        return Err(JobError::File("this run may not write".to_owned(), crate::domain::ErrorType::Internal));
     };
     report.plan = Some(plan);
     let (run, now, accepted_now) = (context.run, context.clock.now(), accepted.to_vec());
@@ -175,7 +172,8 @@ impl<'a> Applying<'a> {
 
     /// A parcel as the marketplace takes it: what stands there now, and what is to stand there.
     fn item(&self, parcel: &Parcel) -> Item {
-        let intents: Vec<&Intent> = parcel.changes.iter().filter_map(|index| self.intents.get(*index)).collect();
+        let intents: Vec<&Intent> =
+            parcel.changes.iter().filter_map(|index| self.intents.get(*index)).collect();
         let first = intents.first().map(|intent| &intent.change);
         let planned = first.and_then(|change| change.listing_id);
         let standing = planned.and_then(|id| self.now.get(&id));
@@ -241,13 +239,7 @@ impl<'a> Applying<'a> {
     }
 
     /// Remembers what stands under a listing now.
-    fn stands(
-        &mut self,
-        parcel: &Parcel,
-        item: &Item,
-        listing_id: Option<ListingId>,
-        listed: Option<i64>,
-    ) {
+    fn stands(&mut self, parcel: &Parcel, item: &Item, listing_id: Option<ListingId>, listed: Option<i64>) {
         let planned = parcel.changes.first().and_then(|index| self.intents.get(*index)?.change.listing_id);
         if let (Some(planned), Some(id), Some(after)) = (planned, listing_id, &item.after) {
             let mut offer = after.clone();
@@ -434,6 +426,9 @@ async fn finish(
     );
     let words: Vec<String> =
         counts.iter().map(|(name, count)| format!("{count} {}", name.replace('_', " "))).collect();
-    report.say(format!("{plan}: {}", if words.is_empty() { "nothing to do".to_owned() } else { words.join(", ") }));
+    report.say(format!(
+        "{plan}: {}",
+        if words.is_empty() { "nothing to do".to_owned() } else { words.join(", ") }
+    ));
     Ok(())
 }

@@ -67,8 +67,7 @@ pub(super) async fn record(
     let most_rejected = draft.from_source.then_some(draft.most_rejected);
     let judged = guards::judge(plan, &judge::limits(settings, most_rejected), &facts, &[""; 0]);
     let tripped: Vec<&GuardResult> = judged.iter().filter(|guard| guard.tripped).collect();
-    let summary =
-        sum_up(plan, tally, worked.currency, &shape(&market.capabilities().writes));
+    let summary = sum_up(plan, tally, worked.currency, &shape(&market.capabilities().writes));
     tell(&summary, report);
     if plan.changes.is_empty() && tripped.is_empty() && !keep {
         let job = context.job.clone();

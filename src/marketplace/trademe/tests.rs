@@ -19,7 +19,7 @@ use crate::http::{
     Attempt, CallError, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, Transport, WireError,
     WireRequest, WireResponse,
 };
-use crate::jobs::{self, Context, Report};
+use crate::jobs::{self, Context, Errand, Report, Way, Worked};
 use crate::marketplace::{Connection, Marketplace, Options};
 use crate::store::orders::OrderRow;
 use crate::store::{Lane, Store, orders};
@@ -288,7 +288,15 @@ impl Till {
             clock,
             run: RunId(1),
             job: "poll".into(),
-            account: Some((AccountName::from("nz"), market)),
+            account: Some(Worked {
+                name: AccountName::from("nz"),
+                way: Way::Looks(market),
+                currency: Currency::NZD,
+                grace: Duration::ZERO,
+                channel: vec![AccountName::from("nz")],
+            }),
+            errand: Errand::Usual,
+            progress: Arc::default(),
             state_dir: std::path::PathBuf::new(),
             stop: CancellationToken::new(),
         };

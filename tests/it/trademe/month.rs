@@ -193,7 +193,12 @@ impl Agent {
 
     /// One poll, however it ends.
     async fn run(&self, at: DateTime<Utc>) -> RunRow {
-        let due = Due { job: self.job.clone(), at, trigger: Trigger::Schedule };
+        let due = Due {
+            job: self.job.clone(),
+            at,
+            trigger: Trigger::Schedule,
+            errand: sellerd::jobs::Errand::Usual,
+        };
         self.runner.run_now(due).await.expect("it is recorded").expect("it is due once")
     }
 

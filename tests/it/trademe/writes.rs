@@ -164,7 +164,7 @@ fn an_edit_changes_price_and_copies_and_resets_nothing() {
         assert_eq!(outcome, Ok(ItemOutcome::Done { listing_id: Some(listing.id), listed: Some(after.0) }));
         let effects = counter.effects();
         assert_eq!((effects.len(), effects[0].what), (1, What::Edited));
-        let stand = Stand { cents: after.1 as u32, quantity: Some(after.0 as u32) };
+        let stand = Stand { cents: after.1 as u32, quantity: Some(after.0 as u32), sold: 0 };
         assert_eq!(effects[0].after, Some(stand));
         let mut changed = effects[0].changed.clone();
         changed.sort_unstable();
@@ -263,7 +263,7 @@ fn a_new_listing_costs_what_was_quoted_and_is_found_by_its_reference() {
         let ItemOutcome::Done { listing_id: Some(id), .. } = outcome else { panic!("{outcome:?}") };
         let effects = counter.effects();
         assert_eq!((effects.len(), effects[0].what), (1, What::Created));
-        assert_eq!(effects[0].after, Some(Stand { cents: 2_105, quantity: Some(7) }));
+        assert_eq!(effects[0].after, Some(Stand { cents: 2_105, quantity: Some(7), sold: 0 }));
         assert_eq!(effects[0].reference.as_deref(), Some("p7-12"));
         assert_eq!(fees.iter().map(|fee| fee.amount.minor).sum::<i64>(), effects[0].fee_cents as i64);
 

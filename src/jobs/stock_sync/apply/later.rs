@@ -8,7 +8,6 @@ use super::super::{record, settle};
 use super::outcome::Ended;
 use crate::config::StockSync;
 use crate::domain::{Intent, Offer, Operation, PlanId, PlanState, Sku};
-use crate::planning::guards::GuardResult;
 use crate::source;
 use crate::store::plans::PlanRow;
 use crate::store::{StoreError, intents, movements, plans, problems};
@@ -95,17 +94,12 @@ fn held_by(row: &PlanRow, accepted: &[String]) -> Vec<String> {
     holds.map(|guard| format!("{}: {}", guard.guard, guard.words)).collect()
 }
 
-/// A [`GuardResult`] as it was stored.
+/// What one guard said, as it was stored.
 #[derive(serde::Deserialize)]
 struct Tripped {
     guard: String,
     tripped: bool,
     words: String,
-}
-
-/// The names of the guards that a plan can be held by, for who misspells one.
-pub(in super::super::super) fn guard_names(guards: &[GuardResult]) -> Vec<&'static str> {
-    guards.iter().map(|guard| guard.guard).collect()
 }
 
 /// An error where the seller's list is another one than the plan was made from.
@@ -114,7 +108,8 @@ async fn same_source(settings: &StockSync, context: &Context, row: &PlanRow) -> 
     let Some(digest) = stored.get("digest").and_then(serde_json::Value::as_str) else { return Ok(()) };
     let (source, currency, now) = (settings.source.clone(), context.worked()?.currency, context.clock.now());
     let read = tokio::task::spawn_blocking(move || source::csv::read(&source, currency, now)).await;
-    let read = read.map_err(|error| StoreError::Internal(format!("the source's reader broke off: {error}")))??;
+    let read =
+        read.map_err(|error| StoreError::Internal(format!("the source's reader broke off: {error}")))??;
     if read.digest == digest {
         return Ok(());
     }
@@ -136,7 +131,8 @@ async fn changed(
     let wanted: Vec<_> = intents.iter().map(settle::wanted).collect();
     let looked = market.look(&wanted).await?;
     order_poll::poll(context, report).await?;
-    let (account, skus) = (account.clone(), intents.iter().map(|i| i.change.sku.clone()).collect::<Vec<Sku>>());
+    let (account, skus) =
+        (account.clone(), intents.iter().map(|i| i.change.sku.clone()).collect::<Vec<Sku>>());
     let nets = context.store.read(move |tx| {
         skus.iter().map(|sku| movements::net(tx, &account, sku)).collect::<Result<Vec<i64>, _>>()
     });
@@ -157,9 +153,7 @@ fn difference(intent: &Intent, net: i64, looked: &crate::marketplace::Looked) ->
     }
     let here = settle::Here::of(change, &[], looked);
     match (change.op, &change.before, &here.same) {
-        (Operation::Add, ..) => {
-            here.others.first().map(|(id, _)| format!("is listed already, as {id}"))
-        }
+        (Operation::Add, ..) => here.others.first().map(|(id, _)| format!("is listed already, as {id}")),
         (_, Some(_), None) => Some("is not listed any more".to_owned()),
         (_, Some(before), Some(now)) => differs(before, now),
         (_, None, _) => None,
