@@ -8,6 +8,7 @@ pub mod cardmarket;
 pub mod connect;
 mod memory;
 mod trademe;
+mod writes;
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@
 mod access;
 mod architecture;
 mod bad_input;
+mod cardmarket;
 mod conformance;
 mod corpora;
 mod daemon;

@@ -4,18 +4,29 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use sellerd::clock::SystemClock;
-use sellerd::domain::{OrderId, RequestClass};
+use sellerd::domain::{Listing, OrderId, RequestClass};
 use sellerd::http::Call;
 use sellerd::http::oauth1::Target;
-use sellerd::marketplace::{Marketplace, descriptor};
+use sellerd::marketplace::{Marketplace, Writer, descriptor};
 use sellerd::sandbox::{Article, Options, OrderAction, Purchase, Sandbox};
 
+use super::writes::WritingShop;
 use super::{Shop, connect};
 use crate::support::RUNTIME;
 
 pub struct AtTheSandbox {
-    sandbox: Sandbox,
-    market: Box<dyn Marketplace>,
+    pub sandbox: Sandbox,
+    pub market: Box<dyn Writer>,
+}
+
+impl AtTheSandbox {
+    /// The client at a shop that is set up like this.
+    pub async fn at(options: Options) -> Self {
+        let sandbox = Sandbox::start(options).await.expect("a free port");
+        let own = BTreeMap::from([("app", "dedicated".to_owned())]);
+        let market = connect::writer("cardmarket", &sandbox.base_url(), sandbox.credentials(), own);
+        Self { sandbox, market }
+    }
 }
 
 fn counts(articles: &[Article]) -> BTreeMap<i64, i64> {
@@ -52,10 +63,7 @@ impl Shop for AtTheSandbox {
             minute_limit: None,
             ..Options::new(SystemClock::shared())
         };
-        let sandbox = Sandbox::start(options).await.expect("a free port");
-        let own = BTreeMap::from([("app", "dedicated".to_owned())]);
-        let market = connect::market("cardmarket", &sandbox.base_url(), sandbox.credentials(), own);
-        Self { sandbox, market }
+        Self::at(options).await
     }
 
     fn market(&self) -> &dyn Marketplace {
@@ -83,5 +91,18 @@ impl Shop for AtTheSandbox {
     fn cancel(&self, order: OrderId) -> bool {
         self.sandbox.act(order.0 as u64, OrderAction::Cancel).expect("it is not paid");
         true
+    }
+}
+
+impl WritingShop for AtTheSandbox {
+    fn writer(&self) -> &dyn Writer {
+        self.market.as_ref()
+    }
+
+    fn details(&self, like: &Listing) -> BTreeMap<String, String> {
+        let like: serde_json::Value = serde_json::from_str(&like.attributes).expect("an object");
+        let details = [("product_id", like["product_id"].to_string()), ("language", "German".to_owned())];
+        let condition = ("condition", "ex".to_owned());
+        details.into_iter().chain([condition]).map(|(name, cell)| (name.to_owned(), cell)).collect()
     }
 }

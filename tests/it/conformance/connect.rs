@@ -8,8 +8,10 @@ use async_trait::async_trait;
 use sellerd::clock::SystemClock;
 use sellerd::domain::Credentials;
 use sellerd::http::oauth1::{Signer, Target};
-use sellerd::http::{Attempt, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, ReqwestTransport};
-use sellerd::marketplace::{Connection, Descriptor, Marketplace, Options, descriptor};
+use sellerd::http::{
+    Attempt, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, ReqwestTransport, WritingClient,
+};
+use sellerd::marketplace::{Connection, Descriptor, Marketplace, Options, Writer, descriptor};
 use sellerd::sandbox::Keys;
 
 /// Lets everything out and writes nothing down: what a gate must do is another story.
@@ -48,6 +50,18 @@ pub fn market(name: &str, base_url: &str, keys: &Keys, options: Options) -> Box<
         base: Target::new(base_url).expect("a URL"),
         currency: marketplace.currency,
         client: client(marketplace, keys, &options),
+        options,
+        templates: Arc::default(),
+    })
+}
+
+/// The same, with leave to change it.
+pub fn writer(name: &str, base_url: &str, keys: &Keys, options: Options) -> Box<dyn Writer> {
+    let marketplace = descriptor(name).expect("it is known");
+    (marketplace.connect_writing.expect("it can be changed"))(Connection {
+        base: Target::new(base_url).expect("a URL"),
+        currency: marketplace.currency,
+        client: WritingClient::new(client(marketplace, keys, &options)),
         options,
         templates: Arc::default(),
     })

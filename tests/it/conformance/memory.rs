@@ -7,10 +7,11 @@ use sellerd::clock::{Clock, SystemClock};
 use sellerd::domain::{
     Currency, LineId, Listing, ListingId, Money, Order, OrderId, OrderLine, OrderState, Sku,
 };
-use sellerd::marketplace::Marketplace;
 use sellerd::marketplace::memory::Memory;
+use sellerd::marketplace::{Marketplace, Writer};
 
 use super::Shop;
+use super::writes::WritingShop;
 
 pub struct InMemory(Memory);
 
@@ -90,5 +91,15 @@ impl Shop for InMemory {
     fn cancel(&self, order: OrderId) -> bool {
         self.set_state(order, OrderState::Cancelled);
         true
+    }
+}
+
+impl WritingShop for InMemory {
+    fn writer(&self) -> &dyn Writer {
+        &self.0
+    }
+
+    fn details(&self, _: &Listing) -> BTreeMap<String, String> {
+        BTreeMap::new()
     }
 }
