@@ -231,6 +231,15 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_was_set_is_not_lowered_by_what_was_sold_before() {
+        let at = |now| judge(&counts(9, 5), false, sold(2), &found(Some(&offer(now, 0))));
+        assert_eq!([at(5), at(4), at(3)], [DONE, DONE, DONE]);
+        assert!(matches!(at(6), Verdict::Parked(_)) && matches!(at(2), Verdict::Parked(_)));
+        // To set it again would put on sale what was sold.
+        assert!(matches!(at(7), Verdict::Moot(_)));
+    }
+
+    #[test]
     fn a_listing_that_is_gone_is_at_zero() {
         let gone = Verdict::Done { listing_id: None };
         assert_eq!(judge(&counts(5, 0), true, sold(0), &found(None)), gone);
