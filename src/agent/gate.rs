@@ -325,7 +325,7 @@ mod tests {
             passed.push(gate.enter(&outgoing(counted)).await.is_ok());
         }
         assert_eq!(passed, [true, true, true, true, false, true]);
-        let recorded = store.read(|tx| requests::unanswered(tx)).await.unwrap().len();
+        let recorded = store.read(requests::unanswered).await.unwrap().len();
         assert_eq!(recorded, 5);
     }
 }

@@ -107,7 +107,9 @@ fn every_kind_of_job_works_with_either_signature() {
     for signature in ["hmac-sha1", "plaintext"] {
         let till = Till::with(|options| options.sales = 8, &format!("signature = \"{signature}\""));
         let probe = till.job("probe", 0);
-        assert_eq!((probe["account"].as_str(), probe["requests"].as_i64()), (Some("nz"), Some(1)), "{probe}");
+        assert_eq!((probe["account"].as_str(), probe["requests"].as_i64()), (Some("nz"), Some(3)), "{probe}");
+        assert_eq!(probe["counts"]["relistable_listings"], 0, "{probe}");
+        assert_eq!(till.job("probe", 0)["requests"], 1, "what waits is asked for once an hour");
         assert_eq!(till.job("stock-pull", 0)["counts"]["articles"], 60);
         let poll = till.job("order-poll", 0);
         assert_eq!(poll["requests"], 4, "every list once at the first poll: {poll}");
@@ -292,7 +294,7 @@ fn a_401_of_any_shape_silences_this_account_and_no_other() {
         for kind in ["probe", "stock-pull", "order-poll"] {
             assert_eq!(till.job(kind, 4)["requests"], 0, "{shape:?}");
         }
-        assert_eq!(till.seen().len(), 2, "{shape:?}: nobody asks again");
+        assert_eq!(till.seen().len(), 4, "{shape:?}: nobody asks again");
         till.0.job("probe", 0);
         assert_eq!(access(&till.0.status(), "cm")["state"], "active");
     }
@@ -300,7 +302,7 @@ fn a_401_of_any_shape_silences_this_account_and_no_other() {
 
 #[test]
 fn the_hour_is_kept_by_the_shops_own_count_and_another_account_does_not_notice() {
-    let till = Till::with(|options| options.hourly_limit = Some(6), "hourly_limit = 6");
+    let till = Till::with(|options| options.hourly_limit = Some(8), "hourly_limit = 8");
     let (clock, hour) = (SystemClock::default(), |at: DateTime<Utc>| hour_of(at) + TimeDelta::hours(1));
     let resets = hour(clock.now());
     let ran: Vec<Ran> = (0..7).map(|_| till.0.run("-o json job run nz-probe")).collect();
@@ -315,9 +317,9 @@ fn the_hour_is_kept_by_the_shops_own_count_and_another_account_does_not_notice()
     assert_eq!(said, (Some("quota_exhausted"), Some(0)), "{run}");
     let quota = &status_of(&status, "nz")["quotas"][0];
     let said = (quota["window"].as_str(), quota["used"].as_i64(), quota["limit"].as_i64());
-    assert_eq!(said, (Some("hour"), Some(6), Some(6)));
+    assert_eq!(said, (Some("hour"), Some(8), Some(8)));
     assert_eq!(quota["resets_at"].as_str().and_then(|at| at.parse().ok()), Some(resets));
-    assert_eq!(till.0.sandbox.trademe_requests_by_hour().into_values().collect::<Vec<_>>(), [6]);
+    assert_eq!(till.0.sandbox.trademe_requests_by_hour().into_values().collect::<Vec<_>>(), [8]);
     assert!(till.seen().iter().all(|seen| seen.verdict == Verdict::Served), "no request was one too many");
     till.0.job("probe", 0);
 }

@@ -23,6 +23,8 @@ struct Shown<'a> {
     #[serde(borrow)]
     quantity: Raw<'a>,
     #[serde(borrow)]
+    available_to_buy: Raw<'a>,
+    #[serde(borrow)]
     sales: Raw<'a>,
 }
 
@@ -64,9 +66,12 @@ pub(super) fn detail(body: &RawValue, currency: Currency) -> Result<Detail, Stri
 fn life(shown: &Shown<'_>) -> Life {
     let over = date(shown.end_date).zip(date(shown.as_at)).is_some_and(|(end, now)| end <= now);
     let left = count(shown.quantity, "Quantity").unwrap_or_default();
+    // What is sold out closes, and its end may not have moved yet.
+    let sold_out = left == 0 && json::text(shown.available_to_buy).is_some_and(|text| text.trim() == "0");
     let sold = shown.sales.and_then(|sales| json::rows(sales).ok()).is_some_and(|sales| !sales.is_empty());
     match () {
         () if json::flag(shown.withdrawn_by_seller) == Some(true) => Life::Withdrawn,
+        () if sold_out => Life::Sold,
         () if !over => Life::Open,
         () if sold && left == 0 => Life::Sold,
         () => Life::Unsold,
@@ -116,6 +121,9 @@ mod tests {
         assert_eq!(life_of(&[("EndDate", Value::Null)]), Life::Open);
         assert_eq!(life_of(std::slice::from_ref(&over)), Life::Unsold);
         assert_eq!(life_of(&[over.clone(), sale.clone()]), Life::Unsold);
+        let none = ("Quantity", Value::Null);
+        assert_eq!(life_of(&[none.clone(), ("AvailableToBuy", json!("0"))]), Life::Sold);
+        assert_eq!(life_of(&[none, ("AvailableToBuy", json!("10+"))]), Life::Open);
         assert_eq!(life_of(&[over.clone(), sale, ("Quantity", Value::Null)]), Life::Sold);
         assert_eq!(life_of(&[over, ("WithdrawnBySeller", json!(true))]), Life::Withdrawn);
     }

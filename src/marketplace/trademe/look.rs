@@ -54,6 +54,8 @@ struct Sought<'a> {
     skus: BTreeSet<&'a str>,
     /// The references of new listings that were not found yet.
     references: BTreeSet<&'a str>,
+    /// The listings that were found by theirs.
+    made: BTreeSet<ListingId>,
     /// Whether there is something without a reference, which may stand anywhere in the list.
     to_the_end: bool,
 }
@@ -84,6 +86,13 @@ impl<C: Line> TradeMe<C> {
                 Some(listing) => found.insert(*id, listing),
                 None => found.remove(id),
             };
+        }
+        for id in &sought.made {
+            // It was made, whatever became of it: with no copy left it is shown all the same, and not made again.
+            let now = self.one(*id).await?;
+            if let Some(listing) = found.get_mut(id) {
+                *listing = now.unwrap_or(Listing { quantity: 0, ..listing.clone() });
+            }
         }
         Ok(Looked { offered: found.into_values().collect(), in_carts: Vec::new() })
     }
@@ -213,7 +222,10 @@ impl Sought<'_> {
     fn finds(&mut self, listing: &Listing) -> bool {
         let attributes = serde_json::from_str::<Reference>(&listing.attributes).ok();
         let reference = attributes.and_then(|attributes| attributes.external_reference);
-        let by_reference = reference.is_some_and(|reference| self.references.remove(reference.as_str()));
-        by_reference || self.ids.contains(&listing.id) || self.skus.contains(listing.sku.as_str())
+        if reference.is_some_and(|reference| self.references.remove(reference.as_str())) {
+            self.made.insert(listing.id);
+            return true;
+        }
+        self.ids.contains(&listing.id) || self.skus.contains(listing.sku.as_str())
     }
 }

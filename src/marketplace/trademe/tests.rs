@@ -112,13 +112,16 @@ fn what_init_writes_for_it_is_a_configuration_with_its_own_keys() {
     assert_eq!(account.options["oauth_url"], "https://api.trademe.co.nz/Oauth");
     assert_eq!(account.options["authorize_url"], "https://trademe.co.nz/Oauth/Authorize");
     assert_eq!(account.options["signature"], "hmac-sha1");
+    assert_eq!(account.options["visibility_lag"], "90s");
     let settings = shop.join("sellerd.toml");
-    let text = std::fs::read_to_string(&settings).unwrap().replace("hmac-sha1\"", "rsa-sha1\"");
+    let text =
+        std::fs::read_to_string(&settings).unwrap().replace("hmac-sha1\"", "rsa-sha1\"").replace("90s", "90");
     std::fs::write(&settings, text.replace("https://trademe", "http://trademe")).unwrap();
     let wrong = config::load_with(&shop, &config::Places::default());
     let messages: Vec<&str> = wrong.errors().map(|error| error.message.as_str()).collect();
     assert!(
-        matches!(messages[..], [url, method] if url.contains("`authorize_url`") && method.contains("`signature`")),
+        matches!(messages[..], [url, method, lag] if url.contains("`authorize_url`")
+            && method.contains("`signature`") && lag.contains("`visibility_lag` is not a span of time")),
         "{messages:?}"
     );
 }

@@ -361,10 +361,17 @@ async fn a_new_listing_is_found_by_its_reference_though_it_is_sold_out() {
     let sold = "GET MyTradeMe/SoldItems/Last7Days.json";
     let row = json!({"ListingId": ID.0, "BuyNowPrice": 21, "Quantity": 7, "ExternalReferenceId": "p7-12"});
     let other = json!({"ListingId": 5, "BuyNowPrice": 21, "Quantity": 7});
-    let account = Account::saying(&[(list, &page(&[other.clone(), row.clone()]))]);
+    let rows = page(&[other.clone(), row.clone()]);
+    let account = Account::saying(&[(list, &rows), ("GET Listings/", &row.to_string()), (SHAPE, BODY)]);
     let looked = account.writer.look(&[wanted(None)]).await.unwrap();
     assert_eq!(looked.offered.iter().map(|l| (l.id, l.quantity)).collect::<Vec<_>>(), [(ID, 7)]);
-    assert_eq!(account.paths().len(), 1);
+    assert_eq!(account.paths().len(), 3);
+    // It is closing: the list has it still, and nothing of it can be bought.
+    let mut closing = row.clone();
+    (closing["Quantity"], closing["AvailableToBuy"]) = (Value::Null, json!("0"));
+    let account = Account::saying(&[(list, &rows), ("GET Listings/", &closing.to_string())]);
+    let looked = account.writer.look(&[wanted(None)]).await.unwrap();
+    assert_eq!(looked.offered.iter().map(|l| (l.id, l.quantity)).collect::<Vec<_>>(), [(ID, 0)]);
 
     let gone = json!({"ListingId": ID.0, "Price": 21, "QuantitySold": 7, "ExternalReferenceId": "p7-12"});
     let account = Account::saying(&[(list, &page(std::slice::from_ref(&other))), (sold, &page(&[gone]))]);

@@ -42,7 +42,7 @@ impl Counter {
         let client = connect::client(marketplace, sandbox.trademe_credentials(), &options);
         let template = json!({
             "Category": "0", "Description": ["Ships next working day."], "Duration": 7, "Pickup": 1,
-            "ShippingOptions": [{"Type": 4, "Price": 6.1, "Method": "NZ courier"}], "PaymentMethods": [1],
+            "ShippingOptions": [{"Type": 4, "Price": 6.1, "Method": "NZ courier"}], "PaymentMethods": [1], "HasAgreedWithLegalNotice": true,
         });
         let writer = connect(Connection {
             base: Target::new(&sandbox.trademe_base_url()).expect("a URL"),
@@ -319,7 +319,7 @@ fn an_answer_that_is_lost_leaves_the_write_in_doubt_and_a_look_settles_it() {
             let listing = counter.several().await;
             let (before, after) =
                 ((listing.quantity, listing.price.minor), (listing.quantity - 1, listing.price.minor));
-            counter.sandbox.fault(lost(kind.clone()).on("v1/Selling/Edit"));
+            counter.sandbox.fault(lost(kind.clone()).on("Selling/Edit"));
             let result = counter.write(Step::Lower, item(&listing, Some(after))).await;
             assert!(matches!(result, Err(WriteError::InDoubt(_))), "{kind:?}: {result:?}");
             assert_eq!(counter.effects().len(), usize::from(happens), "{kind:?}");
@@ -335,7 +335,7 @@ fn what_cannot_be_read_in_an_answer_is_unclear() {
         for kind in [FaultKind::Html, FaultKind::Garbage, FaultKind::TruncateJson] {
             let counter = Counter::with(|options| options.sold_lag = TimeDelta::zero()).await;
             let new = counter.new_item("p7-14").await;
-            counter.sandbox.fault(lost(kind.clone()).on("v1/Selling"));
+            counter.sandbox.fault(lost(kind.clone()).on("Selling"));
             assert_eq!(counter.write(Step::Add, new).await, Ok(ItemOutcome::Unclear), "{kind:?}");
         }
     });
