@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 7] = [
     &["domain", "clock", "telemetry"],
     &["planning", "policy"],
-    &["store", "http", "marketplace", "config", "sandbox"],
+    &["store", "http", "marketplace", "config", "source", "sandbox"],
     &["jobs"],
     &["agent"],
     &["web", "export"],
@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 7] = [
 ];
 
 /// What a room may not know although its floor would allow it: the room, and those it may know.
-const ONLY: [(&str, &[&str]); 8] = [
+const ONLY: [(&str, &[&str]); 9] = [
     ("domain", &[]),
     ("clock", &[]),
     ("planning", &["domain"]),
@@ -27,11 +27,17 @@ const ONLY: [(&str, &[&str]); 8] = [
     ("store", &["domain", "policy"]),
     ("http", &["domain", "clock", "policy"]),
     ("marketplace", &["domain", "policy", "http"]),
+    ("source", &["domain", "config"]),
 ];
 
 /// Pairs on one floor or below that must not meet.
-const NEVER: [(&str, &str); 4] =
-    [("config", "store"), ("config", "http"), ("config", "sandbox"), ("jobs", "sandbox")];
+const NEVER: [(&str, &str); 5] = [
+    ("config", "store"),
+    ("config", "http"),
+    ("config", "sandbox"),
+    ("config", "source"),
+    ("jobs", "sandbox"),
+];
 
 #[test]
 fn arrows_between_rooms_point_down() {
