@@ -42,9 +42,16 @@ const CLOCK_NOISE_MS: i64 = 2_000;
 #[async_trait]
 impl Gate for StoreGate {
     async fn enter(&self, outgoing: &Outgoing) -> Result<Pass, Refusal> {
-        let (gate, outgoing, now) = (self.clone(), outgoing.clone(), self.clock.now());
-        let entered = self.store.write(move |tx| gate.let_out(tx, &outgoing, now)).await;
-        let result = entered.map_err(cannot_record)?;
+        let mut result = self.ask(outgoing).await?;
+        if let Err((_, soon)) = &result
+            && *soon > TimeDelta::zero()
+            && *soon <= quota::GUARD
+        {
+            // A window begins in a moment.
+            self.clock.sleep(soon.to_std().unwrap_or_default()).await;
+            result = self.ask(outgoing).await?;
+        }
+        let result = result.map_err(|(refusal, _)| refusal);
         if let Err(Refusal::Quota { until, used, limit }) = &result {
             tracing::debug!(
                 event = "quota.exhausted",
@@ -73,32 +80,38 @@ impl Gate for StoreGate {
     }
 }
 
+/// Leave for one request; or why there is none, and for how long, where it is a matter of time.
+type LetOut = Result<Pass, (Refusal, TimeDelta)>;
+
 impl StoreGate {
+    async fn ask(&self, outgoing: &Outgoing) -> Result<LetOut, Refusal> {
+        let (gate, outgoing, now) = (self.clone(), outgoing.clone(), self.clock.now());
+        let entered = self.store.write(move |tx| gate.let_out(tx, &outgoing, now)).await;
+        entered.map_err(cannot_record)
+    }
+
     /// Owner and epoch, access, halt, quota, intent: all of it or nothing.
-    fn let_out(
-        &self,
-        tx: &Tx<'_>,
-        outgoing: &Outgoing,
-        now: DateTime<Utc>,
-    ) -> Result<Result<Pass, Refusal>, StoreError> {
+    fn let_out(&self, tx: &Tx<'_>, outgoing: &Outgoing, now: DateTime<Utc>) -> Result<LetOut, StoreError> {
+        let no = |refusal| Ok(Err((refusal, TimeDelta::zero())));
         if leases::epoch(tx, &self.account)? != Some(self.epoch) {
-            return Ok(Err(Refusal::LostOwnership));
+            return no(Refusal::LostOwnership);
         }
         let access = accounts::access(tx, &self.account, now)?;
         if !access.state.lets_through() && !outgoing.insist {
-            return Ok(Err(blocked(access)));
+            return no(blocked(access));
         }
         if outgoing.writes && flags::halted(tx)?.is_some() {
-            return Ok(Err(Refusal::Halted));
+            return no(Refusal::Halted);
         }
         if let Some(parked) = parked::get(tx, &self.account)?.filter(|_| outgoing.writes) {
-            return Ok(Err(Refusal::Parked(parked.arithmetic)));
+            return no(Refusal::Parked(parked.arithmetic));
         }
         let clock_offset_ms = accounts::clock_offset_ms(tx, &self.account)?;
         if outgoing.counted
-            && let Err(full) = self.take_quota(tx, outgoing.class, now, clock_offset_ms)?
+            && let Err((full, wait)) = self.take_quota(tx, outgoing.class, now, clock_offset_ms)?
         {
-            return Ok(Err(Refusal::Quota { until: full.until, used: full.used, limit: full.limit }));
+            let refusal = Refusal::Quota { until: full.until, used: full.used, limit: full.limit };
+            return Ok(Err((refusal, wait)));
         }
         let request = requests::NewRequest {
             account: self.account.clone(),
@@ -116,14 +129,14 @@ impl StoreGate {
         Ok(Ok(Pass { request_id, clock_offset_ms }))
     }
 
-    /// Takes one request out of the window, if one is left in it.
+    /// Takes one request out of the window; if none is left, says how long it is until there is one.
     fn take_quota(
         &self,
         tx: &Tx<'_>,
         class: RequestClass,
         now: DateTime<Utc>,
         clock_offset_ms: i64,
-    ) -> Result<Result<(), quota::Exhausted>, StoreError> {
+    ) -> Result<Result<(), (quota::Exhausted, TimeDelta)>, StoreError> {
         let by_clock = now + TimeDelta::milliseconds(clock_offset_ms);
         let (least, theirs) = self.reckoning.theirs(now, by_clock, self.clock.elapsed());
         let window = self.window.as_str();
@@ -142,7 +155,12 @@ impl StoreGate {
                 quotas::set_usage(tx, &self.account, window, &usage)?;
                 Ok(Ok(()))
             }
-            Err(full) => Ok(Err(full)),
+            Err(full) => {
+                if let Some(usage) = quota::stranded(usage, self.window, self.limit, theirs) {
+                    quotas::set_usage(tx, &self.account, window, &usage)?;
+                }
+                Ok(Err((full, full.until - theirs)))
+            }
         }
     }
 

@@ -53,10 +53,21 @@ pub struct Sent<'a> {
     pub now: DateTime<Utc>,
     /// When its answer was in, by our clock.
     pub answered: DateTime<Utc>,
+    /// How long that took, by the clock that nobody sets.
+    pub took: TimeDelta,
     /// How far ahead the marketplace's clock was taken to be when it was signed, in milliseconds.
     pub offset_used_ms: i64,
     /// Whether this request follows a redirect: then a refusal is our mistake and says nothing about access.
     pub redirected: bool,
+}
+
+impl Sent<'_> {
+    /// Whether the marketplace met a timestamp that was older than the request was under way: our clock was set
+    /// meanwhile, and what it shows now says nothing about what was signed.
+    fn was_stale(&self, date: DateTime<Utc>) -> bool {
+        let signed = self.now + TimeDelta::milliseconds(self.offset_used_ms);
+        date - signed - self.took > TimeDelta::milliseconds(CLOCK_TOLERANCE_MS)
+    }
 }
 
 /// A 401 counts as a matter of the clock when the clock used was further off than this.
@@ -73,11 +84,12 @@ pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, header
         Ok(response) => response,
         Err(error) => return no_answer(error, sent.at),
     };
-    let clock_offset_ms = response
+    let date = response
         .header("date")
         .and_then(|text| DateTime::parse_from_rfc2822(text).ok())
         .filter(|date| CLOCKS.contains(&date.year()))
-        .map(|date| ahead(date.with_timezone(&Utc), sent).num_milliseconds());
+        .map(|date| date.with_timezone(&Utc));
+    let clock_offset_ms = date.map(|date| ahead(date, sent).num_milliseconds());
     let mut attempt = Attempt {
         status: Some(response.status),
         bytes: response.body.len() as u64,
@@ -98,7 +110,9 @@ pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, header
                 None,
             )
         }
-        401 if clock_offset_ms.is_some_and(|now| (now - sent.offset_used_ms).abs() > CLOCK_TOLERANCE_MS) => {
+        401 if clock_offset_ms.is_some_and(|now| (now - sent.offset_used_ms).abs() > CLOCK_TOLERANCE_MS)
+            || date.is_some_and(|date| sent.was_stale(date)) =>
+        {
             attempt.error_type = Some(ErrorType::ClockSkew);
             Next::WrongClock(CallError::Unauthorized { at: at() })
         }
@@ -201,9 +215,14 @@ mod tests {
         for (name, value) in headers {
             response.headers.insert(*name, value.parse().unwrap());
         }
+        judge_after(TimeDelta::seconds(20), response)
+    }
+
+    /// The answer came after twenty seconds, and by our clock after `seeming`.
+    fn judge_after(seeming: TimeDelta, response: WireResponse) -> Verdict {
         let now = "2026-11-22T14:31:07Z".parse().unwrap();
-        let answered = now + TimeDelta::seconds(20);
-        let sent = Sent { at: "GET x", now, answered, offset_used_ms: 0, redirected: false };
+        let (answered, took) = (now + seeming, TimeDelta::seconds(20));
+        let sent = Sent { at: "GET x", now, answered, took, offset_used_ms: 0, redirected: false };
         classify(&Ok(response), sent, HEADERS)
     }
 
@@ -244,6 +263,16 @@ mod tests {
         assert_eq!(far.attempt.access, None);
         let near = judge(401, &[("date", "Sun, 22 Nov 2026 14:31:09 +0000")]);
         assert_eq!(near.attempt.access, Some(AccessEvent::Unauthorized("GET x".into())));
+    }
+
+    #[test]
+    fn nor_is_one_during_which_our_clock_was_set_right() {
+        let date = ("date".parse().unwrap(), "Mon, 23 Nov 2026 14:31:10 +0000".parse().unwrap());
+        let headers = [date].into_iter().collect();
+        let refused = WireResponse { status: 401, headers, ..WireResponse::default() };
+        let verdict = judge_after(TimeDelta::days(1) + TimeDelta::seconds(20), refused);
+        assert_eq!((verdict.attempt.access, verdict.attempt.clock_offset_ms), (None, Some(0)));
+        assert!(matches!(verdict.next, Next::WrongClock(_)));
     }
 
     #[test]

@@ -249,11 +249,16 @@ impl Client {
                 at: &at,
                 now,
                 answered: parts.clock.now(),
+                took: chrono::TimeDelta::from_std(parts.clock.elapsed().saturating_sub(started))
+                    .unwrap_or_default(),
                 offset_used_ms: pass.clock_offset_ms,
                 redirected: redirects > 0,
             };
             let Verdict { attempt: mut record, next } = classify(&result, sent, parts.headers);
             record.duration = parts.clock.elapsed().saturating_sub(started);
+            if let Next::Failed(_, Some(failure)) = &next {
+                restraint.failed(*failure, parts.clock.elapsed());
+            }
             // An answer that cannot be written down is one that nobody knows: a write is read back later.
             let settled = parts.gate.settle(pass, &record).await;
             settled.map_err(|refusal| Failed { error: refusal.into(), effect: Effect::Unknown })?;
@@ -285,9 +290,6 @@ impl Client {
                     );
                 }
                 Next::Failed(error, failure) => {
-                    if let Some(failure) = failure {
-                        restraint.failed(failure, parts.clock.elapsed());
-                    }
                     let wait = failure
                         .filter(|_| !outgoing.writes)
                         .and_then(|failure| backoff::retry(attempt, failure, parts.random.roll()));

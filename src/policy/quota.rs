@@ -117,9 +117,16 @@ fn take_below(
     now: DateTime<Utc>,
     ceiling: impl Fn(i64) -> i64,
 ) -> Result<Usage, Exhausted> {
-    let before = usage.map(|usage| usage.window_start);
+    let before = usage;
     let mut usage = current(usage, kind, now);
-    let begins = before != Some(usage.window_start);
+    let begins = before.map(|before| before.window_start) != Some(usage.window_start);
+    if let Some(before) = before.filter(|_| begins) {
+        let sure = usage.window_start + GUARD;
+        let limit = before.limit.or(configured_limit);
+        if let Some(limit) = limit.filter(|limit| now < sure && before.used + AT_THE_EDGE > *limit) {
+            return Err(Exhausted { until: sure, used: before.used, limit });
+        }
+    }
     if configured_limit.is_none() && begins {
         // An account without a limit ran into one. Whether it still has one, this window's answers say.
         usage.limit = None;
@@ -135,6 +142,29 @@ fn take_below(
         }
         _ => Ok(Usage { used: usage.used + 1, ..usage }),
     }
+}
+
+/// The two clocks agree to seconds only: what leaves this early in a window may still be counted in the one before.
+pub const GUARD: TimeDelta = TimeDelta::seconds(3);
+
+/// As many may leave in that time.
+const AT_THE_EDGE: i64 = 20;
+
+/// The window to go on with, where the one that was reached begins later than the next: a clock that stood wrong went
+/// there, and once it is used up no answer would ever say so. What is used of the window of `now` nobody knows, so it
+/// counts as used up and one asks again in the next.
+pub fn stranded(
+    usage: Option<Usage>,
+    kind: WindowKind,
+    configured_limit: Option<i64>,
+    now: DateTime<Utc>,
+) -> Option<Usage> {
+    let usage = usage.filter(|usage| kind.resets_at(now) < usage.window_start)?;
+    Some(Usage { window_start: kind.start(now), used: used_up(usage, configured_limit), limit: usage.limit })
+}
+
+fn used_up(usage: Usage, configured_limit: Option<i64>) -> i64 {
+    usage.limit.or(configured_limit).map_or(usage.used, |limit| limit.max(usage.used))
 }
 
 /// The window as it stands at `now`, begun anew where the stored one is over.
@@ -173,8 +203,7 @@ pub fn learn(usage: Usage, kind: WindowKind, configured_limit: Option<i64>, said
             if window_start < usage.window_start
                 && said.at.is_some_and(|at| at + EDGE < usage.window_start) =>
         {
-            let used = limit.or(configured_limit).map_or(usage.used, |limit| limit.max(usage.used));
-            Usage { window_start, used, limit }
+            Usage { window_start, used: used_up(Usage { limit, ..usage }, configured_limit), limit }
         }
         (count, _) => {
             let count = count.filter(|_| !at_edge(&usage, said.at)).unwrap_or(0);
@@ -274,7 +303,7 @@ mod tests {
         let said = Said { count: Some(100), limit: Some(100), at: Some(now) };
         let told = learn(asked, BERLIN, None, said);
         assert_eq!(told, Usage { window_start: BERLIN.start(now), used: 100, limit: Some(100) });
-        let tomorrow = at("2026-01-15T23:00:01Z");
+        let tomorrow = at("2026-01-15T23:00:03Z");
         assert!(take(Some(told), BERLIN, None, RequestClass::Orders, now).is_err());
         assert!(take(Some(told), BERLIN, None, RequestClass::Stock, tomorrow).is_ok());
     }
@@ -288,11 +317,35 @@ mod tests {
         assert_eq!(gone_ahead, hour(2, ahead));
         let told = learn(gone_ahead, WindowKind::Hour, Some(100), Said { at: Some(now), ..Said::default() });
         assert_eq!(told, hour(100, now), "60 were used, and nobody remembers");
-        assert_eq!(take(told, at("2026-01-15T13:00:00Z")).unwrap().used, 2);
+        assert_eq!(take(told, at("2026-01-15T13:00:03Z")).unwrap().used, 2);
         // The clocks agree to seconds only.
         let edge = hour(2, at("2026-01-15T13:00:00Z"));
         let said = Said { at: Some(at("2026-01-15T12:59:59Z")), ..Said::default() };
         assert_eq!(learn(edge, WindowKind::Hour, Some(100), said), edge);
+    }
+
+    #[test]
+    fn a_window_that_is_nearly_full_is_not_left_before_it_is_surely_over() {
+        let start = at("2026-01-15T13:00:00Z");
+        let asks = |used, seconds| {
+            let usage = Usage { window_start: start - TimeDelta::hours(1), used, limit: None };
+            let now = start + TimeDelta::seconds(seconds);
+            take(Some(usage), WindowKind::Hour, Some(100), RequestClass::Orders, now)
+        };
+        assert_eq!(asks(98, 0).unwrap_err().until, start + GUARD);
+        assert_eq!((asks(98, 3).unwrap().used, asks(50, 0).unwrap().used), (2, 2));
+    }
+
+    #[test]
+    fn a_window_years_ahead_that_is_used_up_is_left_for_the_one_after_this() {
+        let (now, ahead) = (at("2026-01-15T12:20:00Z"), at("2028-01-15T12:20:00Z"));
+        let full = |at| Usage { window_start: BERLIN.start(at), used: 3, limit: Some(3) };
+        let left = stranded(Some(full(ahead)), BERLIN, None, now);
+        assert_eq!(left, Some(full(now)));
+        assert!(take(left, BERLIN, None, RequestClass::Orders, now).is_err());
+        assert!(take(left, BERLIN, None, RequestClass::Orders, now + TimeDelta::days(1)).is_ok());
+        let tomorrow = Some(full(now + TimeDelta::days(1)));
+        assert_eq!(stranded(tomorrow, BERLIN, None, now), None, "a clock may be a little behind");
     }
 
     #[test]
@@ -315,7 +368,7 @@ mod tests {
         assert!(goes(used(10, Some(20)), Some(5)));
         let full = exhaust(used(10, None).unwrap(), None, None);
         assert!(!goes(Some(full), None), "a window that was closed stays closed without a known limit");
-        let tomorrow = at("2026-01-15T23:00:01Z");
+        let tomorrow = at("2026-01-15T23:00:03Z");
         let next = take(Some(full), BERLIN, None, RequestClass::Orders, tomorrow).unwrap();
         assert_eq!((next.used, next.limit), (2, None), "and the next one is open");
         assert_eq!(

@@ -17,7 +17,7 @@ use sellerd::config::Config;
 use sellerd::domain::Outcome;
 use sellerd::jobs::Errand;
 use sellerd::sandbox::FaultKind;
-use sellerd::store::{cursors, room};
+use sellerd::store::{accounts, cursors, room};
 
 use crate::agent::{Agent, configure};
 use crate::judge;
@@ -501,7 +501,7 @@ impl Life<'_> {
 impl Life<'_> {
     /// Answers from before are in by now. A person has set the account right and says so.
     async fn give_back_the_login(&self, agent: &Agent, name: Name, tested: &mut BTreeSet<Name>) {
-        let must_be_silent = {
+        {
             let mut inner = self.world.look();
             let now = inner.truth.now();
             let account = inner.account(name);
@@ -510,9 +510,10 @@ impl Life<'_> {
                 account.market.fault(FaultKind::Restore.into(), now);
                 inner.tally.revocations += 1;
             }
-            inner.account(name).must_be_silent
-        };
-        if tested.contains(&name) && must_be_silent {
+        }
+        let store = &agent.desk.shared.store;
+        let access = store.read(move |tx| accounts::access(tx, &name.into(), Default::default())).await;
+        if tested.contains(&name) && access.is_ok_and(|access| !access.state.lets_through()) {
             let answer = agent.desk.test_account(&name.into()).await;
             self.world.note(&format!("auth test {:?}", answer.map(|tested| tested.state)));
         }

@@ -390,7 +390,7 @@ fn cardmarket(r: &mut fastrand::Rng) -> ShopPlan {
 fn trademe(r: &mut fastrand::Rng) -> ShopPlan {
     let hourly_limit = match r.u8(0..10) {
         0 => None,
-        1..4 => Some(r.u32(8..40)),
+        1..4 => Some(r.u32(22..60)),
         _ => Some(1_000),
     };
     let options = trademe::Options {

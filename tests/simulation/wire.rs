@@ -129,8 +129,11 @@ impl Wire {
         Ok(response)
     }
 
-    /// The shop asks for some silence. More than an hour of it is taken for a mistake.
+    /// The shop says its limit, or asks for some silence. More than an hour of it is taken for a mistake.
     fn note_wish(&self, response: &WireResponse) {
+        if response.status == 200 {
+            self.world.look().account(self.account).limit_unknown = false;
+        }
         let wish = response.headers.get("retry-after").and_then(|wish| wish.to_str().ok()?.parse().ok());
         if let Some(seconds) = wish.filter(|_| response.status == 429) {
             let mut world = self.world.look();

@@ -84,6 +84,8 @@ pub struct Account {
     pub must_be_silent: bool,
     /// The spans from which on somebody lowered the limit under the agent's feet.
     pub limit_lowered: Vec<DateTime<Utc>>,
+    /// Whether it was lowered and no answer has said so since.
+    pub limit_unknown: bool,
     /// Which agent was asked for silence, and until when (true time).
     pub wants_rest: Option<(u32, DateTime<Utc>)>,
     /// Whether orders may go where only the long lists show them: once the agent has read everything once.
@@ -98,7 +100,7 @@ impl Account {
     fn was_lowered(&self, now: DateTime<Utc>) -> bool {
         let window = self.market.window_of(now);
         match self.market {
-            Market::Cardmarket(_) => self.limit_lowered.contains(&window),
+            Market::Cardmarket(_) => self.limit_unknown || self.limit_lowered.contains(&window),
             Market::TradeMe(_) => self.limit_lowered.iter().any(|lowered| *lowered <= window),
         }
     }
@@ -211,6 +213,7 @@ impl World {
             login_gone: false,
             must_be_silent: false,
             limit_lowered: Vec::new(),
+            limit_unknown: false,
             wants_rest: None,
             orders_may_arrive: false,
         };
@@ -535,6 +538,7 @@ impl Inner {
                     FaultKind::Revoke { .. } | FaultKind::RejectToken => account.login_gone = true,
                     FaultKind::Exhaust | FaultKind::Limit { .. } => {
                         account.limit_lowered.push(account.market.window_of(now));
+                        account.limit_unknown = true;
                     }
                     _ => {}
                 }
