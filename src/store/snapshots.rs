@@ -225,7 +225,11 @@ mod tests {
         abandon(&tx, cut_off, now()).unwrap();
         abandon(&tx, whole, now() + TimeDelta::hours(1)).unwrap();
         assert_eq!(left_open(&tx).unwrap(), []);
-        assert_eq!(prune(&tx, now() + TimeDelta::days(1)).unwrap(), 1);
+        assert_eq!(prune(&tx, now() + TimeDelta::days(1)).unwrap(), 0, "the last sound one and the newest stay");
+        let sound = begin(&tx, &account, RunId(3), now()).unwrap();
+        finish(&tx, sound, &END, now()).unwrap();
+        assert_eq!(prune(&tx, now() + TimeDelta::days(1)).unwrap(), 2);
+        assert_eq!(since_sound(&tx, &account).unwrap().0.unwrap().id, sound);
     }
 
     #[test]
