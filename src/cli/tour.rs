@@ -90,6 +90,8 @@ async fn open_shops(options: &TryOptions, clock: &SharedClock) -> Result<Sandbox
         articles: options.articles,
         buyers: Some(BUYERS),
         daily_limit: Some(100_000),
+        // In life a file of the whole stock takes minutes.
+        export_delay: std::time::Duration::from_secs(5),
         trademe,
         ..Options::new(clock.clone())
     };

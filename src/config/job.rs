@@ -117,7 +117,9 @@ macro_rules! job_file {
 
 job_file! {
     /// A file of `kind = "stock-pull"`.
-    StockPullFile {}
+    StockPullFile {
+        export_above: Amount,
+    }
 }
 job_file! {
     /// A file of `kind = "stock-sync"`.
@@ -167,7 +169,8 @@ pub(super) fn read(source: &mut Source<'_>, name: &str, around: &Around<'_>) -> 
     match kind {
         "stock-pull" => {
             let mut file: StockPullFile = struct_of(source, tree, &owner);
-            finish(source, name, around, file.common(), Some(Work::StockPull(StockPull {})))
+            let export_above = sync_file::export_above(source, &file.export_above);
+            finish(source, name, around, file.common(), Some(Work::StockPull(StockPull { export_above })))
         }
         "stock-sync" => {
             let heading = heading(tree.get_ref(), "source");

@@ -238,7 +238,7 @@ fn percent(text: &str) -> Option<u64> {
     text.trim().parse().ok().filter(|percent| *percent <= 100)
 }
 
-fn export_above(file: &mut File<'_>, setting: &Amount) -> Option<i64> {
+pub(super) fn export_above(file: &mut File<'_>, setting: &Amount) -> Option<i64> {
     let Some(setting) = setting else { return Some(EXPORT_ABOVE) };
     match setting.get_ref() {
         Scalar::Whole(listings) if *listings >= 0 => Some(*listings),

@@ -43,9 +43,12 @@ pub const KINDS: [&str; 5] = ["stock-pull", "stock-sync", "order-poll", "probe",
 /// The kinds that are promised and that this version does not have.
 pub(super) const LATER: [&str; 4] = ["order-push", "reprice", "relist", "export"];
 
-/// `stock-pull` has no settings of its own.
+/// `stock-pull`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StockPull {}
+pub struct StockPull {
+    /// From how many listings on the stock is read by the marketplace's own export, where it has one; `None` for never.
+    pub export_above: Option<i64>,
+}
 
 /// `order-poll` has no settings of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

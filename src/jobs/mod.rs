@@ -21,7 +21,7 @@ use crate::config::Work;
 /// Does what a job of this kind does.
 pub async fn work(work: &Work, context: &Context) -> Result<Report, JobError> {
     match work {
-        Work::StockPull(_) => stock_pull::run(context).await,
+        Work::StockPull(settings) => stock_pull::run(settings, context).await,
         Work::StockSync(settings) => stock_sync::run(settings, context).await,
         Work::OrderPoll(_) => order_poll::run(context).await,
         Work::Probe(_) => probe::run(context).await,

@@ -3,13 +3,15 @@
 //! A page is written as soon as it is read, so that memory does not grow with the stock and a broken reading leaves
 //! newer rows, never fewer. Only a reading that is complete and believed may say that a listing is gone.
 
+mod export;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::{Context, JobError, Report};
-use crate::domain::{Listing, ListingId, StockPart};
-use crate::marketplace::Wanted;
+use crate::domain::{Listing, ListingId, StockPage, StockPart};
+use crate::marketplace::{Marketplace, Wanted};
 use crate::planning::observe::{Completeness, Observation};
 use crate::planning::trust::{self, SnapshotFacts, Trust};
 use crate::store::listings::ListingRow;
@@ -29,28 +31,24 @@ pub(super) struct Reading {
 /// The most listings that are looked for one by one because the list changed while it was read.
 const LOOKED_FOR: usize = 50;
 
-/// Reads the stock, and counts in `report` what has changed since it was last read.
-pub(super) async fn read(context: &Context, report: &mut Report) -> Result<Reading, JobError> {
+/// Reads the stock, and counts in `report` what has changed since it was last read. A stock that had more than
+/// `export_above` listings is read as one file, where the marketplace makes one.
+pub(super) async fn read(
+    context: &Context,
+    export_above: Option<i64>,
+    report: &mut Report,
+) -> Result<Reading, JobError> {
     let (account, market) = context.market()?;
     let (clock, store) = (&context.clock, &context.store);
     let (started_at, started) = (clock.now(), clock.elapsed());
     let (name, run) = (account.clone(), context.run);
     let snapshot = store.write(move |tx| snapshots::begin(tx, &name, run, started_at)).await?;
 
-    let mut observation = Observation::default();
-    let mut at = None;
-    loop {
-        context.go_on()?;
-        let page = market.stock_page(at.as_ref()).await?;
-        at = page.next.clone();
-        let part = page.part;
-        report.complaints.extend(page.complaints.iter().cloned());
-        let rows = observation.take(page);
-        put(context, snapshot, part, rows, report).await?;
-        if at.is_none() {
-            break;
-        }
-    }
+    let file = export::read(context, export_above, snapshot, report).await?;
+    let observation = match file {
+        Some(observation) => observation,
+        None => read_pages(context, market, snapshot, report).await?,
+    };
     report.count("articles", observation.rows() as i64);
     report.count("in_carts", observation.rows_in_carts() as i64);
     let incomplete = match observation.completeness() {
@@ -72,11 +70,56 @@ pub(super) async fn read(context: &Context, report: &mut Report) -> Result<Readi
     let (trust, removed) =
         store.write(move |tx| finish(tx, &name, snapshot, &observation, &facts, now)).await?;
     report.count("removed", removed);
-    if let Trust::Partial(why) | Trust::Suspicious(why) = &trust {
-        report.incomplete = true;
-        report.message = Some(format!("{why}, so no listing was taken for gone"));
+    match &trust {
+        Trust::Sound => {}
+        Trust::Partial(why) => {
+            report.incomplete = true;
+            report.say(format!("{why}, so no listing was taken for gone"));
+        }
+        Trust::Suspicious(why) => {
+            report.incomplete = true;
+            report.say(format!(
+                "the stock is suddenly smaller: {why}; until then no listing is taken for gone. If it is right as it is: \
+                 sellerd stock believe {account}"
+            ));
+        }
     }
     Ok(Reading { snapshot, started, trust })
+}
+
+async fn read_pages(
+    context: &Context,
+    market: &dyn Marketplace,
+    snapshot: i64,
+    report: &mut Report,
+) -> Result<Observation, JobError> {
+    let mut observation = Observation::default();
+    let mut at = None;
+    loop {
+        context.go_on()?;
+        let page = market.stock_page(at.as_ref()).await?;
+        at = page.next.clone();
+        take_in(context, snapshot, page, &mut observation, report).await?;
+        if at.is_none() {
+            return Ok(observation);
+        }
+    }
+}
+
+/// Takes a page in and stores what it shows.
+async fn take_in(
+    context: &Context,
+    snapshot: i64,
+    page: StockPage,
+    observation: &mut Observation,
+    report: &mut Report,
+) -> Result<(), JobError> {
+    let (part, total) = (page.part, page.total);
+    report.complaints.extend(page.complaints.iter().cloned());
+    let rows = observation.take(page);
+    context.progress.expect(total.unwrap_or(0));
+    context.progress.advance(rows.len() as u64);
+    put(context, snapshot, part, rows, report).await
 }
 
 /// Stores listings, and counts what is new about them.

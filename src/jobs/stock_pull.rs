@@ -1,11 +1,12 @@
 //! `stock-pull`: the account's whole stock, and what has changed since it was last read.
 
 use super::{Context, JobError, Report, stock};
+use crate::config::StockPull;
 
 /// Reads the stock and reports what has changed since it was last read.
-pub(super) async fn run(context: &Context) -> Result<Report, JobError> {
+pub(super) async fn run(settings: &StockPull, context: &Context) -> Result<Report, JobError> {
     let mut report = Report::default();
-    stock::read(context, &mut report).await?;
+    stock::read(context, settings.export_above, &mut report).await?;
     Ok(report)
 }
 
@@ -72,7 +73,11 @@ mod tests {
             attributes: "{}".to_owned(),
         };
         shop.shop().stock = (1..=25).map(listing).collect();
-        let pull = |failing| place.work(Box::new(Failing(shop.clone(), failing)), run);
+        let pull = |failing| {
+            place.work(Box::new(Failing(shop.clone(), failing)), async |context| {
+                run(&StockPull::default(), context).await
+            })
+        };
         let known = || place.store.read(|tx| listings::count(tx, &"cm".into()));
         pull(false).await.unwrap();
         assert_eq!(known().await.unwrap(), 25);

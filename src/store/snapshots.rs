@@ -225,7 +225,11 @@ mod tests {
         abandon(&tx, cut_off, now()).unwrap();
         abandon(&tx, whole, now() + TimeDelta::hours(1)).unwrap();
         assert_eq!(left_open(&tx).unwrap(), []);
-        assert_eq!(prune(&tx, now() + TimeDelta::days(1)).unwrap(), 0, "the last sound one and the newest stay");
+        assert_eq!(
+            prune(&tx, now() + TimeDelta::days(1)).unwrap(),
+            0,
+            "the last sound one and the newest stay"
+        );
         let sound = begin(&tx, &account, RunId(3), now()).unwrap();
         finish(&tx, sound, &END, now()).unwrap();
         assert_eq!(prune(&tx, now() + TimeDelta::days(1)).unwrap(), 2);

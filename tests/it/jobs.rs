@@ -218,7 +218,7 @@ fn a_stock_that_is_suddenly_empty_is_doubted_aloud() {
     place.job("stock-pull", 0);
     let before = stock(&place);
     place.fault("empty-stock");
-    let ran = place.run("job run stock-pull").exits(3).says("suddenly empty");
+    let ran = place.run("job run stock-pull").exits(3).says("suddenly smaller: 0 of 120 listings are left");
     assert!(ran.stdout.contains("partial"), "{}", ran.stdout);
     assert_eq!(stock(&place), before, "nothing was taken for gone");
     place.sandbox.clear_faults();

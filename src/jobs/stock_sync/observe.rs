@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::super::stock::{self, Reading};
 use super::super::{Context, JobError, Report, order_poll};
+use crate::config::StockSync;
 use crate::domain::Sku;
 use crate::planning::reconcile::OrderKnowledge;
 use crate::store::{cursors, intents, movements};
@@ -31,7 +32,11 @@ pub(super) struct Seen {
 const FRESH: Duration = Duration::from_secs(600);
 
 /// Reads the stock between two readings of the orders.
-pub(super) async fn observe(context: &Context, report: &mut Report) -> Result<Seen, JobError> {
+pub(super) async fn observe(
+    settings: &StockSync,
+    context: &Context,
+    report: &mut Report,
+) -> Result<Seen, JobError> {
     let name = context.worked()?.name.clone();
     let account = name.clone();
     let polled = context.store.read(move |tx| cursors::feed_read_at(tx, &account, order_poll::POLL)).await?;
@@ -43,7 +48,7 @@ pub(super) async fn observe(context: &Context, report: &mut Report) -> Result<Se
     let account = name.clone();
     let newest = context.store.read(move |tx| movements::newest(tx, &account)).await?;
     context.progress.begin("reading the stock", 0);
-    let reading = stock::read(context, report).await?;
+    let reading = stock::read(context, settings.export_above, report).await?;
     let in_doubt = context.store.read(move |tx| intents::skus_in_doubt(tx, &name)).await?;
     let mut seen = Seen {
         reading,

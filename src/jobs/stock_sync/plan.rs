@@ -24,7 +24,7 @@ pub(super) async fn make(
     context.progress.begin("reading the source", 0);
     let mut read = read_source(settings, context, report).await?;
     let rows = std::mem::take(&mut read.rows);
-    let mut seen = observe::observe(context, report).await?;
+    let mut seen = observe::observe(settings, context, report).await?;
     let (plan, tally) = match seen.orders {
         OrderKnowledge::Complete => draft(settings, context, &read, rows, &seen).await?,
         OrderKnowledge::Pending => {

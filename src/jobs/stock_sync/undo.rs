@@ -21,7 +21,7 @@ pub(super) async fn make(
     run: RunId,
     report: &mut Report,
 ) -> Result<(), JobError> {
-    let mut seen = observe::observe(context, report).await?;
+    let mut seen = observe::observe(settings, context, report).await?;
     if seen.orders == OrderKnowledge::Pending {
         seen.wait_for_orders(context, report).await?;
     }

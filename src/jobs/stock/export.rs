@@ -1,0 +1,279 @@
+//! Reads a large stock as one file that the marketplace makes: a few requests instead of one for each page.
+//!
+//! Whatever goes wrong with it, the pages are there. What a file showed before it broke is true, so it is kept.
+
+use std::time::Duration;
+
+use super::super::{Context, JobError, Report};
+use super::take_in;
+use crate::http::CallError;
+use crate::marketplace::{ExportFile, ExportState, StockExport};
+use crate::planning::observe::Observation;
+use crate::store::snapshots;
+
+/// How long is waited before each question whether the file is made. Making one takes about three minutes
+/// (cardmarket.md 9.6), and each question is a request.
+const WAITS: [Duration; 9] = [
+    Duration::from_secs(10),
+    Duration::from_secs(50),
+    Duration::from_secs(120),
+    Duration::from_secs(60),
+    Duration::from_secs(60),
+    Duration::from_secs(60),
+    Duration::from_secs(60),
+    Duration::from_secs(60),
+    Duration::from_secs(60),
+];
+
+/// Reads the file. `None` where the stock is not that large, the marketplace makes none, or something went wrong.
+pub(super) async fn read(
+    context: &Context,
+    above: Option<i64>,
+    snapshot: i64,
+    report: &mut Report,
+) -> Result<Option<Observation>, JobError> {
+    let (account, market) = context.market()?;
+    let (Some(above), Some(export)) = (above, market.stock_export()) else { return Ok(None) };
+    let name = account.clone();
+    let (sound, _) = context.store.read(move |tx| snapshots::since_sound(tx, &name)).await?;
+    if sound.is_none_or(|sound| sound.rows <= above) {
+        return Ok(None);
+    }
+    let complaints = report.complaints.len();
+    match file(context, export, snapshot, report).await {
+        Ok(observation) => Ok(observation),
+        // What stops everything stops this, too.
+        Err(JobError::Call(
+            error @ (CallError::Refused(_)
+            | CallError::Unauthorized { .. }
+            | CallError::Forbidden { .. }
+            | CallError::Stopped
+            | CallError::Store(..)),
+        )) => Err(error.into()),
+        Err(JobError::Call(error)) => {
+            tracing::warn!(
+                "the marketplace's file of the stock could not be had, so pages are read: {error}"
+            );
+            report.complaints.truncate(complaints);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn file(
+    context: &Context,
+    export: &dyn StockExport,
+    snapshot: i64,
+    report: &mut Report,
+) -> Result<Option<Observation>, JobError> {
+    let request = export.request(context.clock.now()).await?;
+    let Some(ready) = wait(context, export, &request).await? else { return Ok(None) };
+    let mut file = export.open(&ready).await?;
+    let mut observation = Observation::default();
+    while let Some(page) = file.next().await? {
+        context.go_on()?;
+        take_in(context, snapshot, page, &mut observation, report).await?;
+    }
+    report.count("exports", 1);
+    Ok(Some(observation))
+}
+
+/// Waits until the file is made; `None` when it never will be, or takes too long.
+async fn wait(
+    context: &Context,
+    export: &dyn StockExport,
+    request: &crate::marketplace::ExportRequest,
+) -> Result<Option<ExportFile>, JobError> {
+    for wait in WAITS {
+        context.wait_until(context.clock.elapsed() + wait).await?;
+        match export.state(request).await? {
+            ExportState::Pending => {}
+            ExportState::Ready(file) => return Ok(Some(file)),
+            ExportState::Failed(why) => {
+                tracing::warn!(
+                    "the marketplace could not make a file of the stock, so pages are read: {why}"
+                );
+                return Ok(None);
+            }
+        }
+    }
+    tracing::warn!("the marketplace did not make a file of the stock in time, so pages are read");
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+    use chrono::{DateTime, Utc};
+
+    use super::super::super::testing::Place;
+    use super::*;
+    use crate::domain::{
+        Currency, ErrorType, Listing, ListingId, Money, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor,
+        StockPage,
+    };
+    use crate::jobs::stock;
+    use crate::marketplace::memory::Memory;
+    use crate::marketplace::{Capabilities, ExportRequest, Identity, Marketplace, StockFile};
+    use crate::store::listings;
+
+    /// A shop that makes files, as well as it does.
+    struct Exporting {
+        shop: Memory,
+        /// Questions that are answered with `pending`, and whether the file breaks off or is never made.
+        pending: u32,
+        breaks: bool,
+        fails: bool,
+        asked: AtomicU32,
+        pages: AtomicU32,
+    }
+
+    impl Exporting {
+        fn new(shop: &Memory) -> Self {
+            let (asked, pages) = Default::default();
+            Self { shop: shop.clone(), pending: 2, breaks: false, fails: false, asked, pages }
+        }
+    }
+
+    #[async_trait]
+    impl Marketplace for &'static Exporting {
+        fn capabilities(&self) -> &Capabilities {
+            self.shop.capabilities()
+        }
+
+        async fn identity(&self) -> Result<Identity, CallError> {
+            self.shop.identity().await
+        }
+
+        async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
+            self.pages.fetch_add(1, Ordering::SeqCst);
+            self.shop.stock_page(at).await
+        }
+
+        async fn order_page(
+            &self,
+            feed: &OrderFeed,
+            at: Option<&PageCursor>,
+        ) -> Result<OrderPage, CallError> {
+            self.shop.order_page(feed, at).await
+        }
+
+        async fn order(&self, id: OrderId) -> Result<Option<OrderRead>, CallError> {
+            self.shop.order(id).await
+        }
+
+        fn stock_export(&self) -> Option<&dyn StockExport> {
+            Some(*self)
+        }
+    }
+
+    #[async_trait]
+    impl StockExport for Exporting {
+        async fn request(&self, now: DateTime<Utc>) -> Result<ExportRequest, CallError> {
+            Ok(ExportRequest { requested_at: now, id: Some(1) })
+        }
+
+        async fn state(&self, request: &ExportRequest) -> Result<ExportState, CallError> {
+            if self.asked.fetch_add(1, Ordering::SeqCst) < self.pending {
+                return Ok(ExportState::Pending);
+            }
+            match self.fails {
+                true => Ok(ExportState::Failed("it has a bad day".to_owned())),
+                false => {
+                    let file = ExportFile { url: "file".to_owned(), begun_at: request.requested_at };
+                    Ok(ExportState::Ready(file))
+                }
+            }
+        }
+
+        async fn open(&self, _: &ExportFile) -> Result<Box<dyn StockFile>, CallError> {
+            let mut pages = Vec::new();
+            let mut at = None;
+            loop {
+                let page = self.shop.stock_page(at.as_ref()).await?;
+                at = page.next.clone();
+                pages.push(StockPage { next: None, ..page });
+                if at.is_none() {
+                    return Ok(Box::new(File(Mutex::new(pages), self.breaks)));
+                }
+            }
+        }
+    }
+
+    /// Pages, the first one first, and whether it breaks off after that one.
+    struct File(Mutex<Vec<StockPage>>, bool);
+
+    #[async_trait]
+    impl StockFile for File {
+        async fn next(&mut self) -> Result<Option<StockPage>, CallError> {
+            let mut pages = self.0.lock().unwrap();
+            match pages.is_empty() {
+                true => Ok(None),
+                false if self.1 && pages.len() == 1 => Err(CallError::Unavailable {
+                    at: "the file".to_owned(),
+                    what: "it broke off".to_owned(),
+                    error_type: ErrorType::Connect,
+                }),
+                false => Ok(Some(pages.remove(0))),
+            }
+        }
+    }
+
+    fn shop() -> Memory {
+        let listing = |id| Listing {
+            id: ListingId(id),
+            sku: format!("sku-{id}").as_str().into(),
+            title: String::new(),
+            quantity: 1,
+            price: Money { minor: 1, currency: Currency::EUR },
+            attributes: "{}".to_owned(),
+        };
+        let shop = Memory::default();
+        shop.shop().stock = (1..=25).map(listing).collect();
+        shop
+    }
+
+    /// Reads the stock twice, the second time with 20 articles left of 25, and returns what the second reading cost:
+    /// questions about the file, and pages.
+    async fn second_reading(exporting: Exporting, above: i64) -> (u32, u32) {
+        let (place, shop) = (Place::new(), exporting.shop.clone());
+        let exporting: &'static Exporting = Box::leak(Box::new(exporting));
+        let read = || {
+            place.work(Box::new(exporting), async |context| {
+                let mut report = Report::default();
+                stock::read(context, Some(above), &mut report).await?;
+                Ok(report)
+            })
+        };
+        read().await.unwrap();
+        assert_eq!(exporting.asked.load(Ordering::SeqCst), 0, "nobody knows how large it is");
+        exporting.pages.store(0, Ordering::SeqCst);
+        shop.shop().stock.truncate(20);
+        let report = read().await.unwrap();
+        assert_eq!((report.counts["removed"], report.incomplete), (5, false), "{report:?}");
+        assert_eq!(place.store.read(|tx| listings::count(tx, &"cm".into())).await.unwrap(), 20);
+        (exporting.asked.load(Ordering::SeqCst), exporting.pages.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_stock_is_read_as_a_file_and_a_small_one_by_pages() {
+        let shop = shop();
+        assert_eq!(second_reading(Exporting::new(&shop), 24).await, (3, 0));
+        let shop = super::tests::shop();
+        assert_eq!(second_reading(Exporting::new(&shop), 25).await, (0, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pages_are_read_where_the_file_breaks_off_or_is_never_made() {
+        let breaks = Exporting { breaks: true, ..Exporting::new(&shop()) };
+        assert_eq!(second_reading(breaks, 1).await, (3, 3));
+        let fails = Exporting { fails: true, ..Exporting::new(&shop()) };
+        assert_eq!(second_reading(fails, 1).await, (3, 3));
+        let never = Exporting { pending: 100, ..Exporting::new(&shop()) };
+        assert_eq!(second_reading(never, 1).await, (9, 3));
+    }
+}
