@@ -150,12 +150,15 @@ mod tests {
 
     use super::*;
 
+    /// What somebody does to a file.
+    type Deed = fn(&Path);
+
     #[test]
     fn a_list_that_is_written_to_or_replaced_while_it_is_read_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("stock.csv");
         let day = Duration::from_secs(86_400);
-        let change: [(&str, fn(&Path)); 4] = [
+        let changes: [(&str, Deed); 4] = [
             ("appended", |path| {
                 fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"b,2\n").unwrap();
             }),
@@ -167,7 +170,7 @@ mod tests {
             }),
             ("removed", |path| fs::remove_file(path).unwrap()),
         ];
-        for (how, change) in change {
+        for (how, change) in changes {
             fs::write(&path, "sku,quantity\na,1\n").unwrap();
             let written = DateTime::<Utc>::from(fs::metadata(&path).unwrap().modified().unwrap());
             let opened = Opened::new(&path, day, written).unwrap();

@@ -406,10 +406,7 @@ fn written(rows: &[Desired], dialect: &Dialect) -> Vec<u8> {
         }
         let bytes = cells.iter().map(|cell| match dialect.encoding {
             Encoding::Utf8 => cell.as_bytes().to_vec(),
-            Encoding::Windows1252 => cell
-                .chars()
-                .map(|c| if c == '€' { 0x80 } else { u8::try_from(u32::from(c)).unwrap() })
-                .collect(),
+            Encoding::Windows1252 => cell.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect(),
         });
         writer.write_record(bytes.collect::<Vec<Vec<u8>>>()).unwrap();
     };
@@ -424,9 +421,10 @@ fn written(rows: &[Desired], dialect: &Dialect) -> Vec<u8> {
     if dialect.mark { [b"\xef\xbb\xbf", &text[..]].concat() } else { text }
 }
 
+/// Their signs are none that could be UTF-8 by accident in Windows-1252, as `ß€` in a list without any other would be.
 fn lists() -> impl Strategy<Value = Vec<Desired>> {
     let price = proptest::option::of(1..1_000_000_i64);
-    let row = ("[A-Za-zé;|\"#-]{1,8}", 0..=1_000_000_i64, price, "[ -~äöüß€é\n;,\t\"]{0,12}");
+    let row = ("[A-Za-zé;|\"#-]{1,8}", 0..=1_000_000_i64, price, "[ -~äöüßé\n;,\t\"]{0,12}");
     proptest::collection::btree_map(row.0, (row.1, row.2, row.3), 0..12).prop_map(|rows| {
         rows.into_iter()
             .map(|(sku, (quantity, price, comment))| {
@@ -493,10 +491,12 @@ proptest! {
         });
         let at = at % bytes.len();
         if let Ok(read) = read_bytes(&bytes[..at], &settings(Path::new("x")), EUR, now()) {
-            // Quoted as a whole, a row that is there is there in full.
+            // Quoted as a whole, a row that is there is there in full. Only before its last cell can it be cut unseen,
+            // and then that cell says nothing.
             for row in &read.rows {
                 let whole = list.iter().find(|whole| whole.sku == row.sku).unwrap();
-                prop_assert_eq!((row.quantity, row.price, &row.more), (whole.quantity, whole.price, &whole.more));
+                prop_assert_eq!((row.quantity, row.price), (whole.quantity, whole.price));
+                prop_assert!(row.more == whole.more || bytes[at - 1] == b',' && row.more.is_none());
             }
             prop_assert_eq!(read.rejected_rows, 0);
         }

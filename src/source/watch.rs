@@ -162,7 +162,7 @@ impl Quotes {
                 }
             }
         }
-        if self.state != State::Inside {
+        if self.state == State::Outside {
             return Ok(());
         }
         self.inside += (chunk.len() - opened.unwrap_or_default()) as u64;
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn quotes_that_nobody_can_follow_are_found_with_their_line() {
-        let cases: [(&str, Option<(Damage, u64)>); 9] = [
+        let cases: [(&str, Option<(Damage, u64)>); 10] = [
             ("a,b\n1,\"x, \"\"y\"\"\n z\"\n", None),
             ("a,b\n1,5\" tall\n", None),
             ("\"a\",\"\"\n", None),
@@ -205,6 +205,7 @@ mod tests {
             ("a\n\"x\"y\n", Some((Damage::StrayQuote, 2))),
             ("a\n\"x\" \n", Some((Damage::StrayQuote, 2))),
             ("a\n1\0\n", Some((Damage::Nul, 2))),
+            ("a\n\n\"\"\"x\n", Some((Damage::OpenQuote, 3))),
         ];
         for (text, wanted) in cases {
             for step in [1, 2, 3, 64] {
