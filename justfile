@@ -25,7 +25,7 @@ simulate seeds="10000" *arguments:
 
 # Needs cargo-fuzz. The compiler is told to take nightly's flags, so any toolchain will do.
 #
-# a fuzz target for some seconds: cardmarket, trademe, config, schedule, money or target
+# a fuzz target for some seconds: cardmarket, trademe, config, source, schedule, money or target
 fuzz name seconds="600":
     #!/usr/bin/env bash
     set -euo pipefail

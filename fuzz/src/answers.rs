@@ -11,13 +11,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
 use sellerd::clock::{ManualClock, SharedClock};
-use sellerd::domain::{Credentials, LineNet, OrderId, OrderRead, RequestClass};
+use sellerd::domain::{
+    Change, Credentials, IntentId, LineNet, ListingId, Money, Offer, Operation, OrderId, OrderRead,
+    RequestClass,
+};
 use sellerd::http::oauth1::{Signer, Target};
 use sellerd::http::{
     Attempt, CallError, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, Transport, WireError,
-    WireRequest, WireResponse,
+    WireRequest, WireResponse, WritingClient,
 };
-use sellerd::marketplace::{Connection, Marketplace, descriptor};
+use sellerd::marketplace::{Batch, Connection, Item, Marketplace, Step, Wanted, Writer, descriptor};
 use sellerd::planning::{intake, observe::Observation};
 use sellerd::policy::quota::{self, Usage, WindowKind};
 use tokio::runtime::Runtime;
@@ -122,7 +125,7 @@ fn line<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
 }
 
 async fn ask(marketplace: &str, answer: WireResponse) {
-    let market = connect(marketplace, answer);
+    let market = connect(marketplace, answer.clone());
     let mut errors: Vec<CallError> = Vec::new();
     errors.extend(market.identity().await.err());
     errors.extend(stock(&*market).await.err());
@@ -142,6 +145,7 @@ async fn ask(marketplace: &str, answer: WireResponse) {
             }
         }
     }
+    errors.extend(write(marketplace, &answer, &*market).await);
     match market.order(OrderId(1_210_945_101)).await {
         Ok(read) => record(read.into_iter().collect()),
         Err(error) => errors.push(error),
@@ -153,6 +157,65 @@ async fn ask(marketplace: &str, answer: WireResponse) {
             "control characters of an answer reach the log: {text:?}"
         );
     }
+}
+
+/// Looks at listings again, asks what changes cost, and changes them. Whatever the answer, each item of a batch has one
+/// outcome at most, and a listing that was made has a number.
+async fn write(marketplace: &str, answer: &WireResponse, market: &dyn Marketplace) -> Vec<CallError> {
+    let mut errors = Vec::new();
+    let price = Money { minor: 250, currency: descriptor(marketplace).expect("it is known").currency };
+    let offer = |quantity| {
+        Offer {
+        quantity,
+        in_carts: 0,
+        price,
+        attributes: r#"{"condition":"NM","foil":false,"kind":"listing","language":1,"product_id":100569,"request":{}}"#
+            .to_owned(),
+    }
+    };
+    let item = |id: Option<i64>, before: Option<i64>, after: Option<i64>| Item {
+        intents: vec![IntentId(1)],
+        sku: "sku".into(),
+        listing_id: id.map(ListingId),
+        before: before.map(offer),
+        after: after.map(offer),
+        reference: "sellerd-1".to_owned(),
+    };
+    let wanted = Wanted {
+        sku: "sku".into(),
+        listing_id: Some(ListingId(1_488_004_575)),
+        attributes: offer(1).attributes,
+        reference: Some("sellerd-1".to_owned()),
+    };
+    errors.extend(market.look(&[wanted]).await.err());
+    let known = Some(1_488_004_575);
+    let changes = [(Operation::Zero, Some(4), Some(0)), (Operation::Add, None, Some(2))].map(
+        |(op, before, after): (_, Option<i64>, Option<i64>)| Change {
+            op,
+            sku: "sku".into(),
+            listing_id: before.and(known).map(ListingId),
+            title: String::new(),
+            before: before.map(offer),
+            after: after.map(offer),
+            reason: String::new(),
+        },
+    );
+    errors.extend(market.fees(&changes).await.err());
+    let writer = connect_writing(marketplace, answer.clone());
+    for (step, id, before, after) in [
+        (Step::Lower, known, Some(4), Some(1)),
+        (Step::Raise, known, Some(4), Some(5)),
+        (Step::Edit, known, Some(4), Some(4)),
+        (Step::Remove, known, Some(4), None),
+        (Step::Add, None, None, Some(4)),
+    ] {
+        let batch = Batch { step, items: vec![item(id, before, after)] };
+        match writer.write(&batch).await {
+            Ok(outcomes) => assert!(outcomes.len() <= 1, "{outcomes:?}"),
+            Err(error) => errors.push(error.call_error().clone()),
+        }
+    }
+    errors
 }
 
 /// Reads the stock as `stock-pull` does.
@@ -195,6 +258,18 @@ fn record(reads: Vec<OrderRead>) {
 }
 
 fn connect(marketplace: &str, answer: WireResponse) -> Box<dyn Marketplace> {
+    (descriptor(marketplace).expect("it is known").connect)(connection(marketplace, answer))
+}
+
+fn connect_writing(marketplace: &str, answer: WireResponse) -> Box<dyn Writer> {
+    let Connection { base, currency, options, templates, client } = connection(marketplace, answer);
+    let client = WritingClient::new(client);
+    let connect =
+        descriptor(marketplace).and_then(|known| known.connect_writing).expect("it can be written to");
+    connect(Connection { base, currency, options, templates, client })
+}
+
+fn connection(marketplace: &str, answer: WireResponse) -> Connection {
     let marketplace = descriptor(marketplace).expect("it is known");
     let options: BTreeMap<&'static str, String> =
         marketplace.options.iter().map(|option| (option.key, option.default.to_owned())).collect();
@@ -215,11 +290,5 @@ fn connect(marketplace: &str, answer: WireResponse) -> Box<dyn Marketplace> {
         request_timeout: Duration::from_secs(30),
     });
     let base = Target::new("https://api.example.test/v1").expect("a URL");
-    (marketplace.connect)(Connection {
-        base,
-        currency: marketplace.currency,
-        options,
-        templates: Arc::default(),
-        client,
-    })
+    Connection { base, currency: marketplace.currency, options, templates: Arc::default(), client }
 }

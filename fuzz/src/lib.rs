@@ -3,20 +3,23 @@
 
 mod answers;
 mod directory;
+mod list;
 mod values;
 
 pub use answers::{cardmarket, trademe};
 pub use directory::config;
+pub use list::source;
 pub use values::{money, schedule, target};
 
 /// Does with the bytes what is done with bytes from outside, and panics where something does not hold.
 pub type Entry = fn(&[u8]);
 
 /// Every entry by the name of its target and corpus.
-pub const ENTRIES: [(&str, Entry); 6] = [
+pub const ENTRIES: [(&str, Entry); 7] = [
     ("cardmarket", cardmarket),
     ("trademe", trademe),
     ("config", config),
+    ("source", source),
     ("schedule", schedule),
     ("money", money),
     ("target", target),
