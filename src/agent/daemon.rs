@@ -14,17 +14,18 @@ use tokio_util::task::TaskTracker;
 
 use super::accounts::{AccountError, Accounts, Shared};
 use super::ask::Desk;
+use super::nudge::Neighbours;
 use super::runner::{Due, Runner};
 use super::state::{Machine, State, StateError};
 use super::trigger::{self, SharedBoard, Trigger, TriggerError};
 use super::watch::{Front, Watch};
 use super::{control, systemd};
 use crate::clock::SharedClock;
-use crate::config::Config;
-use crate::domain::JobName;
+use crate::config::{Config, Work};
+use crate::domain::{JobName, Trigger as JobTrigger};
 use crate::jobs::Errand;
 use crate::policy::due::{Board, Claimed, Plan};
-use crate::store::{Store, StoreError, jobs as job_state, problems};
+use crate::store::{Store, StoreError, intents, jobs as job_state, problems};
 
 /// A running agent.
 pub struct Daemon {
@@ -77,6 +78,20 @@ pub enum StartError {
     Front(String),
 }
 
+/// Starts a stock-sync of each account that a crash has left with writes in doubt: the longer they stay, the more
+/// happens in between, and the harder it gets to tell what they did.
+async fn settle_soon(watch: &Watch, runner: &Runner) -> Result<(), StoreError> {
+    let doubted = watch.shared.store.read(intents::accounts_in_doubt).await?;
+    let config = watch.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+    for job in config.jobs.values().filter(|job| job.enabled && matches!(job.work, Work::StockSync(_))) {
+        if job.account.as_ref().is_some_and(|account| doubted.contains_key(account)) {
+            let (at, job) = (watch.shared.clock.now(), Arc::new(job.clone()));
+            runner.start(Due { job, at, trigger: JobTrigger::Retry, errand: Errand::Usual });
+        }
+    }
+    Ok(())
+}
+
 /// Claims that wait for us. What does not fit stays on the board.
 const WAITING_CLAIMS: usize = 64;
 
@@ -107,6 +122,7 @@ impl Daemon {
         let accounts = Accounts::make(&config, &Accounts::default(), &shared).await?;
         let stop = CancellationToken::new();
         let runner = Runner::new(shared.clone(), config.state_dir.clone(), accounts, stop.clone());
+        runner.replace_neighbours(Neighbours::of(&config));
         let plans = plans(&config, &shared.store, clock.now()).await?;
         let board: SharedBoard = Arc::new(Mutex::new(Board::new(plans, clock.now())));
         let (claims, due) = mpsc::channel(WAITING_CLAIMS);
@@ -123,6 +139,7 @@ impl Daemon {
                 return Err(StartError::Front(why));
             }
         };
+        settle_soon(&watch, &runner).await?;
         let daemon = Self {
             state,
             watch,

@@ -10,7 +10,8 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::accounts::{Accounts, Shared};
-use crate::config::{Job, Overlap};
+use super::nudge::Neighbours;
+use crate::config::{Job, Overlap, Work};
 use crate::domain::{ErrorType, JobName, Mode, Outcome, RunId, Trigger};
 use crate::jobs::{self, Context, Errand, JobError, Progress, Report};
 use crate::store::{StoreError, intents, jobs as job_state, promotions, requests, runs, session, snapshots};
@@ -29,6 +30,7 @@ struct Inner {
     running: Mutex<Running>,
     unended: Mutex<Vec<Ended>>,
     progress: Mutex<HashMap<JobName, Arc<Progress>>>,
+    neighbours: Mutex<Neighbours>,
 }
 
 /// A run that is over, and whose end could not be written down yet: the disk was full, say.
@@ -70,12 +72,18 @@ impl Runner {
             running: Mutex::default(),
             unended: Mutex::default(),
             progress: Mutex::default(),
+            neighbours: Mutex::default(),
         }))
     }
 
     /// Accounts for the runs that begin from now on.
     pub fn replace_accounts(&self, accounts: Accounts) {
         *lock(&self.0.accounts) = accounts;
+    }
+
+    /// The jobs that are nudged from now on.
+    pub fn replace_neighbours(&self, neighbours: Neighbours) {
+        *lock(&self.0.neighbours) = neighbours;
     }
 
     /// The accounts as they are.
@@ -211,7 +219,23 @@ impl Runner {
         let duration_ms = clock.elapsed().saturating_sub(started).as_millis() as u64;
         let row = self.write_end(run, ended, clock.now()).await?;
         log_finished(&row, duration_ms);
+        self.nudge(&due.job, &row);
         Ok(row)
+    }
+
+    /// What was sold here is not on the shelf any more: the other channels of it look at once, and not at their next
+    /// slot.
+    fn nudge(&self, job: &Job, row: &runs::RunRow) {
+        let (Work::OrderPoll(_) | Work::StockSync(_), Some(account)) = (&job.work, &row.account) else {
+            return;
+        };
+        if row.counts.get("movements").is_none_or(|movements| *movements == 0) || self.0.stop.is_cancelled() {
+            return;
+        }
+        for job in lock(&self.0.neighbours).of_account(account) {
+            let (at, job) = (self.0.shared.clock.now(), Arc::clone(job));
+            self.start(Due { job, at, trigger: Trigger::Nudge, errand: Errand::Usual });
+        }
     }
 
     /// Writes down how a run ended, or keeps it in mind for when that is possible.

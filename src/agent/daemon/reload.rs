@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Daemon, plans};
 use crate::agent::accounts::Accounts;
+use crate::agent::nudge::Neighbours;
 use crate::agent::{systemd, trigger};
 use crate::config::{self, Severity};
 use crate::store::problems;
@@ -59,6 +60,7 @@ impl Daemon {
             .map_err(|error| error.to_string())?;
         let now = self.watch.shared.clock.now();
         let plans = plans(&new, &self.watch.shared.store, now).await.map_err(|error| error.to_string())?;
+        self.runner.replace_neighbours(Neighbours::of(&new));
         *self.watch.config.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(new);
         self.runner.replace_accounts(accounts);
         trigger::lock(&self.watch.board).replace(plans, now);
