@@ -200,11 +200,7 @@ impl PlanStatus {
 }
 
 /// Requests that an account may still make in its window; `None` without a limit.
-pub fn requests_left(
-    account: &Account,
-    tx: &Tx<'_>,
-    now: DateTime<Utc>,
-) -> Result<Option<i64>, StoreError> {
+pub fn requests_left(account: &Account, tx: &Tx<'_>, now: DateTime<Utc>) -> Result<Option<i64>, StoreError> {
     let window = account.marketplace.limit_headers.window;
     let usage = quota::current(quotas::usage(tx, &account.name, window.as_str())?, window, now);
     Ok(usage.limit.or(account.limit).map(|limit| limit.saturating_sub(usage.used).max(0)))
@@ -272,7 +268,8 @@ pub fn instant<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok
     serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-fn optional_instant<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+/// The same for what may not have been.
+pub fn optional_instant<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => instant(at, serializer),
         None => serializer.serialize_none(),

@@ -34,8 +34,9 @@ const PAUSED: &str = "paused:";
 
 /// The jobs that a person has paused, and since when.
 pub fn paused(tx: &Tx<'_>) -> Result<BTreeMap<JobName, DateTime<Utc>>, StoreError> {
-    let mut statement =
-        tx.0.prepare_cached("select substr(name, length(?1) + 1), set_at from flags where name glob ?1 || '*'")?;
+    let mut statement = tx
+        .0
+        .prepare_cached("select substr(name, length(?1) + 1), set_at from flags where name glob ?1 || '*'")?;
     let rows = statement.query_map([PAUSED], |row| Ok((JobName(row.get(0)?), time(row, 1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

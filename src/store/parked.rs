@@ -42,7 +42,8 @@ pub fn get(tx: &Tx<'_>, account: &AccountName) -> Result<Option<Parked>, StoreEr
 
 /// Every account whose writes are parked.
 pub fn list(tx: &Tx<'_>) -> Result<BTreeMap<AccountName, Parked>, StoreError> {
-    let mut statement = tx.0.prepare_cached("select account, since, arithmetic from parked order by account")?;
+    let mut statement =
+        tx.0.prepare_cached("select account, since, arithmetic from parked order by account")?;
     let rows = statement.query_map([], |row| {
         Ok((AccountName(row.get(0)?), Parked { since: time(row, 1)?, arithmetic: row.get(2)? }))
     })?;
