@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::Shared;
 use super::runner::{Due, Runner};
+use super::status;
 use crate::config::{Config, Work};
 use crate::domain::{AccountName, JobName, Trigger, nearest};
 use crate::http::CallError;
@@ -53,6 +54,19 @@ pub struct Tested {
     pub error: Option<String>,
 }
 
+/// How far a job's present run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Going {
+    /// What it is doing.
+    pub phase: String,
+    /// Parts of that which are done.
+    pub done: u64,
+    /// Of so many; 0 where nobody knows.
+    pub total: u64,
+    /// Requests that its account may still make; `None` without an account or a limit.
+    pub requests_left: Option<i64>,
+}
+
 impl Desk {
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
@@ -82,6 +96,26 @@ impl Desk {
             fix: format!("wait for it: sellerd runs list --job {name}"),
             exit: 5,
         })
+    }
+
+    /// How far a job's present run is; `None` while it does not run or has not begun.
+    pub async fn progress(&self, name: &JobName) -> Option<Going> {
+        let (phase, done, total) = self.runner.progress(name)?.now();
+        if phase.is_empty() {
+            return None;
+        }
+        let config = self.config();
+        let now = self.shared.clock.now();
+        let account = config.jobs.get(name).and_then(|job| config.accounts.get(job.account.as_ref()?));
+        let requests_left = match account.cloned() {
+            None => None,
+            // A number that cannot be read now is one that is not shown.
+            Some(account) => {
+                let read = self.shared.store.read(move |tx| status::requests_left(&account, tx, now));
+                read.await.unwrap_or_default()
+            }
+        };
+        Some(Going { phase: phase.to_owned(), done, total, requests_left })
     }
 
     /// Asks the marketplace who we are, although the account may be blocked. Success makes it active.

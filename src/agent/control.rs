@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path as UrlPath, State};
 use axum::http::StatusCode;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
@@ -37,6 +37,7 @@ pub fn bind(state_dir: &Path) -> std::io::Result<UnixListener> {
 pub async fn serve(listener: UnixListener, desk: Arc<Desk>, stop: CancellationToken) -> std::io::Result<()> {
     let router = Router::new()
         .route("/job/{name}/run", post(run_job))
+        .route("/job/{name}/progress", get(progress))
         .route("/account/{name}/test", post(test_account))
         .with_state(desk);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
@@ -50,6 +51,11 @@ async fn run_job(
 ) -> (StatusCode, Json<Value>) {
     let errand = errand.map_or(Errand::Usual, |Json(errand)| errand);
     reply(desk.run_job(&JobName(name), errand).await.map(|row| json!(row)))
+}
+
+/// `null` while the job does not run.
+async fn progress(State(desk): State<Arc<Desk>>, UrlPath(name): UrlPath<String>) -> Json<Value> {
+    Json(json!(desk.progress(&JobName(name)).await))
 }
 
 async fn test_account(

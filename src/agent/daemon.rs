@@ -25,7 +25,7 @@ use crate::config::{Config, Work};
 use crate::domain::{JobName, Trigger as JobTrigger};
 use crate::jobs::Errand;
 use crate::policy::due::{Board, Claimed, Plan};
-use crate::store::{Store, StoreError, intents, jobs as job_state, problems};
+use crate::store::{Store, StoreError, flags, intents, jobs as job_state, problems};
 
 /// A running agent.
 pub struct Daemon {
@@ -94,6 +94,9 @@ async fn settle_soon(watch: &Watch, runner: &Runner) -> Result<(), StoreError> {
 
 /// Claims that wait for us. What does not fit stays on the board.
 const WAITING_CLAIMS: usize = 64;
+
+/// How often systemd is told how far the running job is.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs get this long to end after the first request to stop: less than the unit's `TimeoutStopSec`.
 const DRAIN_LIMIT: Duration = Duration::from_secs(110);
@@ -181,6 +184,7 @@ impl Daemon {
     pub async fn serve(mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Stopped, StateError> {
         let feeding = systemd::feeding_interval();
         let mut fed = self.watch.shared.clock.elapsed();
+        let mut told_running = false;
         loop {
             let feed_in =
                 feeding.map(|every| (fed + every).saturating_sub(self.watch.shared.clock.elapsed()));
@@ -214,6 +218,14 @@ impl Daemon {
                         systemd::feed();
                     }
                 }
+                // Only under systemd: how far the running job is, and once more when it is over.
+                () = self.watch.shared.clock.sleep(TOLD_EVERY), if systemd::listens() => {
+                    let running = !self.runner.running().is_empty();
+                    if running || told_running {
+                        self.tell_systemd().await;
+                    }
+                    told_running = running;
+                }
             }
         }
         Ok(self.wind_down(commands).await?)
@@ -231,15 +243,22 @@ impl Daemon {
                 action = "skip",
                 "the agent was not there; left out, as `on_missed` says",
             );
-            let (job, until) = (missed.job, missed.due_last);
-            let noted =
-                self.watch.shared.store.write(move |tx| job_state::set_planned_from(tx, &job, until)).await;
-            if let Err(error) = noted {
-                tracing::error!("what was left out could not be recorded: {error}");
-            }
+            self.pass_by(missed.job, missed.due_last).await;
         }
+        let paused = match self.watch.shared.store.read(flags::paused).await {
+            Ok(paused) => paused,
+            Err(error) => {
+                // What cannot be read may be paused; the slot is still owed after a restart.
+                tracing::error!("whether jobs are paused cannot be read, so none is started: {error}");
+                return;
+            }
+        };
         for fire in claimed.fires {
             let Some(job) = config.jobs.get(&fire.job) else { continue };
+            if paused.contains_key(&fire.job) {
+                self.pass_by(fire.job, fire.due_at).await;
+                continue;
+            }
             if fire.missed > 0 {
                 tracing::warn!(
                     event = "job.missed",
@@ -259,6 +278,16 @@ impl Daemon {
             });
         }
         self.tell_systemd().await;
+    }
+
+    /// A slot that stays undone on purpose is not owed any more.
+    async fn pass_by(&self, job: JobName, until: DateTime<Utc>) {
+        tracing::debug!(job = job.as_str(), due = %until, "left out");
+        let noted =
+            self.watch.shared.store.write(move |tx| job_state::set_planned_from(tx, &job, until)).await;
+        if let Err(error) = noted {
+            tracing::error!("what was left out could not be recorded: {error}");
+        }
     }
 
     /// Starts nothing more, waits for what runs, and closes the state.
@@ -332,7 +361,17 @@ impl Daemon {
         let open = self.watch.shared.store.read(problems::list).await.unwrap_or_default();
         let first = open.first().map(|problem| format!(": {}", problem.title)).unwrap_or_default();
         let (jobs, next) = (config.jobs.len(), next.unwrap_or_default());
-        systemd::status(&format!("{jobs} jobs{next}, {} problems{first}", open.len()));
+        let running = self.runner.running().into_iter().find_map(|name| {
+            let (phase, done, total) = self.runner.progress(&name)?.now();
+            let count = match (done, total) {
+                (0, 0) => String::new(),
+                (done, 0) => format!(" {done}"),
+                (done, total) => format!(" {done} of {total}"),
+            };
+            Some(format!("{name}: {phase}{count}; "))
+        });
+        let running = running.unwrap_or_default();
+        systemd::status(&format!("{running}{jobs} jobs{next}, {} problems{first}", open.len()));
     }
 }
 

@@ -1,13 +1,18 @@
 //! What is going on, in one document: `status -o json`, `/status.json` and the page for people are all made of it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::config::{Account, Config, Job};
-use crate::domain::{AccountName, JobName, Mode};
+use crate::domain::{AccountName, JobName, Mode, PlanId, PlanState};
 use crate::policy::access::{Access, AccessState};
 use crate::policy::quota;
-use crate::store::{Store, StoreError, Tx, accounts, flags, listings, problems, quotas, runs};
+use crate::store::parked::{self, Parked};
+use crate::store::{
+    Store, StoreError, Tx, accounts, flags, intents, listings, plans, problems, promotions, quotas, runs,
+};
 
 /// The document `sellerd.status/1`.
 #[derive(Debug, Serialize)]
@@ -27,6 +32,29 @@ pub struct Status {
     pub problems: Vec<problems::Problem>,
     /// Whether every write is halted.
     pub halted: bool,
+    /// Since when.
+    #[serde(serialize_with = "optional_instant")]
+    pub halted_since: Option<DateTime<Utc>>,
+    /// Plans that wait for a person: a guard holds them, or their job may not write.
+    pub plans: Vec<PlanStatus>,
+}
+
+/// A plan that could still be applied.
+#[derive(Debug, Serialize)]
+pub struct PlanStatus {
+    /// Its name.
+    pub plan_id: PlanId,
+    /// The job whose plan it is.
+    pub job: JobName,
+    /// The account that it is about.
+    pub account: AccountName,
+    /// `pending` where a guard holds it.
+    pub state: PlanState,
+    /// How much it changes.
+    pub changes: i64,
+    /// Until when it may be applied.
+    #[serde(serialize_with = "instant")]
+    pub expires_at: DateTime<Utc>,
 }
 
 /// One account.
@@ -44,6 +72,10 @@ pub struct AccountStatus {
     pub listings: i64,
     /// How many of them differ from their source; null while nothing compares them.
     pub drift: Option<i64>,
+    /// Writes whose answer was lost and that no read has explained yet.
+    pub in_doubt: i64,
+    /// Why its writes wait for a person; null while they do not.
+    pub parked: Option<Parked>,
 }
 
 /// What an account may do, and why.
@@ -86,8 +118,14 @@ pub struct JobStatus {
     pub kind: &'static str,
     /// The account it works, if any.
     pub account: Option<AccountName>,
-    /// What it may do to the marketplace.
+    /// What it may do to the marketplace: what its file says, unless a person has promoted it.
     pub mode: Mode,
+    /// Since when a person lets it write although its file says `observe`.
+    #[serde(serialize_with = "optional_instant")]
+    pub promoted_at: Option<DateTime<Utc>>,
+    /// Since when a person has kept it from running.
+    #[serde(serialize_with = "optional_instant")]
+    pub paused_since: Option<DateTime<Utc>>,
     /// Whether it runs by its schedule.
     pub enabled: bool,
     /// How it ran last.
@@ -114,14 +152,23 @@ impl Status {
     }
 
     fn make(config: &Config, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result<Self, StoreError> {
+        let halted_since = tx.map_or(Ok(None), flags::halted)?;
+        let paused = tx.map_or(Ok(Default::default()), flags::paused)?;
+        let waiting = tx.map_or(Ok(Vec::new()), |tx| plans::waiting(tx, None, now))?;
         Ok(Self {
             schema: "sellerd.status/1",
             at: now,
             timezone: config.timezone.name().to_owned(),
             accounts: config.accounts.values().map(|a| account(a, tx, now)).collect::<Result<_, _>>()?,
-            jobs: config.jobs.values().map(|job| job_status(job, tx, now)).collect::<Result<_, _>>()?,
+            jobs: config
+                .jobs
+                .values()
+                .map(|job| job_status(job, paused.get(&job.name).copied(), tx, now))
+                .collect::<Result<_, _>>()?,
             problems: tx.map_or(Ok(Vec::new()), problems::list)?,
-            halted: tx.map_or(Ok(None), flags::halted)?.is_some(),
+            halted: halted_since.is_some(),
+            halted_since,
+            plans: waiting.iter().map(PlanStatus::of).filter(|plan| plan.changes > 0).collect(),
         })
     }
 
@@ -132,14 +179,43 @@ impl Status {
     }
 }
 
+impl PlanStatus {
+    /// What a stored plan comes to.
+    pub fn of(plan: &plans::PlanRow) -> Self {
+        /// As the plan's own summary keeps it.
+        #[derive(Default, Deserialize)]
+        struct Summary {
+            counts: BTreeMap<String, i64>,
+        }
+        let summary: Summary = serde_json::from_str(plan.summary.get()).unwrap_or_default();
+        Self {
+            plan_id: plan.plan_id,
+            job: plan.job.clone(),
+            account: plan.account.clone(),
+            state: plan.state,
+            changes: summary.counts.values().sum(),
+            expires_at: plan.expires_at,
+        }
+    }
+}
+
+/// Requests that an account may still make in its window; `None` without a limit.
+pub fn requests_left(account: &Account, tx: &Tx<'_>, now: DateTime<Utc>) -> Result<Option<i64>, StoreError> {
+    let window = account.marketplace.limit_headers.window;
+    let usage = quota::current(quotas::usage(tx, &account.name, window.as_str())?, window, now);
+    Ok(usage.limit.or(account.limit).map(|limit| limit.saturating_sub(usage.used).max(0)))
+}
+
 fn account(account: &Account, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result<AccountStatus, StoreError> {
     let window = account.marketplace.limit_headers.window;
-    let (access, usage, listings) = match tx {
-        None => (Access::unknown(now), None, 0),
+    let (access, usage, listings, in_doubt, parked) = match tx {
+        None => (Access::unknown(now), None, 0, 0, None),
         Some(tx) => (
             accounts::access(tx, &account.name, now)?,
             quotas::usage(tx, &account.name, window.as_str())?,
             listings::count(tx, &account.name)?,
+            intents::in_doubt(tx, &account.name)?.len() as i64,
+            parked::get(tx, &account.name)?,
         ),
     };
     let usage = quota::current(usage, window, now);
@@ -162,18 +238,28 @@ fn account(account: &Account, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result
         }],
         listings,
         drift: None,
+        in_doubt,
+        parked,
     })
 }
 
-fn job_status(job: &Job, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result<JobStatus, StoreError> {
+fn job_status(
+    job: &Job,
+    paused_since: Option<DateTime<Utc>>,
+    tx: Option<&Tx<'_>>,
+    now: DateTime<Utc>,
+) -> Result<JobStatus, StoreError> {
+    let promoted_at = tx.map_or(Ok(None), |tx| promotions::promoted(tx, &job.name))?;
     Ok(JobStatus {
         job: job.name.clone(),
         kind: job.work.kind(),
         account: job.account.clone(),
-        mode: job.mode,
+        mode: if promoted_at.is_some() { Mode::Apply } else { job.mode },
+        promoted_at,
+        paused_since,
         enabled: job.enabled,
         last_run: tx.map_or(Ok(None), |tx| runs::last(tx, &job.name))?,
-        next_run_at: job.enabled.then(|| job.next_after(now)).flatten(),
+        next_run_at: (job.enabled && paused_since.is_none()).then(|| job.next_after(now)).flatten(),
     })
 }
 
@@ -182,7 +268,8 @@ pub fn instant<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok
     serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-fn optional_instant<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+/// The same for what may not have been.
+pub fn optional_instant<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => instant(at, serializer),
         None => serializer.serialize_none(),

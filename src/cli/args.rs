@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::domain::RunId;
+use crate::domain::{PlanId, RunId};
 use crate::sandbox::Venue;
 
 const EXAMPLES: &str = "\
@@ -80,6 +80,21 @@ pub enum Command {
     Init(InitOptions),
     /// Runs the agent: every job by its schedule, until it is stopped.
     Run(RunOptions),
+    /// What a job would change: reads the source and the marketplace, and writes down a plan.
+    Plan(PlanOptions),
+    /// Does what a plan says, and nothing else.
+    Apply(ApplyOptions),
+    /// Plans how to take back what a run has changed, shows that, asks, and does it.
+    Undo(UndoOptions),
+    /// Stops every write to every marketplace, now and until `unhalt`. Reading goes on.
+    Halt,
+    /// Lets writes go on after a halt.
+    Unhalt,
+    /// Lets writes of an account go on after a person has looked why they were parked.
+    Unpark {
+        /// The account.
+        account: String,
+    },
     /// One job at a time.
     #[command(subcommand)]
     Job(JobCommand),
@@ -149,6 +164,61 @@ pub struct RunOptions {
     pub stop_after: Option<Duration>,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct PlanOptions {
+    /// The job whose plan is made.
+    #[arg(required = true, value_name = "JOB")]
+    pub job: Option<String>,
+    /// End with exit code 10 when there is something to change.
+    #[arg(long)]
+    pub exit_code: bool,
+    /// Write the plan into this file, too, as JSON, or as CSV with `-o csv`; `-` for stdout.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Option<PlanCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PlanCommand {
+    /// One plan, all of it.
+    Show {
+        /// The plan, for example p-12.
+        plan: PlanId,
+    },
+    /// The plans that were made, newest first.
+    List(PlanListOptions),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct PlanListOptions {
+    /// Only this job.
+    #[arg(long, value_name = "NAME")]
+    pub job: Option<String>,
+    /// Only those that could still be applied.
+    #[arg(long)]
+    pub pending: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ApplyOptions {
+    /// The plan, for example p-12.
+    pub plan: PlanId,
+    /// Apply it although this guard holds it; once for each guard.
+    #[arg(long = "accept-guard", value_name = "NAME")]
+    pub accept: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct UndoOptions {
+    /// The run, for example r-12.
+    pub run: RunId,
+    /// Apply it although this guard holds it; once for each guard.
+    #[arg(long = "accept-guard", value_name = "NAME")]
+    pub accept: Vec<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum JobCommand {
     /// Runs a job now and waits for its end.
@@ -158,6 +228,26 @@ pub enum JobCommand {
     },
     /// The jobs and how they last ran.
     List,
+    /// Lets a job carry out the plans that pass its guards, although its file says `observe`.
+    Promote {
+        /// The job.
+        name: String,
+    },
+    /// Takes a promotion back: the job looks and plans, as its file says.
+    Demote {
+        /// The job.
+        name: String,
+    },
+    /// Keeps a job from running by its schedule, until `resume`.
+    Pause {
+        /// The job.
+        name: String,
+    },
+    /// Lets a paused job run again.
+    Resume {
+        /// The job.
+        name: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -204,6 +294,11 @@ pub enum OrdersCommand {
 pub enum StockCommand {
     /// The listings.
     List(AccountFilter),
+    /// Confirms that a shop really is as empty as it was last read.
+    Believe {
+        /// The account.
+        account: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]

@@ -22,6 +22,10 @@ pub enum Exit {
     Temporary = 5,
     /// A guard stopped it.
     Guarded = 6,
+    /// What a plan rests on is not so any more.
+    Stale = 7,
+    /// There are changes that wait; only with `plan --exit-code`.
+    Changes = 10,
     /// Another instance holds the state.
     Taken = 11,
     /// The configuration is wrong, or the database is of a newer version.
@@ -40,9 +44,13 @@ impl Exit {
             Some(Outcome::Interrupted) => Self::Interrupted,
             Some(Outcome::Timeout) => Self::Temporary,
             Some(Outcome::Blocked) => match error_type {
-                Some(ErrorType::QuotaExhausted | ErrorType::RateLimited) => Self::Temporary,
+                // `internal`: halted, parked, or another has taken over. It is not a matter of the login.
+                Some(ErrorType::QuotaExhausted | ErrorType::RateLimited | ErrorType::Internal) => {
+                    Self::Temporary
+                }
                 _ => Self::Login,
             },
+            Some(Outcome::Failure) if error_type == Some(ErrorType::PlanStale) => Self::Stale,
             Some(Outcome::Failure) | None => Self::Failed,
         }
     }
@@ -55,6 +63,7 @@ impl Exit {
             Self::Login,
             Self::Temporary,
             Self::Guarded,
+            Self::Stale,
             Self::Taken,
             Self::Config,
         ];

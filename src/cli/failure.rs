@@ -11,6 +11,7 @@ use crate::agent::instance::InstanceError;
 use crate::agent::state::StateError;
 use crate::domain::ErrorType;
 use crate::store::StoreError;
+use crate::store::runs::RunRow;
 
 /// A command that was not done.
 #[derive(Debug)]
@@ -43,6 +44,21 @@ impl Failure {
     /// Something that should not happen.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new("E500", Exit::Failed, message, "")
+    }
+
+    /// A run that did not do what was asked.
+    pub fn of_run(row: &RunRow) -> Self {
+        let outcome = row.outcome.map_or("not ended", |outcome| outcome.as_str());
+        let (code, fix) = match row.error_type {
+            Some(ErrorType::GuardTripped) => {
+                ("E520", format!("look at it: sellerd plan list --job {}", row.job))
+            }
+            Some(ErrorType::PlanStale) => ("E521", format!("make a new one: sellerd plan {}", row.job)),
+            _ => ("E491", format!("sellerd runs show {}", row.run_id)),
+        };
+        let message = row.message.clone().unwrap_or_else(|| outcome.to_owned());
+        let exit = Exit::of_run(row.outcome, row.error_type);
+        Self { error_type: row.error_type, ..Self::new(code, exit, format!("{}: {message}", row.job), fix) }
     }
 
     /// Writes it to stderr: drawn, or as one JSON object.

@@ -18,10 +18,13 @@ pub struct Home {
     pub output: Format,
     /// Nothing is asked.
     pub no_input: bool,
+    /// Every question is answered with yes.
+    pub yes: bool,
+    /// Only what went wrong is said.
+    pub quiet: bool,
     /// Whether stderr may have colours.
     pub colour: bool,
     verbose: u8,
-    quiet: bool,
 }
 
 impl Home {
@@ -30,6 +33,7 @@ impl Home {
             dir: config::find_dir(args.config.clone(), |name| std::env::var_os(name)),
             output: args.output,
             no_input: args.no_input,
+            yes: args.yes,
             colour: !args.no_color
                 && std::io::stderr().is_terminal()
                 && std::env::var_os("NO_COLOR").is_none(),

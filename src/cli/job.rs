@@ -6,9 +6,10 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::home::Home;
+use super::progress::Watch;
 use super::{Exit, Failure};
 use crate::agent::accounts::Accounts;
-use crate::agent::ask::{Answered, Declined, Desk, no_job};
+use crate::agent::ask::{Answered, Declined, Desk, Going, no_job};
 use crate::agent::daemon::Command;
 use crate::agent::runner::Runner;
 use crate::agent::state::{Machine, State};
@@ -29,18 +30,28 @@ pub async fn run(name: &str, home: &Home) -> Result<Exit, Failure> {
         return Err(no_job(&name, &config).into());
     }
     let tz = config.timezone;
-    let row = one_run(config, &name, Errand::Usual).await?;
+    let row = one_run(config, &name, Errand::Usual, home).await?;
     super::runs::print(&row, home, tz)?;
     Ok(Exit::of_run(row.outcome, row.error_type))
 }
 
-/// One run of a job with this errand, in the agent if there is one, else in this process.
-pub async fn one_run(config: Config, name: &JobName, errand: Errand) -> Result<RunRow, Failure> {
+/// One run of a job with this errand, in the agent if there is one, else in this process. Shows how far it is.
+pub async fn one_run(config: Config, name: &JobName, errand: Errand, home: &Home) -> Result<RunRow, Failure> {
     let body = serde_json::to_vec(&errand).map_err(|error| Failure::internal(error.to_string()))?;
-    match ask_agent(&config, &format!("/job/{name}/run"), body).await? {
-        Some(answered) => Ok(answered?),
-        None => Ok(here(config, async |desk: &Desk| desk.run_job(name, errand).await).await??),
+    let watch = Watch::of(home);
+    let (run, progress) = (format!("/job/{name}/run"), format!("/job/{name}/progress"));
+    let socket = control::socket_path(&config.state_dir);
+    let look = async || {
+        let (_, body) = local::look_at_agent(&socket, &progress).await?;
+        serde_json::from_slice::<Option<Going>>(&body).ok().flatten()
+    };
+    if let Some(answered) = watch.during(ask_agent(&config, &run, body), look).await? {
+        return Ok(answered?);
     }
+    let question = async |desk: &Desk| {
+        watch.during(desk.run_job(name, errand), async || desk.progress(name).await).await
+    };
+    Ok(here(config, question).await??)
 }
 
 /// Asks the agent that runs on this state directory, if one does.

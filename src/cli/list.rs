@@ -152,7 +152,7 @@ pub fn done(result: io::Result<()>) -> Result<(), Failure> {
 }
 
 /// The error below the CSV writer's own, so that a reader which went away is known as one.
-fn plain(error: csv::Error) -> io::Error {
+pub fn plain(error: csv::Error) -> io::Error {
     let words = error.to_string();
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
@@ -161,7 +161,7 @@ fn plain(error: csv::Error) -> io::Error {
 }
 
 /// A cell that a spreadsheet would take for a formula gets a quote in front: buyers and sellers choose their own words.
-fn harmless(cell: &str) -> String {
+pub fn harmless(cell: &str) -> String {
     let is_number = cell.parse::<f64>().is_ok();
     match cell.as_bytes().first() {
         Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') if !is_number => format!("'{cell}"),

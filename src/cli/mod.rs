@@ -1,16 +1,23 @@
 //! Words for people: commands in, tables or JSON out. It decides nothing.
 
+mod apply;
 mod args;
 mod auth;
+mod believe;
 mod check;
+mod confirm;
 mod exit;
 mod failure;
+mod halt;
 mod home;
 mod init;
 mod job;
 mod list;
 mod orders;
 mod output;
+mod plan;
+mod progress;
+mod promote;
 mod run;
 mod runs;
 mod sandbox;
@@ -18,6 +25,8 @@ mod schedule;
 mod status;
 mod stock;
 mod tour;
+mod undo;
+mod unpark;
 
 use std::process::ExitCode;
 
@@ -68,12 +77,23 @@ async fn dispatch(args: Args) -> Result<Exit, Failure> {
         Some(Command::Run(options)) => run::run(options, &home).await,
         Some(Command::Job(JobCommand::Run { name })) => job::run(&name, &home).await,
         Some(Command::Job(JobCommand::List)) => status::jobs(&home).await,
+        Some(Command::Job(JobCommand::Promote { name })) => promote::promote(&name, &home).await,
+        Some(Command::Job(JobCommand::Demote { name })) => promote::demote(&name, &home).await,
+        Some(Command::Job(JobCommand::Pause { name })) => promote::pause(&name, &home).await,
+        Some(Command::Job(JobCommand::Resume { name })) => promote::resume(&name, &home).await,
+        Some(Command::Plan(options)) => plan::run(options, &home).await,
+        Some(Command::Apply(options)) => apply::run(options, &home).await,
+        Some(Command::Undo(options)) => undo::run(options, &home).await,
+        Some(Command::Halt) => halt::halt(&home).await,
+        Some(Command::Unhalt) => halt::unhalt(&home).await,
+        Some(Command::Unpark { account }) => unpark::run(&account, &home).await,
         Some(Command::Status) => status::run(&home).await,
         Some(Command::Schedule(options)) => schedule::run(&options, &home),
         Some(Command::Runs(RunsCommand::List(options))) => runs::list(options, &home).await,
         Some(Command::Runs(RunsCommand::Show { id })) => runs::show(id, &home).await,
         Some(Command::Orders(args::OrdersCommand::List(options))) => orders::all(options, &home).await,
         Some(Command::Stock(args::StockCommand::List(options))) => stock::all(options, &home).await,
+        Some(Command::Stock(args::StockCommand::Believe { account })) => believe::run(&account, &home).await,
         Some(Command::Config(args::ConfigCommand::Check)) => check::run(&home),
         Some(Command::Sandbox(command)) => sandbox::run(command, &home).await,
         Some(Command::Auth(args::AuthCommand::Test { account })) => auth::test(&account, &home).await,

@@ -9,6 +9,7 @@ use super::output::{self, lines, span, table, thousands, when};
 use super::{Exit, Failure};
 use crate::agent::status::{AccountStatus, JobStatus, Status};
 use crate::clock::{Clock, SystemClock};
+use crate::domain::PlanState;
 
 /// Shows everything. Exit 4 when a login is lost, so that a script notices.
 pub async fn run(home: &Home) -> Result<Exit, Failure> {
@@ -54,8 +55,18 @@ fn draw(status: &Status, tz: Tz) -> String {
         ));
         text.push_str(&format!("         Fix:  {}\n\n", problem.fix));
     }
-    if status.halted {
-        text.push_str("HALTED   Nothing is written to any marketplace.\n         Fix:  sellerd unhalt\n\n");
+    if let Some(since) = status.halted_since {
+        let since = when(since, status.at, tz);
+        text.push_str(&format!(
+            "HALTED   Nothing is written to any marketplace since {since}.\n         Fix:  sellerd unhalt\n\n"
+        ));
+    }
+    for account in status.accounts.iter().filter(|account| account.in_doubt > 0) {
+        let writes = output::counted(account.in_doubt, "write");
+        text.push_str(&format!(
+            "DOUBT    The answer to {writes} of {} was lost; the next run reads what became of it.\n\n",
+            account.account
+        ));
     }
     if status.accounts.is_empty() {
         text.push_str("No accounts yet. Add one to sellerd.toml, or begin anew: sellerd init DIR\n");
@@ -68,6 +79,17 @@ fn draw(status: &Status, tz: Tz) -> String {
     }
     text.push('\n');
     text.push_str(&draw_jobs(status, tz));
+    for plan in &status.plans {
+        let changes = output::counted(plan.changes, "change");
+        let held = if plan.state == PlanState::Pending { ", held by a guard" } else { "" };
+        text.push_str(&format!(
+            "\nPlan {} of {} waits: {changes}{held}.  sellerd plan show {}",
+            plan.plan_id, plan.job, plan.plan_id
+        ));
+    }
+    if !status.plans.is_empty() {
+        text.push('\n');
+    }
     text.push_str(&format!("\nTimes: {tz} ({}).\n", status.at.with_timezone(&tz).format("%z")));
     text
 }
@@ -89,6 +111,7 @@ fn account_cells(account: &AccountStatus, status: &Status, tz: Tz) -> Vec<String
             format!("{} {limit} {window}", thousands(quota.used))
         })
         .collect();
+    let login = if account.parked.is_some() { format!("{login}, PARKED") } else { login };
     vec![
         account.account.to_string(),
         account.marketplace.to_owned(),
@@ -125,13 +148,17 @@ fn job_cells(job: &JobStatus, status: &Status, tz: Tz) -> Vec<String> {
         ),
     };
     let next = match job.next_run_at {
+        None if job.paused_since.is_some() => "paused".to_owned(),
         None => "off".to_owned(),
         Some(at) => format!("{} in {}", when(at, status.at, tz), span(at - status.at)),
     };
     vec![
         job.job.to_string(),
         job.account.as_ref().map_or("-".to_owned(), |account| account.to_string()),
-        job.mode.to_string(),
+        match job.promoted_at {
+            Some(_) => format!("{} (promoted)", job.mode),
+            None => job.mode.to_string(),
+        },
         last,
         result,
         next,

@@ -25,6 +25,12 @@ pub async fn ask_agent(socket: &Path, path: &str, body: Vec<u8>) -> Result<Optio
     }
 }
 
+/// Gets something from the agent's control socket. `None` when nobody answers there.
+pub async fn look_at_agent(socket: &Path, path: &str) -> Option<LocalAnswer> {
+    let client = client(|builder| builder.unix_socket(socket)).ok()?;
+    read(client.get(format!("http://sellerd{path}")).send().await.ok()?).await.ok()
+}
+
 /// Posts JSON to a sandbox's control address.
 pub async fn post_json(url: &str, body: &serde_json::Value) -> Result<LocalAnswer, String> {
     let request = client(|builder| builder)?.post(url).header("content-type", "application/json");

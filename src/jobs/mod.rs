@@ -15,6 +15,7 @@ mod testing;
 pub use context::{Context, Errand, Way, Worked};
 pub use progress::Progress;
 pub use report::{JobError, Report};
+pub use stock_sync::PARKED;
 
 use crate::config::Work;
 

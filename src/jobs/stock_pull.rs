@@ -6,6 +6,7 @@ use crate::config::StockPull;
 /// Reads the stock and reports what has changed since it was last read.
 pub(super) async fn run(settings: &StockPull, context: &Context) -> Result<Report, JobError> {
     let mut report = Report::default();
+    context.progress.begin("reading the stock", 0);
     stock::read(context, settings.export_above, &mut report).await?;
     Ok(report)
 }

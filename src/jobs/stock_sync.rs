@@ -9,6 +9,8 @@ mod record;
 mod settle;
 mod undo;
 
+pub use settle::PARKED;
+
 use super::{Context, Errand, JobError, Report};
 use crate::config::StockSync;
 use crate::domain::{IntentState, PlanState};

@@ -314,6 +314,43 @@ mod tests {
     }
 
     #[test]
+    fn plans_are_found_by_their_run_while_they_wait_and_by_what_they_came_to() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let day = chrono::TimeDelta::days(1);
+        let job = "sync".into();
+        assert_eq!(plans::track_record(&tx, &job, now()).unwrap(), plans::TrackRecord::default());
+        let small = plan(&tx, &[change("a", 3, 1)]);
+        let held = NewPlan {
+            job: "sync".into(),
+            account: "cm".into(),
+            made_by: RunId(7),
+            created_at: now() + day,
+            expires_at: now() + day * 2,
+            base_snapshot: None,
+            undo_of: None,
+            source: raw("{}"),
+            guards: raw(r#"[{"guard":"a","tripped":false},{"guard":"b","tripped":true}]"#),
+            summary: raw("{}"),
+            state: PlanState::Pending,
+        };
+        let held = plans::add(&tx, &held, &[change("a", 3, 1), change("b", 1, 2)], &[0; 2], &[]).unwrap();
+        assert_eq!(plans::made_by(&tx, RunId(7)).unwrap().unwrap().plan_id, held);
+        assert!(plans::made_by(&tx, RunId(8)).unwrap().is_none());
+        let waiting = |at| {
+            let rows = plans::waiting(&tx, None, at).unwrap();
+            rows.iter().map(|row| row.plan_id).collect::<Vec<_>>()
+        };
+        assert_eq!(waiting(now() - day), [held, small]);
+        assert_eq!(waiting(now()), [held], "the other is not good any more");
+        assert_eq!(waiting(now() + day * 2), []);
+        assert_eq!(plans::waiting(&tx, Some(&"other".into()), now()).unwrap().len(), 0);
+        let record = |since| plans::track_record(&tx, &job, since).unwrap();
+        assert_eq!(record(now()), plans::TrackRecord { plans: 2, largest: 2, guard_trips: 1 });
+        assert_eq!(record(now() + day * 2).plans, 0);
+    }
+
+    #[test]
     fn a_plan_of_which_something_is_in_doubt_is_not_forgotten() {
         let conn = scratch();
         let tx = Tx(&conn);

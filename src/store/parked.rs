@@ -1,5 +1,7 @@
 //! Accounts whose writes wait for a person: a write came out as nobody expected.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
@@ -38,6 +40,16 @@ pub fn get(tx: &Tx<'_>, account: &AccountName) -> Result<Option<Parked>, StoreEr
     Ok(parked.optional()?)
 }
 
+/// Every account whose writes are parked.
+pub fn list(tx: &Tx<'_>) -> Result<BTreeMap<AccountName, Parked>, StoreError> {
+    let mut statement =
+        tx.0.prepare_cached("select account, since, arithmetic from parked order by account")?;
+    let rows = statement.query_map([], |row| {
+        Ok((AccountName(row.get(0)?), Parked { since: time(row, 1)?, arithmetic: row.get(2)? }))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// A person has looked: writes may go on from what is there now. What was parked ends as it was found.
 pub fn release(tx: &Tx<'_>, account: &AccountName, now: DateTime<Utc>) -> Result<bool, StoreError> {
     tx.0.prepare_cached(
@@ -62,6 +74,7 @@ mod tests {
         park(&tx, &account, "5 - 1 is not 7", now()).unwrap();
         park(&tx, &account, "another", now()).unwrap();
         assert_eq!(get(&tx, &account).unwrap().unwrap().arithmetic, "5 - 1 is not 7");
+        assert_eq!(list(&tx).unwrap().into_keys().collect::<Vec<_>>(), [account.clone()]);
         assert!(release(&tx, &account, now()).unwrap());
         assert!(!release(&tx, &account, now()).unwrap());
         assert_eq!(get(&tx, &account).unwrap(), None);

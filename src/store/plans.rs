@@ -129,6 +129,50 @@ pub fn list(tx: &Tx<'_>, job: Option<&JobName>, limit: Option<usize>) -> Result<
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The plan that a run made, if it made one.
+pub fn made_by(tx: &Tx<'_>, run: RunId) -> Result<Option<PlanRow>, StoreError> {
+    let mut statement = tx.0.prepare_cached(&format!(
+        "select {COLUMNS} from plans where made_by = ?1 order by plan_id desc limit 1"
+    ))?;
+    Ok(statement.query_row([run.0], plan_of).optional()?)
+}
+
+/// The plans that could still be applied: nobody has, none took their place, and they are still good. Newest first.
+pub fn waiting(tx: &Tx<'_>, job: Option<&JobName>, now: DateTime<Utc>) -> Result<Vec<PlanRow>, StoreError> {
+    let mut statement = tx.0.prepare_cached(&format!(
+        "select {COLUMNS} from plans
+         where state in ('planned', 'pending') and expires_at > ?1 and (?2 is null or job = ?2)
+         order by plan_id desc"
+    ))?;
+    let rows = statement.query_map(params![ms(now), job.map(JobName::as_str)], plan_of)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What a job's plans came to over a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TrackRecord {
+    /// Plans that were made.
+    pub plans: i64,
+    /// Changes of the largest of them.
+    pub largest: i64,
+    /// Plans that a guard held.
+    pub guard_trips: i64,
+}
+
+/// What the plans came to that a job made since.
+pub fn track_record(tx: &Tx<'_>, job: &JobName, since: DateTime<Utc>) -> Result<TrackRecord, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select count(*),
+            coalesce(max((select count(*) from intents i where i.plan_id = plans.plan_id)), 0),
+            coalesce(sum(exists(select 1 from json_each(plans.guards)
+                where json_extract(value, '$.tripped') = 1)), 0)
+         from plans where job = ?1 and created_at >= ?2",
+    )?;
+    Ok(statement.query_row(params![job.as_str(), ms(since)], |row| {
+        Ok(TrackRecord { plans: row.get(0)?, largest: row.get(1)?, guard_trips: row.get(2)? })
+    })?)
+}
+
 /// What a plan leaves as it is, in its order.
 pub fn held(
     tx: &Tx<'_>,

@@ -154,6 +154,21 @@ pub fn consecutive_failures(tx: &Tx<'_>, job: &JobName) -> Result<i64, StoreErro
     Ok(statement.query_row([job.as_str()], |row| row.get(0))?)
 }
 
+/// How many runs of a job came to a result since: they looked, and planned if there was something to plan.
+pub fn looked_since(tx: &Tx<'_>, job: &JobName, since: DateTime<Utc>) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select count(*) from runs where job = ?1 and started_at >= ?2
+            and outcome in ('success', 'partial', 'guarded')",
+    )?;
+    Ok(statement.query_row(params![job.as_str(), ms(since)], |row| row.get(0))?)
+}
+
+/// When a job first ran, if its first run is not forgotten yet.
+pub fn first_at(tx: &Tx<'_>, job: &JobName) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let first = select(tx, "where job = ?1 order by run_id limit 1", [job.as_str()])?.pop();
+    Ok(first.map(|run| run.started_at))
+}
+
 /// Forgets the runs that ended before `before`, but for each job's newest one and its last success, and returns how
 /// many.
 pub fn prune(tx: &Tx<'_>, before: DateTime<Utc>) -> Result<usize, StoreError> {

@@ -91,6 +91,13 @@ pub fn abandon_of(tx: &Tx<'_>, run: RunId, now: DateTime<Utc>) -> Result<(), Sto
     Ok(())
 }
 
+/// One reading.
+pub fn get(tx: &Tx<'_>, id: i64) -> Result<Option<Snapshot>, StoreError> {
+    let mut statement =
+        tx.0.prepare_cached(&format!("select {COLUMNS} from snapshots where snapshot_id = ?1"))?;
+    Ok(statement.query_row([id], snapshot_of).optional()?)
+}
+
 /// The account's newest reading that came to its end, complete or not. One that was cut off has seen nothing to
 /// speak of, so it must not pass for one that saw an empty stock.
 pub fn last_to_end(tx: &Tx<'_>, account: &AccountName) -> Result<Option<Snapshot>, StoreError> {

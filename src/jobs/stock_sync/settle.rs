@@ -15,7 +15,7 @@ use crate::store::intents::{self, Settled};
 use crate::store::{StoreError, Tx, listings, movements, parked, problems};
 
 /// The problem of an account whose writes wait for a person.
-pub(super) const PARKED: &str = "E540";
+pub const PARKED: &str = "E540";
 
 /// How often the numbers may turn out not to be of one moment before that is left for the next run.
 const ROUNDS: u32 = 3;

@@ -1,0 +1,185 @@
+//! How far a run is, while somebody waits for it: a line on a terminal that is drawn again and again, or one every now
+//! and then where a log is kept. It goes to stderr and never among results.
+
+use std::io::IsTerminal;
+use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::home::Home;
+use super::output::{note, span, thousands};
+use crate::agent::ask::Going;
+use crate::clock::{SharedClock, SystemClock};
+
+/// How often a terminal's line is drawn.
+const DRAWN_EVERY: Duration = Duration::from_millis(500);
+
+/// How often something is said where lines stay.
+const SAID_EVERY: Duration = Duration::from_secs(30);
+
+/// The longest line on a terminal: one that wraps cannot be taken back.
+const WIDTH: usize = 79;
+
+/// Parts of the bar.
+const BAR: u64 = 16;
+
+/// Shows how far a run is.
+pub struct Watch {
+    place: Place,
+    clock: SharedClock,
+    say: Box<dyn Fn(&str) + Send + Sync>,
+    began: Mutex<Option<Began>>,
+}
+
+/// Where it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Terminal,
+    Log,
+    Nowhere,
+}
+
+/// When we first saw what is going on now, and how far it was.
+struct Began {
+    phase: String,
+    at: Duration,
+    done: u64,
+}
+
+impl Watch {
+    /// For who waits at this command line.
+    pub fn of(home: &Home) -> Self {
+        let place = match std::io::stderr().is_terminal() {
+            _ if home.quiet => Place::Nowhere,
+            true => Place::Terminal,
+            false => Place::Log,
+        };
+        Self { place, clock: SystemClock::shared(), say: Box::new(note), began: Mutex::default() }
+    }
+
+    /// Waits for `run`, and shows meanwhile what `look` sees of it.
+    pub async fn during<T>(&self, run: impl Future<Output = T>, look: impl AsyncFn() -> Option<Going>) -> T {
+        let every = match self.place {
+            Place::Nowhere => return run.await,
+            Place::Terminal => DRAWN_EVERY,
+            Place::Log => SAID_EVERY,
+        };
+        let mut run = pin!(run);
+        let mut drawn = false;
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut run => {
+                    if drawn {
+                        (self.say)("\r\x1b[2K");
+                    }
+                    return ended;
+                }
+                () = self.clock.sleep(every) => {}
+            }
+            if let Some(going) = look().await {
+                drawn = self.place == Place::Terminal;
+                (self.say)(&self.line(&going));
+            }
+        }
+    }
+
+    fn line(&self, going: &Going) -> String {
+        let now = self.clock.elapsed();
+        let mut began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = match began.as_mut() {
+            Some(began) if began.phase == going.phase && began.done <= going.done => began,
+            _ => began.insert(Began { phase: going.phase.clone(), at: now, done: going.done }),
+        };
+        let text = words(going, going.done - began.done, now.saturating_sub(began.at), self.place);
+        match self.place {
+            Place::Terminal => format!("\r\x1b[2K{}", text.chars().take(WIDTH).collect::<String>()),
+            _ => format!("{text}\n"),
+        }
+    }
+}
+
+/// What is going on, how much of it is done, how fast, how long it will take, and what may still be asked.
+fn words(going: &Going, lately: u64, over: Duration, place: Place) -> String {
+    let mut parts = vec![going.phase.clone()];
+    let count = |number: u64| thousands(i64::try_from(number).unwrap_or(i64::MAX));
+    if going.total > 0 {
+        let done = going.done.min(going.total);
+        if place == Place::Terminal {
+            let full = (done.saturating_mul(BAR) / going.total) as usize;
+            parts.push(format!("[{}{}]", "#".repeat(full), "-".repeat(BAR as usize - full)));
+        }
+        parts.push(format!("{} of {}", count(done), count(going.total)));
+    } else if going.done > 0 {
+        parts.push(count(going.done));
+    }
+    let rate = lately as f64 / over.as_secs_f64().max(0.001);
+    if lately > 0 && over >= DRAWN_EVERY {
+        parts.push(if rate < 10.0 { format!("{rate:.1}/s") } else { format!("{}/s", count(rate as u64)) });
+        if going.total > going.done {
+            let rest = chrono::TimeDelta::seconds(((going.total - going.done) as f64 / rate).ceil() as i64);
+            parts.push(format!("{} left", span(rest)));
+        }
+    }
+    parts.extend(going.requests_left.map(|left| format!("{} requests left", thousands(left))));
+    parts.join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+
+    fn going(done: u64, total: u64) -> Going {
+        Going { phase: "applying".to_owned(), done, total, requests_left: Some(2_788) }
+    }
+
+    /// What is said of a run of this many seconds that does ten parts of a thousand in each.
+    async fn said(place: Place, seconds: u64) -> Vec<String> {
+        let clock = ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap());
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        let say = Box::new(move |line: &str| kept.lock().unwrap().push(line.to_owned()));
+        let watch = Watch { place, clock: clock.clone(), say, began: Mutex::default() };
+        let run = clock.sleep(Duration::from_secs(seconds));
+        let look = async || Some(going(clock.elapsed().as_secs() * 10, 1_000));
+        watch.during(run, look).await;
+        lines.lock().unwrap().clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_lines_stay_there_is_one_every_thirty_seconds() {
+        assert_eq!(said(Place::Log, 29).await, [""; 0]);
+        let lines = said(Place::Log, 70).await;
+        let expected = [
+            "applying  300 of 1 000  2 788 requests left\n",
+            "applying  600 of 1 000  10/s  40 s left  2 788 requests left\n",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_terminal_shows_a_bar_and_nothing_of_it_stays() {
+        let lines = said(Place::Terminal, 60).await;
+        assert_eq!(lines.len(), 120);
+        let last = &lines[118];
+        assert!(last.starts_with("\r\x1b[2Kapplying  [#########-------]  590 of 1 000  "), "{last:?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH + 5 && !line.contains('\n')));
+        assert_eq!(lines[119], "\r\x1b[2K");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wants_quiet_has_it() {
+        assert_eq!(said(Place::Nowhere, 600).await, [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_shown() {
+        let shown = |going: &Going| words(going, 0, Duration::ZERO, Place::Terminal);
+        let nothing = Going { requests_left: None, ..going(0, 0) };
+        assert_eq!(shown(&nothing), "applying");
+        assert_eq!(shown(&Going { done: 1_200, ..nothing }), "applying  1 200");
+    }
+}
