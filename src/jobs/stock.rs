@@ -46,7 +46,6 @@ pub(super) async fn read(context: &Context, report: &mut Report) -> Result<Readi
         let part = page.part;
         report.complaints.extend(page.complaints.iter().cloned());
         let rows = observation.take(page);
-        context.progress.advance(rows.len() as u64);
         put(context, snapshot, part, rows, report).await?;
         if at.is_none() {
             break;

@@ -5,7 +5,6 @@ use super::{Context, JobError, Report, stock};
 /// Reads the stock and reports what has changed since it was last read.
 pub(super) async fn run(context: &Context) -> Result<Report, JobError> {
     let mut report = Report::default();
-    context.progress.begin("reading the stock", 0);
     stock::read(context, &mut report).await?;
     Ok(report)
 }
