@@ -25,7 +25,7 @@ use crate::config::{Config, Work};
 use crate::domain::{JobName, Trigger as JobTrigger};
 use crate::jobs::Errand;
 use crate::policy::due::{Board, Claimed, Plan};
-use crate::store::{Store, StoreError, flags, intents, jobs as job_state, problems};
+use crate::store::{Store, StoreError, intents, jobs as job_state, problems};
 
 /// A running agent.
 pub struct Daemon {
@@ -243,22 +243,15 @@ impl Daemon {
                 action = "skip",
                 "the agent was not there; left out, as `on_missed` says",
             );
-            self.pass_by(missed.job, missed.due_last).await;
-        }
-        let paused = match self.watch.shared.store.read(flags::paused).await {
-            Ok(paused) => paused,
-            Err(error) => {
-                // What cannot be read may be paused; the slot is still owed after a restart.
-                tracing::error!("whether jobs are paused cannot be read, so none is started: {error}");
-                return;
+            let (job, until) = (missed.job, missed.due_last);
+            let noted =
+                self.watch.shared.store.write(move |tx| job_state::set_planned_from(tx, &job, until)).await;
+            if let Err(error) = noted {
+                tracing::error!("what was left out could not be recorded: {error}");
             }
-        };
+        }
         for fire in claimed.fires {
             let Some(job) = config.jobs.get(&fire.job) else { continue };
-            if paused.contains_key(&fire.job) {
-                self.pass_by(fire.job, fire.due_at).await;
-                continue;
-            }
             if fire.missed > 0 {
                 tracing::warn!(
                     event = "job.missed",
@@ -278,16 +271,6 @@ impl Daemon {
             });
         }
         self.tell_systemd().await;
-    }
-
-    /// A slot that stays undone on purpose is not owed any more.
-    async fn pass_by(&self, job: JobName, until: DateTime<Utc>) {
-        tracing::debug!(job = job.as_str(), due = %until, "left out");
-        let noted =
-            self.watch.shared.store.write(move |tx| job_state::set_planned_from(tx, &job, until)).await;
-        if let Err(error) = noted {
-            tracing::error!("what was left out could not be recorded: {error}");
-        }
     }
 
     /// Starts nothing more, waits for what runs, and closes the state.

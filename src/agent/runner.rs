@@ -14,7 +14,9 @@ use super::nudge::Neighbours;
 use crate::config::{Job, Overlap, Work};
 use crate::domain::{ErrorType, JobName, Mode, Outcome, RunId, Trigger};
 use crate::jobs::{self, Context, Errand, JobError, Progress, Report};
-use crate::store::{StoreError, intents, jobs as job_state, promotions, requests, runs, session, snapshots};
+use crate::store::{
+    StoreError, flags, intents, jobs as job_state, promotions, requests, runs, session, snapshots,
+};
 use crate::telemetry;
 
 /// Starts runs and knows which are going on. Clones are the same runner.
@@ -191,7 +193,7 @@ impl Runner {
         }
     }
 
-    /// The whole of one run. `None` when this slot has run already.
+    /// The whole of one run. `None` when this slot has run already, or nobody asked and the job is paused.
     async fn run(&self, due: &Due) -> Result<Option<runs::RunRow>, StoreError> {
         let Shared { store, clock, .. } = &self.0.shared;
         self.end_what_is_over().await;
@@ -200,11 +202,15 @@ impl Runner {
         let opened = store.write(move |tx| {
             if scheduled {
                 job_state::set_planned_from(tx, &new.job, new.due_at)?;
+                // Whatever starts it, but a person: a pause holds for slots, nudges and what was missed.
+                if flags::paused(tx)?.contains_key(&new.job) {
+                    return Ok(None);
+                }
             }
             runs::open(tx, &new)
         });
         let Some(run) = opened.await? else {
-            tracing::debug!(job = due.job.name.as_str(), due = %due.at, "this slot has run already");
+            tracing::debug!(job = due.job.name.as_str(), due = %due.at, "this slot has run already, or the job is paused");
             return Ok(None);
         };
         let span = telemetry::run_span(due.job.account.as_ref(), &due.job.name, run);

@@ -74,7 +74,7 @@ mod tests {
         park(&tx, &account, "5 - 1 is not 7", now()).unwrap();
         park(&tx, &account, "another", now()).unwrap();
         assert_eq!(get(&tx, &account).unwrap().unwrap().arithmetic, "5 - 1 is not 7");
-        assert_eq!(list(&tx).unwrap().into_keys().collect::<Vec<_>>(), [account.clone()]);
+        assert_eq!(list(&tx).unwrap().keys().collect::<Vec<_>>(), [&account]);
         assert!(release(&tx, &account, now()).unwrap());
         assert!(!release(&tx, &account, now()).unwrap());
         assert_eq!(get(&tx, &account).unwrap(), None);

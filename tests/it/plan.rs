@@ -1,12 +1,14 @@
 //! A seller's day at the command line: a plan is made, read, held by a guard, accepted, applied, and taken back.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 
 use sellerd::domain::IntentState;
 use sellerd::store::{intents, parked, problems, snapshots};
 use serde_json::Value;
 
-use crate::support::Place;
+use crate::support::{Place, eventually, finish};
 
 /// A row of the seller's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -314,19 +316,48 @@ fn the_running_agent_plans_applies_and_heeds_a_pause() {
     let (place, mut lines) = place("");
     small_change(&mut lines);
     write_list(&place, &lines);
-    place.write_job("every-second", "probe", "* * * * * *", "");
-    place.run("job pause every-second").exits(0).says("paused since");
+    place.write_job("paused", "probe", "* * * * * *", "");
+    place.write_job("ticks", "probe", "* * * * * *", "");
+    place.run("job pause paused").exits(0).says("paused since");
     let mut agent = place.agent();
+    for _ in 0..2 {
+        agent.event_where("job.finished", |line| line["job"] == "ticks");
+    }
     let made = plan(&place);
     let done = place.run(&format!("-o json apply {}", id(&made))).exits(0).document("sellerd.apply/1");
     assert_eq!(done["applied"], 3, "{done}");
     let paused = place.status();
-    let paused = paused["jobs"].as_array().unwrap().iter().find(|job| job["job"] == "every-second").unwrap();
+    let paused = paused["jobs"].as_array().unwrap().iter().find(|job| job["job"] == "paused").unwrap();
     assert!(paused["paused_since"].is_string() && paused["next_run_at"].is_null(), "{paused}");
-    assert_eq!(place.list("runs list --job every-second", "runs").len(), 0);
-    place.run("job resume every-second").exits(0).says("by its schedule");
-    agent.event_where("job.finished", |line| line["job"] == "every-second");
+    assert_eq!(place.list("runs list --job paused", "runs").len(), 0);
+    place.run("job resume paused").exits(0).says("by its schedule");
+    agent.event_where("job.finished", |line| line["job"] == "paused");
     agent.stop();
+}
+
+#[test]
+fn the_running_agent_tells_how_far_a_run_is() {
+    let (place, _) = place("");
+    let _agent = place.agent();
+    let socket = place.state().join("control.sock");
+    let look = || -> Value {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        stream
+            .write_all(b"GET /job/stock-sync/progress HTTP/1.1\r\nHost: sellerd\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    assert_eq!(look(), Value::Null, "it does not run");
+    place.fault("slow 700ms");
+    let waiting = place.program().args("plan stock-sync").start();
+    let going = eventually("a run that is under way", || Some(look()).filter(|going| !going.is_null()));
+    assert!(going["phase"].as_str().unwrap().starts_with("reading"), "{going}");
+    assert!(going["requests_left"].as_i64() > Some(0) && going["done"].is_u64(), "{going}");
+    place.sandbox.clear_faults();
+    finish(waiting, "plan stock-sync".to_owned()).exits(0);
+    assert_eq!(look(), Value::Null);
 }
 
 #[test]

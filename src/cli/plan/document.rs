@@ -147,9 +147,9 @@ fn json(tx: &Tx<'_>, plan: &PlanRow, out: &mut dyn Write) -> Result<io::Result<(
     })?;
     let summary: super::Summary = serde_json::from_str(plan.summary.get()).unwrap_or_default();
     sink.put(|out| {
-        write!(
+        writeln!(
             out,
-            "],\"guards\":{},\"requests_needed\":{},\"summary\":{}}}\n",
+            "],\"guards\":{},\"requests_needed\":{},\"summary\":{}}}",
             plan.guards.get(),
             summary.requests_needed,
             plan.summary.get()

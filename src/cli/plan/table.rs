@@ -264,10 +264,13 @@ fn cells(change: &Change) -> Vec<String> {
         }
         (op, before, after) => {
             let sign = if op == Operation::Zero { "0" } else { "~" };
+            // What buyers can see; what lies in their carts is not ours to set.
             let count = |offer: &Option<Offer>| {
-                offer.as_ref().map_or(String::new(), |offer| offer.quantity.to_string())
+                offer.as_ref().map_or(String::new(), |offer| offer.listed().to_string())
             };
-            (sign, count(before), count(after), String::new())
+            let in_carts = after.as_ref().map_or(0, |offer| offer.in_carts);
+            let carts = if in_carts > 0 { format!("{in_carts} in carts") } else { String::new() };
+            (sign, count(before), count(after), carts)
         }
     };
     let arrow = if now.is_empty() { "" } else { "→" };
@@ -355,6 +358,8 @@ mod tests {
         check(Operation::Remove, stands(), None, ["-", "3 × 6.50 EUR", "→", "-", ""]);
         check(Operation::Quantity, stands(), Some(offer(1, 650, "{}")), ["~", "3", "→", "1", ""]);
         check(Operation::Zero, stands(), Some(offer(0, 650, "{}")), ["0", "3", "→", "0", ""]);
+        let lies = |quantity| Some(Offer { in_carts: 3, ..offer(quantity, 650, "{}") });
+        check(Operation::Zero, lies(4), lies(3), ["0", "1", "→", "0", "3 in carts"]);
         let cheaper = Some(offer(3, 590, "{}"));
         check(Operation::Price, stands(), cheaper, ["~", "6.50", "→", "5.90 EUR", "\u{2212}9 %"]);
         let dearer = Some(offer(3, 1_300, "{}"));
