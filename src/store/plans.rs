@@ -226,6 +226,18 @@ pub fn end_interrupted(tx: &Tx<'_>) -> Result<usize, StoreError> {
     Ok(tx.0.prepare_cached("update plans set state = 'interrupted' where state = 'applying'")?.execute([])?)
 }
 
+/// Of these plans those that are not known, or not any more.
+pub fn unknown(tx: &Tx<'_>, ids: &[PlanId]) -> Result<Vec<PlanId>, StoreError> {
+    let mut statement = tx.0.prepare_cached("select 1 from plans where plan_id = ?1")?;
+    let mut unknown = Vec::new();
+    for id in ids {
+        if !statement.exists([id.0])? {
+            unknown.push(*id);
+        }
+    }
+    Ok(unknown)
+}
+
 /// Forgets up to `max_plans` plans made before `before` that nothing is in doubt of, with their changes.
 pub fn prune(tx: &Tx<'_>, before: DateTime<Utc>, max_plans: usize) -> Result<usize, StoreError> {
     let limit = i64::try_from(max_plans).unwrap_or(i64::MAX);

@@ -280,6 +280,30 @@ fn a_halt_stops_an_apply_in_words_and_outlives_its_process() {
 }
 
 #[test]
+fn a_halt_reaches_an_apply_that_is_under_way() {
+    let (place, mut lines) = place("");
+    small_change(&mut lines);
+    write_list(&place, &lines);
+    plan(&place);
+    place.fault("slow 2s --writes");
+    let applying = place.program().args("-o json apply p-1").start();
+    eventually("the first write", || {
+        let sent = place.store(|tx| intents::states(tx, sellerd::domain::PlanId(1)));
+        sent.contains_key(&IntentState::Sent).then_some(())
+    });
+    place.run("halt").exits(0);
+    let stopped = finish(applying, "apply p-1".to_owned()).exits(3);
+    let document = stopped.document("sellerd.apply/1");
+    assert_eq!(
+        (document["applied"].as_i64(), document["not_sent"].as_i64()),
+        (Some(1), Some(2)),
+        "{document}"
+    );
+    assert!(document["message"].as_str().unwrap().contains("sellerd unhalt"), "{document}");
+    assert_eq!(writes(&place), 1, "what was on its way came to its end, and nothing left after it");
+}
+
+#[test]
 fn a_plan_is_stale_once_its_source_or_what_it_saw_is_another() {
     let (place, mut lines) = place("");
     small_change(&mut lines);
