@@ -7,6 +7,10 @@ mod observe;
 mod plan;
 mod record;
 mod settle;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod tests;
 mod undo;
 
 pub use settle::PARKED;

@@ -30,6 +30,11 @@ impl Place {
         Self { store, clock, dir }
     }
 
+    /// The state directory.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// One run of a job on account `cm`, opened and closed as the agent does.
     pub async fn work(
         &self,

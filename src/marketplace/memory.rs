@@ -79,6 +79,7 @@ impl Memory {
 impl Shop {
     /// A buyer buys: the copies leave the stock and the order stands in its list at once.
     pub fn sell(&mut self, order: Order) {
+        self.note_numbers();
         for line in &order.lines {
             if let Some(listing) = self.listing(line.listing_id) {
                 listing.quantity -= line.quantity;
@@ -94,6 +95,7 @@ impl Shop {
 
     fn write(&mut self, batch: &Batch) -> Vec<ItemOutcome> {
         self.written.push(batch.clone());
+        self.note_numbers();
         let outcomes = batch.items.iter().map(|item| self.change(batch.step, item)).collect();
         self.stock.retain(|listing| listing.quantity > 0);
         outcomes
@@ -169,10 +171,16 @@ impl Shop {
 
     /// A number that no listing ever had.
     fn new_id(&mut self) -> ListingId {
+        self.note_numbers();
+        self.last_id += 1;
+        ListingId(self.last_id)
+    }
+
+    /// Remembers the highest number before its listing can go: whoever holds the shop may have put it there by hand.
+    fn note_numbers(&mut self) {
         let sold = self.orders.iter().flat_map(|order| &order.lines).map(|line| line.listing_id.0);
         let shown = self.stock.iter().chain(&self.carts).map(|listing| listing.id.0);
-        self.last_id = sold.chain(shown).fold(self.last_id, i64::max) + 1;
-        ListingId(self.last_id)
+        self.last_id = sold.chain(shown).fold(self.last_id, i64::max);
     }
 }
 
@@ -341,6 +349,10 @@ mod tests {
         assert_eq!(write(&memory, Step::Remove, item(Some(1), Some(offer(1, 100)), None)).await, gone);
         assert!(memory.shop().stock.is_empty());
         assert_eq!(write(&memory, Step::Add, new()).await, done(3, 2), "no number is given twice");
+        let by_hand = Listing { id: ListingId(9), ..memory.shop().stock[0].clone() };
+        memory.shop().stock = vec![by_hand];
+        assert_eq!(write(&memory, Step::Remove, item(Some(9), Some(offer(2, 100)), None)).await, gone);
+        assert_eq!(write(&memory, Step::Add, new()).await, done(10, 2), "nor one that somebody else gave");
     }
 
     #[tokio::test]

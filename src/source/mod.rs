@@ -12,7 +12,7 @@ mod header;
 pub mod rejected;
 mod row;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod watch;

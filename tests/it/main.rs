@@ -16,6 +16,7 @@ mod plan;
 mod quota;
 mod readme;
 mod samples;
+mod stock_sync;
 mod support;
 mod tour;
 mod trademe;

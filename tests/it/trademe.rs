@@ -1,7 +1,7 @@
 //! Trade Me through the front door, and a month of it in a minute.
 
 mod month;
-mod nz;
+pub mod nz;
 mod writes;
 
 use chrono::{DateTime, TimeDelta, Utc};

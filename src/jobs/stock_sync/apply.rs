@@ -23,7 +23,7 @@ use crate::marketplace::{Batch, Item, ItemOutcome, Quantities, Step, WriteError,
 use crate::planning::dispatch::{self, Doubt, Load, Parcel, Queue};
 use crate::planning::last_check::{self, Leaving};
 use crate::planning::settle::Verdict;
-use crate::store::{intents, plans};
+use crate::store::{StoreError, Tx, intents, plans};
 
 /// How often an item is sent that turns out not to have been done each time.
 const SENT_AT_MOST: u32 = 3;
@@ -65,6 +65,7 @@ async fn apply(
             if let Some(intent) = all.get_mut(*index) {
                 intents::settle(tx, intent.id, &ended.settled(), now)?;
                 intent.state = ended.state;
+                outcome::log(intent, ended);
             }
         }
         Ok(all)
@@ -156,7 +157,10 @@ impl<'a> Applying<'a> {
         let sent = parcels.len() as u64;
         match self.writer.write(&batch).await {
             Ok(outcomes) => self.take_in(parcels, &batch, outcomes).await?,
-            Err(WriteError::NoEffect(error)) => return Err(error.into()),
+            Err(WriteError::NoEffect(error)) => {
+                self.put_back(&batch).await;
+                return Err(error.into());
+            }
             Err(WriteError::InDoubt(CallError::Store(message, kind))) => {
                 // Nothing can be written down any more, so nothing more is sent either.
                 return Err(CallError::Store(message, kind).into());
@@ -168,6 +172,17 @@ impl<'a> Applying<'a> {
         }
         self.context.progress.advance(sent);
         Ok(())
+    }
+
+    /// Writes down that a batch, although it left, did nothing. Where that cannot be written down the next run finds it
+    /// out, as it does after a crash.
+    async fn put_back(&self, batch: &Batch) {
+        let ids: Vec<_> = batch.items.iter().flat_map(|item| item.intents.iter().copied()).collect();
+        let written =
+            self.context.store.write(move |tx| ids.iter().try_for_each(|id| intents::put_back(tx, *id)));
+        if let Err(error) = written.await {
+            tracing::debug!("a write that had no effect stays in doubt: {error}");
+        }
     }
 
     /// A parcel as the marketplace takes it: what stands there now, and what is to stand there.
@@ -396,10 +411,10 @@ async fn finish(
         let state =
             if whole { crate::domain::PlanState::Applied } else { crate::domain::PlanState::Interrupted };
         plans::set_state(tx, plan, state)?;
-        intents::states(tx, plan)
+        Ok((intents::states(tx, plan)?, reasons(tx, plan)?))
     });
     // What broke it off says more than that its end could not be written down.
-    let states = match (states.await, broken_off) {
+    let (states, reasons) = match (states.await, broken_off) {
         (Err(_), Some(error)) => return Err(error),
         (Err(error), None) => return Err(error.into()),
         (Ok(states), broken_off) => {
@@ -430,5 +445,22 @@ async fn finish(
         "{plan}: {}",
         if words.is_empty() { "nothing to do".to_owned() } else { words.join(", ") }
     ));
+    reasons.into_iter().for_each(|reason| report.say(reason));
     Ok(())
+}
+
+/// Why some of a plan was not done, for people: the first reasons, each once.
+fn reasons(tx: &Tx<'_>, plan: PlanId) -> Result<Vec<String>, StoreError> {
+    const SHOWN: usize = 3;
+    let mut reasons: Vec<String> = Vec::new();
+    intents::of_plan(tx, plan, |intent| {
+        let Some(message) = intent.message.filter(|_| intent.state != IntentState::Done) else {
+            return Ok(());
+        };
+        if reasons.len() < SHOWN && !reasons.iter().any(|reason| reason.ends_with(&message)) {
+            reasons.push(format!("{}: {message}", intent.change.sku));
+        }
+        Ok(())
+    })?;
+    Ok(reasons)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde_json::json;
 
 use super::super::{Context, Errand, JobError, Report};
@@ -111,6 +111,7 @@ async fn draft(
     let never_touch = settings.guards.never_touch.clone();
     let drafted = context.store.read(move |tx| {
         let own = own_times(&rows);
+        let list_as_of = known_to(list_as_of);
         let oldest = own.values().copied().fold(list_as_of, DateTime::min);
         let mut sold_since: HashMap<Sku, i64> = HashMap::new();
         for name in &channel {
@@ -155,8 +156,14 @@ async fn draft(
     Ok(drafted.await?)
 }
 
-/// When each item that says so itself was true.
+/// When each item that says so itself was true, as [`known_to`] has it.
 fn own_times(rows: &[Desired]) -> HashMap<Sku, DateTime<Utc>> {
-    let own = |row: &Desired| Some((row.sku.clone(), row.more.as_ref()?.as_of?));
+    let own = |row: &Desired| Some((row.sku.clone(), known_to(row.more.as_ref()?.as_of?)));
     rows.iter().filter_map(own).collect()
+}
+
+/// Up to when a list of this time knows of every sale. Marketplaces tell the time of a sale in whole seconds, so that
+/// one that came after the list may bear an earlier time; of that second the list is taken to know nothing.
+fn known_to(as_of: DateTime<Utc>) -> DateTime<Utc> {
+    as_of.trunc_subsecs(0) - TimeDelta::milliseconds(1)
 }

@@ -151,6 +151,12 @@ impl Judge<'_, '_> {
             // The listing with most copies takes them, the oldest of equal ones. It fits: the sum is `wanted` then.
             let key = |&i: &usize| (counts[i], Reverse(rows[i].first_seen), Reverse(rows[i].listing_id));
             if let Some(takes) = (0..rows.len()).max_by_key(key) {
+                if counts[takes] == 0 && rows[takes].offer.in_carts > 0 {
+                    let detail = "every copy of it lies in buyers' carts, and more are put to what is for sale; planned \
+                                  again once they are bought or put back";
+                    draft.held.push((only(rows), (held::IN_CARTS, detail.to_owned())));
+                    return counts;
+                }
                 let more = i64::try_from(wanted - has).unwrap_or(i64::MAX);
                 counts[takes] = counts[takes].saturating_add(more);
             }

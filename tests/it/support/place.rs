@@ -44,6 +44,14 @@ impl Place {
         place
     }
 
+    /// The shop itself, for whoever hands it to something that lives as long as the agent's requests. What is left in
+    /// its place is a shop of nothing that nobody knows.
+    pub fn take_sandbox(&mut self) -> Sandbox {
+        let nothing = Options { articles: 0, orders: 0, ..Options::new(SystemClock::shared()) };
+        let nothing = RUNTIME.block_on(Sandbox::start(nothing)).expect("a free port");
+        std::mem::replace(&mut self.sandbox, nothing)
+    }
+
     /// The configuration directory.
     pub fn dir(&self) -> PathBuf {
         self.home.path().join("config")
