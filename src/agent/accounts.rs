@@ -14,7 +14,7 @@ use crate::config::{Account, Config, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
 use crate::http::oauth1::{Signer, Target};
 use crate::http::{Client, Gate, Parts, Random, ReqwestTransport, Transport, WireError, WritingClient};
-use crate::jobs::{Way, Worked};
+use crate::jobs::{Turn, Way, Worked};
 use crate::marketplace::{Connection, Marketplace, Templates};
 use crate::policy::access::AccessEvent;
 use crate::store::{Store, StoreError, accounts, leases, problems};
@@ -65,6 +65,7 @@ struct Usable {
     /// The accounts that sell from the same shelf, this one included.
     channel: Arc<[AccountName]>,
     client: Client,
+    turn: Turn,
     epoch: i64,
 }
 
@@ -122,6 +123,7 @@ impl Accounts {
             currency: usable.settings.currency,
             grace: usable.settings.grace,
             channel: usable.channel.to_vec(),
+            turn: usable.turn.clone(),
         })
     }
 
@@ -197,7 +199,8 @@ async fn make_one(
         None => Client::new(parts),
     };
     let (settings, templates) = (Arc::new(account.clone()), Arc::clone(&config.templates));
-    Ok(Usable { settings, base, templates, channel: channel_of(config, &account.name), client, epoch })
+    let turn = held.map(|held| held.turn.clone()).unwrap_or_default();
+    Ok(Usable { settings, base, templates, channel: channel_of(config, &account.name), client, turn, epoch })
 }
 
 /// Owns the account from here on, if it is not ours already in the epoch `held`, and lets it out of its block where a

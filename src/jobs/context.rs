@@ -46,7 +46,12 @@ pub struct Worked {
     pub grace: Duration,
     /// The accounts that sell from the same shelf, this one included.
     pub channel: Vec<AccountName>,
+    /// Whose turn it is to change it: one run at a time, whatever its job.
+    pub turn: Turn,
 }
+
+/// Whose turn it is to change an account. Clones are the same turn.
+pub type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// The way to an account. A run that only looks holds nothing that could change it.
 pub enum Way {
@@ -99,6 +104,14 @@ impl Context {
         match &self.account.as_ref()?.way {
             Way::Looks(_) => None,
             Way::Writes(writer) => Some(writer.as_ref()),
+        }
+    }
+
+    /// Waits until no other run changes the account. The turn ends with what is returned.
+    pub(super) async fn turn(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, JobError> {
+        tokio::select! {
+            turn = self.worked()?.turn.lock() => Ok(turn),
+            () = self.stop.cancelled() => Err(JobError::Stopped),
         }
     }
 

@@ -12,7 +12,7 @@ mod stock_sync;
 #[cfg(test)]
 mod testing;
 
-pub use context::{Context, Errand, Way, Worked};
+pub use context::{Context, Errand, Turn, Way, Worked};
 pub use progress::Progress;
 pub use report::{JobError, Report};
 pub use stock_sync::PARKED;

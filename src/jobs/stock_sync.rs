@@ -23,6 +23,8 @@ use crate::planning::shape::Shape;
 
 /// Does what is wanted of this run.
 pub(super) async fn run(settings: &StockSync, context: &Context) -> Result<Report, JobError> {
+    // What another run has in flight would look like something that a crash left behind.
+    let _turn = context.turn().await?;
     let mut report = Report::default();
     settle::leftovers(context, &mut report).await?;
     match &context.errand {

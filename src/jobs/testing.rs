@@ -6,7 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Errand, JobError, Report, Way, Worked};
+use super::{Context, Errand, JobError, Report, Turn, Way, Worked};
 use crate::clock::ManualClock;
 use crate::domain::{
     Currency, LineId, Money, Order, OrderId, OrderLine, OrderState, Outcome, RunId, Trigger,
@@ -18,6 +18,7 @@ use crate::store::{Lane, Store, runs, snapshots};
 pub(super) struct Place {
     pub store: Store,
     pub clock: Arc<ManualClock>,
+    turn: Turn,
     dir: TempDir,
 }
 
@@ -27,7 +28,7 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let now = crate::clock::Clock::now(&*clock);
         let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now).unwrap();
-        Self { store, clock, dir }
+        Self { store, clock, turn: Turn::default(), dir }
     }
 
     /// The state directory.
@@ -73,6 +74,7 @@ impl Place {
                 currency: Currency::EUR,
                 grace: Duration::from_secs(15),
                 channel: vec!["cm".into()],
+                turn: self.turn.clone(),
             }),
             errand,
             progress: Arc::default(),

@@ -297,6 +297,7 @@ impl Till {
                 currency: Currency::NZD,
                 grace: Duration::ZERO,
                 channel: vec![AccountName::from("nz")],
+                turn: Default::default(),
             }),
             errand: Errand::Usual,
             progress: Arc::default(),

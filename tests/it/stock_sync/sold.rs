@@ -91,16 +91,15 @@ enum Step {
 /// One list: what it said, and when.
 type List = (DateTime<Utc>, [i64; 3]);
 
-/// SKU, when, copies and order of a sale.
-type Sold = (String, DateTime<Utc>, i64, u64);
+/// A sale: key, when, copies, and at Cardmarket the order.
+type Sale = (String, DateTime<Utc>, i64, u64);
 
 /// Both shops and all that is true of them.
 struct Truth {
     sandbox: Arc<Sandbox>,
     clock: Arc<Swift>,
     lists: [Option<List>; 2],
-    /// Per shop: key, when, copies, and at Cardmarket the order.
-    sold: [Vec<Sold>; 2],
+    sold: [Vec<Sale>; 2],
     cancelled: Vec<u64>,
     seen: [BTreeMap<String, i64>; 2],
     broken: Vec<String>,

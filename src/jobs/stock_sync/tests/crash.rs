@@ -43,6 +43,17 @@ async fn killed_at_any_moment_the_end_is_that_of_an_undisturbed_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_runs_at_one_account_take_turns() {
+    let expected = shelf(&[("A", 3, 100), ("B", 4, 220), ("D", 2, 400), ("E", 4, 500)]);
+    let stage = stage(&[Fate::LostAfter]);
+    // While one waits to find out what became of its write, the other begins.
+    let (one, other) = tokio::join!(stage.sync(), stage.sync());
+    assert_eq!((one.outcome(), other.outcome()), (Outcome::Success, Outcome::Success), "{one:?} {other:?}");
+    assert_eq!(stage.shelf(), expected);
+    assert!(one.plan.is_some() != other.plan.is_some(), "the later one has nothing to do: {one:?} {other:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn killed_again_and_again_it_still_comes_to_the_same_end() {
     let expected = shelf(&[("A", 3, 100), ("B", 4, 220), ("D", 2, 400), ("E", 4, 500)]);
     for stride in [3, 7, 11, 13, 17, 19, 23] {
