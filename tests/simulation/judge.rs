@@ -107,16 +107,24 @@ async fn stock(world: &World, agent: &Agent, plan: &ShopPlan, calm: DateTime<Utc
                 known.insert(row.listing_id.0, (row.quantity, row.in_carts));
                 Ok(())
             })?;
-            Ok((snapshots::last_to_end(tx, &name.into())?, known))
+            let (sound, _) = snapshots::since_sound(tx, &name.into())?;
+            Ok((snapshots::last_to_end(tx, &name.into())?, sound, known))
         })
         .await;
-    let Ok((last, known)) = read else { return vec!["the stock cannot be read".to_owned()] };
+    let Ok((last, sound, known)) = read else { return vec!["the stock cannot be read".to_owned()] };
     // What was bought a moment ago may still be closing.
     let since = calm + skew + TimeDelta::minutes(2);
     let Some(last) = last.filter(|last| last.complete && last.started_at >= since) else {
         let what = format!("the stock of {name} was not read since it is calm");
         return if scarce { Vec::new() } else { vec![what] };
     };
+    if !last.sound {
+        // A shop that has lost more than half of its listings is doubted, and nothing is taken for gone meanwhile.
+        return match sound {
+            Some(sound) if sound.rows >= 5 && last.rows * 2 < sound.rows => Vec::new(),
+            _ => vec![format!("the stock of {name} is doubted without a reason")],
+        };
+    }
     let mut world = world.look();
     let read_until = last.finished_at.unwrap_or(last.started_at) - skew;
     let shop = world.account(name).market.stock(last.started_at - skew, read_until);
