@@ -17,7 +17,7 @@ pub struct Limits {
     pub min_source_rows: u64,
     /// The most rows of the source that could not be read.
     pub max_rejected_rows: Option<u64>,
-    /// The most items that may change, in percent of all. It never trips below [`FEW`] items.
+    /// The most items that may change, in percent of all. It never trips below five items.
     pub max_changes_percent: u32,
     /// The most listings that may go to zero.
     pub max_zeroed_items: u64,

@@ -2,7 +2,7 @@
 //!
 //! Both sides come sorted by SKU and are joined as they stream by, so that the observed stock is never in memory and a
 //! row that needs no change costs no allocation. The rows are pushed in, since a database lends each row only for a
-//! moment. What happens to one SKU is decided in [`item`].
+//! moment. What happens to one SKU is decided in `item`.
 
 mod item;
 #[cfg(test)]
