@@ -45,6 +45,11 @@ struct ValidationError<'a> {
     message: Raw<'a>,
 }
 
+/// What each of the `ValidationErrors` says, of those that say anything.
+pub(super) fn complaints(errors: Raw<'_>) -> impl Iterator<Item = String> {
+    parts::<ValidationError<'_>>(errors).filter_map(|error| message(error.message))
+}
+
 impl<'a> Body<'a> {
     /// The body of an answer that is a success.
     pub fn read(answer: &'a Answer) -> Result<Self, CallError> {
@@ -71,8 +76,7 @@ impl<'a> Body<'a> {
     }
 
     fn described(&self) -> Option<String> {
-        let each = parts::<ValidationError<'_>>(self.validation_errors);
-        message(self.description).or_else(|| joined(each.filter_map(|error| message(error.message))))
+        message(self.description).or_else(|| joined(complaints(self.validation_errors)))
     }
 
     /// The error of an answer that lacks what it was asked for. `Success` is left out where it is false.

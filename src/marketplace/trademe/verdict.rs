@@ -5,8 +5,9 @@
 
 use serde::Deserialize;
 
+use super::answer::complaints;
 use super::detail;
-use super::members::{amount, id, joined, message, parts};
+use super::members::{amount, id, joined, message};
 use crate::domain::{Currency, ListingId, Money, clean};
 use crate::http::{Answer, CallError};
 use crate::marketplace::ItemOutcome;
@@ -33,13 +34,6 @@ struct Said<'a> {
     total_cost: Raw<'a>,
     #[serde(borrow)]
     insufficient_balance: Raw<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ValidationError<'a> {
-    #[serde(borrow)]
-    message: Raw<'a>,
 }
 
 /// An answer, judged.
@@ -125,7 +119,7 @@ fn judge<T>(answer: &Answer, read: impl FnOnce(&Said<'_>) -> Option<T>) -> Verdi
 impl Said<'_> {
     /// All that it says against it, each once.
     fn words(&self) -> Option<String> {
-        let each = parts::<ValidationError<'_>>(self.validation_errors).filter_map(|e| message(e.message));
+        let each = complaints(self.validation_errors);
         let mut all: Vec<String> = Vec::new();
         for words in
             [self.error_description, self.error, self.description].into_iter().filter_map(message).chain(each)

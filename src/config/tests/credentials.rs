@@ -1,0 +1,72 @@
+//! Where credentials come from.
+
+use super::*;
+
+#[test]
+fn each_pair_is_taken_whole_from_the_first_place_that_has_it() {
+    let keys = |dir: &Dir| {
+        let config = dir.load().config.unwrap();
+        config.accounts[&AccountName::from("cm-main")]
+            .credentials
+            .clone()
+            .unwrap()
+            .expose()
+            .map(str::to_owned)
+    };
+    let dir = Dir::good();
+    dir.put(
+        "secrets/cm-main.toml",
+        "consumer_key = \" a \"\nconsumer_secret = \"b\"\ntoken = \"c\"\ntoken_secret = \"d\"",
+    );
+    dir.put("state/secrets/cm-main.toml", "token = \"new\"\ntoken_secret = \"newer\"");
+    dir.put("../run-secrets/cm-main.toml", "consumer_key = \"a\"\nconsumer_secret = \"b\"");
+    assert_eq!(keys(&dir), ["a", "b", "new", "newer"]);
+    // The older token pair is still there: that is worth a word.
+    let checked = dir.load();
+    let [warning] = &checked.diagnostics[..] else { panic!("{:?}", checked.diagnostics) };
+    assert_eq!(warning.code, "W302");
+    assert!(warning.message.contains("state/secrets/cm-main.toml is used"), "{}", warning.message);
+    assert!(warning.message.contains("config/secrets/cm-main.toml is not"), "{}", warning.message);
+
+    let dir = Dir::good();
+    fs::remove_file(dir.path().join("secrets/cm-main.toml")).unwrap();
+    dir.put("../run-secrets/cm-main.toml", "consumer_key = \"x\"\nconsumer_secret = \"y\"");
+    assert_eq!(keys(&dir), ["x", "y", "", ""]);
+    dir.put("../credentials/cm-main.toml", "consumer_key = \"v\"\nconsumer_secret = \"w\"");
+    assert_eq!(keys(&dir), ["v", "w", "", ""]);
+}
+
+#[test]
+fn credentials_are_missed_only_by_a_job_that_is_enabled() {
+    let dir = Dir::good();
+    fs::remove_file(dir.path().join("secrets/cm-main.toml")).unwrap();
+    let checked = dir.load();
+    assert_eq!(dir.found(), [("E302", "secrets/cm-main.toml".to_owned(), 1, 1)]);
+    let fix = checked.diagnostics[0].fix.as_ref().unwrap();
+    assert!(
+        fix.contains("<app token>") && fix.contains("<app secret>") && fix.contains("chmod 600"),
+        "{fix}"
+    );
+    dir.put("jobs/order-poll.toml", format!("{JOB}enabled = false\n"));
+    let checked = dir.load();
+    assert_eq!(checked.diagnostics, []);
+    assert!(checked.config.unwrap().accounts.values().all(|account| account.credentials.is_none()));
+}
+
+#[test]
+fn credentials_that_others_can_read_are_a_warning_with_the_chmod() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = Dir::good();
+    let path = dir.path().join("secrets/cm-main.toml");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let checked = dir.load();
+    assert_eq!(checked.diagnostics[0].code, "W301");
+    assert_eq!(checked.diagnostics[0].fix, Some(format!("chmod 600 {}", path.display())));
+    assert!(checked.config.is_some());
+    // Where others put credentials, their modes are the business of others.
+    dir.put("secrets/cm-main.toml", SECRETS);
+    dir.put("../run-secrets/cm-main.toml", SECRETS);
+    let path = dir.path().join("../run-secrets/cm-main.toml");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    assert_eq!(dir.found(), []);
+}
