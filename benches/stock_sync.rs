@@ -61,7 +61,10 @@ async fn bench() -> ExitCode {
             )
         };
         let jobs = [
-            ("pull", "kind = \"stock-pull\"\naccount = \"shop\"\nschedule = \"0 4 * * *\"\n".to_owned()),
+            (
+                "pull",
+                "kind = \"stock-pull\"\naccount = \"shop\"\nschedule = \"0 4 * * *\"\nexport_above = \"off\"\n".to_owned(),
+            ),
             ("pages", job("\"off\"")),
             ("export", job("5000")),
         ];

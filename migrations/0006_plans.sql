@@ -49,6 +49,8 @@ create table intents (
 ) strict;
 create index intents_in_doubt on intents (account, intent_id) where state in ('sent', 'parked');
 create index intents_pending on intents (account, intent_id) where state = 'pending';
+-- A new number of a listing goes to its other changes of the same plan.
+create index intents_by_listing on intents (plan_id, listing_id) where state = 'pending';
 create index intents_by_run on intents (run_id) where run_id is not null;
 
 -- What a plan leaves as it is, and why.

@@ -17,6 +17,7 @@ pub async fn open(articles: usize) -> Sandbox {
         buyers: None,
         articles,
         carts: 7,
+        export_delay: std::time::Duration::ZERO,
         ..Options::new(SystemClock::shared())
     };
     Sandbox::start(unlimited).await.expect("a free port on loopback")
