@@ -134,15 +134,15 @@ pub fn settle(tx: &Tx<'_>, id: IntentId, settled: &Settled, now: DateTime<Utc>) 
         ms(now),
     ])?;
     if let Some(new) = settled.new_listing_id {
-        tx.0.prepare_cached(
-            "update intents set listing_id = ?2
-             where state = 'pending' and plan_id = (select plan_id from intents where intent_id = ?1)
-                and listing_id = (select listing_id from intents where intent_id = ?1)",
-        )?
-        .execute(params![id.0, new.0])?;
+        tx.0.prepare_cached(RENUMBER)?.execute(params![id.0, new.0])?;
     }
     Ok(())
 }
+
+/// The changes of a plan that still wait for a listing learn its new number.
+const RENUMBER: &str = "update intents set listing_id = ?2
+    where state = 'pending' and plan_id = (select plan_id from intents where intent_id = ?1)
+        and listing_id = (select listing_id from intents where intent_id = ?1)";
 
 /// It left and had no effect, so it waits to be sent again.
 pub fn put_back(tx: &Tx<'_>, id: IntentId) -> Result<(), StoreError> {
@@ -348,6 +348,18 @@ mod tests {
         let record = |since| plans::track_record(&tx, &job, since).unwrap();
         assert_eq!(record(now()), plans::TrackRecord { plans: 2, largest: 2, guard_trips: 1 });
         assert_eq!(record(now() + day * 2).plans, 0);
+    }
+
+    #[test]
+    fn a_new_number_is_passed_on_without_a_look_at_every_change_that_waits() {
+        let conn = scratch();
+        let steps = |sql: &str| {
+            let mut statement = conn.prepare(&format!("explain query plan {sql}")).unwrap();
+            let steps = statement.query_map([1, 2], |row| row.get::<_, String>(3)).unwrap();
+            steps.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+        };
+        let steps = steps(RENUMBER);
+        assert!(steps.contains("INDEX intents_by_listing (plan_id=? AND listing_id=?)"), "{steps}");
     }
 
     #[test]
