@@ -25,8 +25,17 @@ macro_rules! migrations {
     };
 }
 
-const ALL: &[Migration] =
-    migrations!["0001_runs", "0002_accounts", "0003_stock", "0004_orders", "0005_order_parts", "0006_plans",];
+const ALL: &[Migration] = migrations![
+    "0001_runs",
+    "0002_accounts",
+    "0003_stock",
+    "0004_orders",
+    "0005_order_parts",
+    "0006_plans",
+    "0007_access",
+    "0008_logins",
+    "0009_budgets",
+];
 
 const BOOK: &str = "create table schema_migrations (
     version         integer primary key,

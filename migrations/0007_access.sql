@@ -1,0 +1,1 @@
+-- How a refusal was told apart: what the answer was, and how often it was asked since.

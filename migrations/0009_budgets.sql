@@ -1,0 +1,1 @@
+-- What an account's requests were for, day by day.
