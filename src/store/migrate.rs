@@ -198,6 +198,9 @@ mod tests {
          insert into plan_held values (1, 0, 's', null, 'r', 'd');
          insert into parked values ('cm', 1, '1 - 1 = 1');
          insert into promotions values ('sync', 1);",
+        "",
+        "",
+        "",
     ];
 
     fn contents(conn: &Connection) -> Vec<(String, i64)> {
@@ -269,13 +272,13 @@ mod tests {
 
     #[test]
     fn a_newer_database_is_refused_with_the_version_that_wrote_it() {
-        let (dir, path) = tampered("insert into schema_migrations values (7, '0007_x', 'x', 1, '9.8.7')");
+        let (dir, path) = tampered("insert into schema_migrations values (10, '0010_x', 'x', 1, '9.8.7')");
         std::fs::create_dir_all(dir.path().join("backups")).unwrap();
-        let copy = dir.path().join("backups/before-0007-20270101T000000Z.db");
+        let copy = dir.path().join("backups/before-0010-20270101T000000Z.db");
         std::fs::write(&copy, b"").unwrap();
         for opened in [Store::open(&path, Lane::Inline, now()), Store::open_beside(&path)] {
             let error = opened.err().unwrap();
-            assert!(matches!(&error, StoreError::Newer { found: 7, known: 6, .. }), "{error}");
+            assert!(matches!(&error, StoreError::Newer { found: 10, known: 9, .. }), "{error}");
             let words = error.to_string();
             assert!(words.contains("9.8.7") && words.contains(copy.to_str().unwrap()), "{words}");
         }
@@ -297,7 +300,7 @@ mod tests {
         let path = dir.path().join("sellerd.db");
         run_up_to(&mut connection::create(&path).unwrap(), Some(&path), now(), 3).unwrap();
         let error = Store::open_beside(&path).err().unwrap();
-        assert!(matches!(error, StoreError::Older { found: 3, known: 6, .. }), "{error}");
+        assert!(matches!(error, StoreError::Older { found: 3, known: 9, .. }), "{error}");
         Store::open(&path, Lane::Inline, now()).unwrap();
         assert!(Store::open_beside(&path).is_ok());
     }
