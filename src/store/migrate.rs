@@ -173,7 +173,7 @@ mod tests {
     use crate::store::{Lane, Store, connection};
 
     /// A row or more for each table a migration makes, put in before the next one is applied.
-    const ROWS: [&str; 6] = [
+    const ROWS: [&str; 9] = [
         "insert into session values (1, '0.1.0', 1, 2, null);
          insert into flags values ('halted', 5);
          insert into jobs_state values ('pull', 7);
