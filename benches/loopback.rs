@@ -21,7 +21,7 @@ use sellerd::clock::SystemClock;
 use sellerd::domain::{Credentials, RequestClass};
 use sellerd::http::oauth1::{Signer, Target};
 use sellerd::http::{
-    Asking, Attempt, Call, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, ReqwestTransport,
+    Asking, Attempt, Call, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, ReqwestTransport, Settled,
 };
 use sellerd::marketplace;
 
@@ -94,6 +94,7 @@ fn client(signed: bool) -> Client {
         gate: Arc::new(Open),
         signer: signed.then(|| Signer::new(profile, &credentials)),
         headers: cardmarket.limit_headers,
+        canary: (cardmarket.canary)(&Target::new(cardmarket.base_url).expect("a URL")),
         clock: SystemClock::shared(),
         random: Arc::new(Random::from_machine()),
         max_per_second: NonZeroU32::new(10_000_000).expect("not zero"),
@@ -106,12 +107,12 @@ struct Open;
 
 #[async_trait]
 impl Gate for Open {
-    async fn enter(&self, _: &Outgoing) -> Result<Pass, Refusal> {
-        Ok(Pass { request_id: 1, clock_offset_ms: 0 })
+    async fn enter(&self, outgoing: &Outgoing) -> Result<Pass, Refusal> {
+        Ok(Pass { request_id: 1, asked: outgoing.asked, clock_offset_ms: 0 })
     }
 
-    async fn settle(&self, _: Pass, _: &Attempt) -> Result<(), Refusal> {
-        Ok(())
+    async fn settle(&self, _: Pass, _: &Attempt) -> Result<Settled, Refusal> {
+        Ok(Settled::default())
     }
 }
 

@@ -14,8 +14,8 @@ use sellerd::clock::SystemClock;
 use sellerd::domain::{AccountName, Credentials, Currency, RequestClass, StockPage, StockPart};
 use sellerd::http::oauth1::{Signer, Target};
 use sellerd::http::{
-    Attempt, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, ReqwestTransport, Transport, WireError,
-    WireRequest, WireResponse,
+    Attempt, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, ReqwestTransport, Settled, Transport,
+    WireError, WireRequest, WireResponse,
 };
 use sellerd::marketplace::{self, Connection, Marketplace};
 use sellerd::policy::due::{Board, OnMissed, Plan};
@@ -124,6 +124,7 @@ fn market(wire: Arc<dyn Transport>, base: &str, credentials: Option<&Credentials
         gate: Arc::new(Open),
         signer: credentials.map(|credentials| Signer::new(profile, credentials)),
         headers: cardmarket.limit_headers,
+        canary: (cardmarket.canary)(&Target::new(base).expect("a URL")),
         clock: SystemClock::shared(),
         random: Arc::new(Random::from_machine()),
         max_per_second: NonZeroU32::new(10_000_000).expect("not zero"),
@@ -143,12 +144,12 @@ struct Open;
 
 #[async_trait]
 impl Gate for Open {
-    async fn enter(&self, _: &Outgoing) -> Result<Pass, Refusal> {
-        Ok(Pass { request_id: 1, clock_offset_ms: 0 })
+    async fn enter(&self, outgoing: &Outgoing) -> Result<Pass, Refusal> {
+        Ok(Pass { request_id: 1, asked: outgoing.asked, clock_offset_ms: 0 })
     }
 
-    async fn settle(&self, _: Pass, _: &Attempt) -> Result<(), Refusal> {
-        Ok(())
+    async fn settle(&self, _: Pass, _: &Attempt) -> Result<Settled, Refusal> {
+        Ok(Settled::default())
     }
 }
 

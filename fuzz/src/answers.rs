@@ -17,7 +17,7 @@ use sellerd::domain::{
 };
 use sellerd::http::oauth1::{Signer, Target};
 use sellerd::http::{
-    Attempt, CallError, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, Transport, WireError,
+    Attempt, CallError, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, Settled, Transport, WireError,
     WireRequest, WireResponse, WritingClient,
 };
 use sellerd::marketplace::{Batch, Connection, Item, Marketplace, Step, Wanted, Writer, descriptor};
@@ -69,17 +69,17 @@ impl Gate for Counting {
                 Err(full) => assert!(full.until > theirs, "{full:?} at {theirs}"),
             }
         }
-        Ok(Pass { request_id: 0, clock_offset_ms: *clock_offset_ms })
+        Ok(Pass { request_id: 0, asked: outgoing.asked, clock_offset_ms: *clock_offset_ms })
     }
 
-    async fn settle(&self, _: Pass, attempt: &Attempt) -> Result<(), Refusal> {
+    async fn settle(&self, _: Pass, attempt: &Attempt) -> Result<Settled, Refusal> {
         let (usage, clock_offset_ms) = &mut *self.learnt.lock().expect("nobody panics with it");
         let now = quota::current(*usage, self.window, self.clock.now());
         let said = quota::Said { count: attempt.quota_count, limit: attempt.quota_limit, at: None };
         let learnt = quota::learn(now, self.window, Some(5_000), said);
         *usage = Some(if attempt.window_full { quota::exhaust(learnt, Some(5_000), None) } else { learnt });
         *clock_offset_ms = attempt.clock_offset_ms.unwrap_or(*clock_offset_ms);
-        Ok(())
+        Ok(Settled::default())
     }
 }
 
@@ -284,6 +284,7 @@ fn connection(marketplace: &str, answer: WireResponse) -> Connection {
         }),
         signer: Some(Signer::new((marketplace.profile)(&options), &credentials)),
         headers: marketplace.limit_headers,
+        canary: (marketplace.canary)(&Target::new(marketplace.base_url).expect("a URL")),
         clock,
         random: Arc::new(Random::seeded(1)),
         max_per_second: NonZeroU32::MAX,

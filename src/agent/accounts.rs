@@ -7,17 +7,20 @@ use std::sync::Arc;
 use sha1::{Digest, Sha1};
 use tokio_util::sync::CancellationToken;
 
-use super::gate::{ACCESS_REFUSED, LOGIN_REFUSED, StoreGate};
+use super::gate::StoreGate;
 use super::reckoning::Reckoning;
+use super::standing::Standing;
 use crate::clock::SharedClock;
 use crate::config::{Account, Config, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
 use crate::http::oauth1::{Signer, Target};
-use crate::http::{Client, Gate, Parts, Random, ReqwestTransport, Transport, WireError, WritingClient};
+use crate::http::{
+    CallError, Client, Gate, Parts, Random, ReqwestTransport, Transport, WireError, WritingClient,
+};
 use crate::jobs::{Turn, Way, Worked};
 use crate::marketplace::{Connection, Marketplace, Templates};
-use crate::policy::access::AccessEvent;
-use crate::store::{Store, StoreError, accounts, leases, problems};
+use crate::policy::access::{AccessEvent, Asked};
+use crate::store::{Store, StoreError, accounts, leases};
 
 /// Opens the wire of an account. Under simulation another one takes its place.
 pub trait Wires: Send + Sync {
@@ -127,6 +130,14 @@ impl Accounts {
         })
     }
 
+    /// Asks the account's canary, if it may leave.
+    pub async fn probe(&self, name: &AccountName) -> Result<(), CallError> {
+        match self.0.get(name) {
+            Some(usable) => usable.client.probe().await,
+            None => Ok(()),
+        }
+    }
+
     /// The account's marketplace, asked although the account may be blocked.
     pub fn insisting(&self, name: &AccountName) -> Option<Box<dyn Marketplace>> {
         self.0.get(name).map(|usable| usable.connect(usable.client.insisting()))
@@ -171,13 +182,14 @@ async fn make_one(
     let transport =
         shared.wires.open(account).map_err(|error| AccountError::Wire(account.name.clone(), error))?;
     let mark = mark_of(credentials);
-    let epoch = take_over(account, mark.clone(), held.map(|held| held.epoch), shared).await?;
     let descriptor = account.marketplace;
+    let standing = Standing::at(descriptor);
+    let epoch = take_over(account, mark.clone(), held.map(|held| held.epoch), &standing, shared).await?;
     let gate = StoreGate {
         store: shared.store.clone(),
         clock: shared.clock.clone(),
         account: account.name.clone(),
-        marketplace: descriptor.title,
+        standing: standing.clone(),
         epoch,
         credentials_mark: mark,
         window: descriptor.limit_headers.window,
@@ -189,6 +201,7 @@ async fn make_one(
         gate: shared.wires.guard(account, Arc::new(gate)),
         signer: Some(Signer::new((descriptor.profile)(&account.options), credentials)),
         headers: descriptor.limit_headers,
+        canary: (descriptor.canary)(&base),
         clock: shared.clock.clone(),
         random: shared.random.clone(),
         max_per_second: NonZeroU32::new(account.max_per_second).unwrap_or(NonZeroU32::MIN),
@@ -209,9 +222,10 @@ async fn take_over(
     account: &Account,
     mark: String,
     held: Option<i64>,
+    standing: &Standing,
     shared: &Shared,
 ) -> Result<i64, StoreError> {
-    let (name, now) = (account.name.clone(), shared.clock.now());
+    let (name, standing, now) = (account.name.clone(), standing.clone(), shared.clock.now());
     shared
         .store
         .write(move |tx| {
@@ -219,13 +233,11 @@ async fn take_over(
             if before.as_deref() != Some(mark.as_str()) {
                 accounts::set_credentials_mark(tx, &name, &mark)?;
                 let access = accounts::access(tx, &name, now)?;
-                if let Some(access) =
-                    access.after(&AccessEvent::NewCredentials, now).filter(|_| before.is_some())
-                {
+                let renewed =
+                    access.after(&AccessEvent::NewCredentials, Asked::Person, standing.rules(&name), now);
+                if let Some(access) = renewed.filter(|_| before.is_some()) {
                     accounts::set_access(tx, &name, &access)?;
-                    for code in [LOGIN_REFUSED, ACCESS_REFUSED] {
-                        problems::close(tx, code, name.as_str(), now)?;
-                    }
+                    standing.note_access(tx, &name, &access, now)?;
                 }
             }
             match held {
@@ -257,7 +269,7 @@ mod tests {
     use crate::agent::testing::{config_dir, shared};
     use crate::clock::ManualClock;
     use crate::config;
-    use crate::http::{CallError, WireRequest, WireResponse};
+    use crate::http::{WireRequest, WireResponse};
     use crate::policy::access::AccessState;
 
     impl Accounts {

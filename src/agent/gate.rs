@@ -4,14 +4,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::reckoning::Reckoning;
+use super::standing::Standing;
 use crate::clock::SharedClock;
 use crate::domain::{AccountName, ErrorType, RequestClass};
-use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal};
-use crate::policy::access::{Access, AccessState};
+use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
+use crate::policy::access::{Access, AccessState, Asked, Rules};
 use crate::policy::quota::{self, WindowKind};
-use crate::store::{
-    Store, StoreError, Tx, accounts, flags, intents, leases, parked, problems, quotas, requests,
-};
+use crate::store::{Store, StoreError, Tx, accounts, flags, intents, leases, parked, quotas, requests};
 
 /// Guards one account.
 #[derive(Clone)]
@@ -22,8 +21,8 @@ pub struct StoreGate {
     pub clock: SharedClock,
     /// The account.
     pub account: AccountName,
-    /// What people call its marketplace.
-    pub marketplace: &'static str,
+    /// What people are told of it.
+    pub standing: Standing,
     /// The epoch in which we own the account. Another owner would have raised it.
     pub epoch: i64,
     /// Tells the credentials that sign its requests from those of before and after.
@@ -65,18 +64,19 @@ impl Gate for StoreGate {
         result
     }
 
-    async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<(), Refusal> {
+    async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<Settled, Refusal> {
         let (gate, attempt, now) = (self.clone(), attempt.clone(), self.clock.now());
         let clock_offset_ms = attempt.clock_offset_ms;
-        let settled = self.store.write(move |tx| gate.write_down(tx, pass.request_id, &attempt, now)).await;
+        let settled = self.store.write(move |tx| gate.write_down(tx, &pass, &attempt, now)).await;
         let settled = settled.map_err(cannot_record)?;
         if let Some(offset) = clock_offset_ms {
             self.reckoning.note(now + TimeDelta::milliseconds(offset), self.clock.elapsed());
         }
-        if let Some((from, to)) = settled {
-            self.announce(&from, &to);
-        }
-        Ok(())
+        let Some((from, to)) = settled else { return Ok(Settled::default()) };
+        self.standing.announce(&self.account, &from, &to);
+        // Once: a refusal in a state that blocks already is no new question.
+        let undecided = from.state.lets_through() && to.state == AccessState::Suspended;
+        Ok(Settled { undecided })
     }
 }
 
@@ -96,9 +96,8 @@ impl StoreGate {
         if leases::epoch(tx, &self.account)? != Some(self.epoch) {
             return no(Refusal::LostOwnership);
         }
-        let access = accounts::access(tx, &self.account, now)?;
-        if !access.state.lets_through() && !outgoing.insist {
-            return no(blocked(access));
+        if let Some(refusal) = self.admit(tx, outgoing, now)? {
+            return no(refusal);
         }
         if outgoing.writes && flags::halted(tx)?.is_some() {
             return no(Refusal::Halted);
@@ -126,7 +125,36 @@ impl StoreGate {
         };
         let request_id = requests::open(tx, &request)?;
         intents::mark_sent(tx, &outgoing.intents, request_id, now)?;
-        Ok(Ok(Pass { request_id, clock_offset_ms }))
+        Ok(Ok(Pass { request_id, asked: outgoing.asked, clock_offset_ms }))
+    }
+
+    /// The refusal by the account's access, if it stands against this request. What only may be asked now and then is
+    /// counted as asked.
+    fn admit(
+        &self,
+        tx: &Tx<'_>,
+        outgoing: &Outgoing,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Refusal>, StoreError> {
+        let access = accounts::access(tx, &self.account, now)?;
+        let counted = match outgoing.asked {
+            Asked::Person => None,
+            Asked::Canary if access.canary_may_leave(now) => Some(access.canary_leaves(self.rules(), now)),
+            Asked::Canary => return Ok(Some(blocked(access))),
+            Asked::Work | Asked::Again if !access.state.lets_through() => return Ok(Some(blocked(access))),
+            Asked::Work if access.closed_at(&outgoing.at(), now).is_some() => {
+                return Ok(Some(blocked(Access { state: AccessState::Restricted, ..access })));
+            }
+            Asked::Work | Asked::Again => access.asks_closed(&outgoing.at(), self.rules(), now),
+        };
+        if let Some(counted) = counted.filter(|counted| *counted != access) {
+            accounts::set_access(tx, &self.account, &counted)?;
+        }
+        Ok(None)
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        self.standing.rules(&self.account)
     }
 
     /// Takes one request out of the window; if none is left, says how long it is until there is one.
@@ -168,7 +196,7 @@ impl StoreGate {
     fn write_down(
         &self,
         tx: &Tx<'_>,
-        request: i64,
+        pass: &Pass,
         attempt: &Attempt,
         now: DateTime<Utc>,
     ) -> Result<Option<(Access, Access)>, StoreError> {
@@ -179,7 +207,7 @@ impl StoreGate {
             bytes: attempt.bytes as i64,
             at: now,
         };
-        requests::settle(tx, request, &settled)?;
+        requests::settle(tx, pass.request_id, &settled)?;
         let window = self.window.as_str();
         if let Some(usage) = quotas::usage(tx, &self.account, window)? {
             let said = quota::Said {
@@ -194,97 +222,28 @@ impl StoreGate {
                 quotas::set_usage(tx, &self.account, window, &learnt)?;
             }
         }
+        if attempt.status.is_some() {
+            accounts::set_last_answer_at(tx, &self.account, now)?;
+        }
         if let Some(offset) = attempt.clock_offset_ms {
             let offset = if offset.abs() < CLOCK_NOISE_MS { 0 } else { offset };
             accounts::set_clock_offset_ms(tx, &self.account, offset)?;
+            self.standing.note_clock(tx, &self.account, pass.clock_offset_ms, offset, now)?;
         }
+        self.standing.note_silence(tx, &self.account, attempt, now)?;
         let Some(event) = &attempt.access else { return Ok(None) };
         if accounts::credentials_mark(tx, &self.account)?.as_deref() != Some(&self.credentials_mark) {
             // A run that began before the login was renewed: its answers say nothing about the new one.
             return Ok(None);
         }
         let from = accounts::access(tx, &self.account, now)?;
-        let Some(to) = from.after(event, now) else { return Ok(None) };
+        let Some(to) = from.after(event, pass.asked, self.rules(), now) else { return Ok(None) };
         accounts::set_access(tx, &self.account, &to)?;
-        self.note_problem(tx, &to, now)?;
+        if (from.state, from.cause, &from.reason) != (to.state, to.cause, &to.reason) {
+            self.standing.note_access(tx, &self.account, &to, now)?;
+        }
         Ok(Some((from, to)))
     }
-
-    /// A blocked account is a problem that people see until it works again.
-    fn note_problem(&self, tx: &Tx<'_>, access: &Access, now: DateTime<Utc>) -> Result<(), StoreError> {
-        for code in [LOGIN_REFUSED, ACCESS_REFUSED] {
-            problems::close(tx, code, self.account.as_str(), now)?;
-        }
-        match problem(self.marketplace, &self.account, access) {
-            Some(problem) => problems::open(tx, &problem),
-            None => Ok(()),
-        }
-    }
-
-    fn announce(&self, from: &Access, to: &Access) {
-        let account = self.account.as_str();
-        match to.state {
-            AccessState::Unauthorized => tracing::error!(
-                event = "auth.revoked",
-                account,
-                http.response.status_code = 401,
-                "{} does not accept the login; nothing more is sent for this account",
-                self.marketplace,
-            ),
-            AccessState::Revoked => tracing::error!(
-                event = "auth.forbidden",
-                account,
-                http.response.status_code = 403,
-                "{} refuses access; nothing more is sent for this account",
-                self.marketplace,
-            ),
-            AccessState::Active if !from.state.lets_through() => tracing::info!(
-                event = "auth.restored",
-                account,
-                down_s = (to.since - from.since).num_seconds(),
-                "the account is active again",
-            ),
-            _ => {}
-        }
-    }
-}
-
-/// The problem of a login that is not accepted.
-pub const LOGIN_REFUSED: &str = "E410";
-/// The problem of access that is refused.
-pub const ACCESS_REFUSED: &str = "E450";
-
-/// What people are told of a blocked account, with the way out.
-fn problem(marketplace: &str, account: &AccountName, access: &Access) -> Option<problems::Problem> {
-    let (code, title, fix) = match access.state {
-        AccessState::Unauthorized => (
-            LOGIN_REFUSED,
-            format!("{marketplace} does not accept the login of {account} ({})", access.reason),
-            format!(
-                "put the right credentials into secrets/{account}.toml, check the machine's clock, then: \
-                 sellerd auth test {account}"
-            ),
-        ),
-        AccessState::Revoked => (
-            ACCESS_REFUSED,
-            format!("{marketplace} refuses access to {account} ({})", access.reason),
-            format!(
-                "look at the API page of the account at {marketplace}{}; once it works again: sellerd auth test {account}",
-                access
-                    .reapply_on
-                    .map_or(String::new(), |day| format!(" (access can be asked for again on {day})")),
-            ),
-        ),
-        _ => return None,
-    };
-    Some(problems::Problem {
-        code: code.to_owned(),
-        subject: account.to_string(),
-        severity: problems::Severity::Critical,
-        title,
-        since: access.since,
-        fix,
-    })
 }
 
 fn blocked(access: Access) -> Refusal {
@@ -320,7 +279,7 @@ mod tests {
             store: store.clone(),
             clock,
             account,
-            marketplace: "a shop",
+            standing: Standing::at(crate::marketplace::descriptor("trademe").unwrap()),
             epoch,
             credentials_mark: String::new(),
             window: WindowKind::Hour,
@@ -333,7 +292,7 @@ mod tests {
             class: RequestClass::Orders,
             run: None,
             attempt: 1,
-            insist: false,
+            asked: Asked::Work,
             writes: false,
             counted,
             intents: Vec::new(),

@@ -10,6 +10,7 @@ pub mod lifecycle;
 pub mod nudge;
 mod reckoning;
 pub mod runner;
+mod standing;
 pub mod state;
 pub mod status;
 pub mod systemd;

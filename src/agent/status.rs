@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::config::{Account, Config, Job};
 use crate::domain::{AccountName, JobName, Mode, PlanId, PlanState};
-use crate::policy::access::{Access, AccessState};
+use crate::policy::access::{Access, AccessState, Closed, Evidence};
 use crate::policy::quota;
 use crate::store::parked::{self, Parked};
 use crate::store::{
@@ -86,6 +86,8 @@ pub struct AccessStatus {
     /// Since when; null while nothing has been asked.
     #[serde(serialize_with = "optional_instant")]
     pub since: Option<DateTime<Utc>>,
+    /// What the refusal was taken for, where there is one.
+    pub cause: Option<&'static str>,
     /// Why, where there is something to say.
     pub reason: Option<String>,
     /// When the agent asks again by itself.
@@ -93,6 +95,41 @@ pub struct AccessStatus {
     pub next_probe_at: Option<DateTime<Utc>>,
     /// When access can be asked for again.
     pub reapply_on: Option<NaiveDate>,
+    /// The answer that decided, where there is one.
+    pub evidence: Option<EvidenceStatus>,
+    /// The resources that are refused while the rest works.
+    pub closed: Vec<ClosedStatus>,
+}
+
+/// What the answer looked like.
+#[derive(Debug, Serialize)]
+pub struct EvidenceStatus {
+    /// The HTTP status.
+    pub status: u16,
+    /// A digest of the body.
+    pub digest: String,
+}
+
+/// A resource that is refused.
+#[derive(Debug, Serialize)]
+pub struct ClosedStatus {
+    /// Method and template.
+    pub resource: String,
+    /// The HTTP status of the refusal.
+    pub status: u16,
+    /// Since when.
+    #[serde(serialize_with = "instant")]
+    pub since: DateTime<Utc>,
+    /// When it is asked again.
+    #[serde(serialize_with = "instant")]
+    pub again_at: DateTime<Utc>,
+}
+
+impl ClosedStatus {
+    fn of(closed: &Closed) -> Self {
+        let Closed { at, evidence, since, again_at, .. } = closed;
+        Self { resource: at.clone(), status: evidence.status, since: *since, again_at: *again_at }
+    }
 }
 
 /// One window of requests.
@@ -226,9 +263,12 @@ fn account(account: &Account, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result
         access: AccessStatus {
             state: access.state.as_str(),
             since: asked.then_some(access.since),
+            cause: access.cause.map(|cause| cause.as_str()),
             reason: Some(access.reason).filter(|reason| !reason.is_empty()),
             next_probe_at: access.next_probe_at,
             reapply_on: access.reapply_on,
+            evidence: access.evidence.map(|Evidence { status, digest }| EvidenceStatus { status, digest }),
+            closed: access.closed.iter().map(ClosedStatus::of).collect(),
         },
         quotas: vec![QuotaStatus {
             window: window.as_str(),

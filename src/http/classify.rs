@@ -3,13 +3,15 @@
 use std::ops::{Range, RangeInclusive};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use sha1::{Digest, Sha1};
 
 use super::transport::{WireError, WireResponse};
 use super::{Attempt, CallError};
 use crate::domain::ErrorType;
-use crate::policy::access::AccessEvent;
+use crate::policy::access::{AccessEvent, Evidence, Refused, Refusing};
 use crate::policy::backoff::Failure;
 use crate::policy::quota::WindowKind;
+use crate::policy::trouble::Trouble;
 
 /// What the client must know of a marketplace's headers.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +42,8 @@ pub enum Next {
     Redirect(String),
     /// Our clock was off: signed anew by the marketplace's clock it may pass.
     WrongClock(CallError),
+    /// We are not let in here. What that means is `policy::access`'s to find out.
+    Refused(CallError),
     /// It failed; a read may be tried again where there is a failure that allows it.
     Failed(CallError, Option<Failure>),
 }
@@ -118,26 +122,37 @@ pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, header
         }
         401 => {
             attempt.error_type = Some(ErrorType::AuthRevoked);
-            attempt.access = Some(AccessEvent::Unauthorized(at()));
-            Next::Failed(CallError::Unauthorized { at: at() }, None)
+            attempt.access = Some(refused(response, sent.at, Refusing::Login));
+            Next::Refused(CallError::Unauthorized { at: at() })
         }
         403 => {
             attempt.error_type = Some(ErrorType::AuthForbidden);
-            attempt.access = Some(AccessEvent::Forbidden(at()));
-            Next::Failed(CallError::Forbidden { at: at() }, None)
+            let says_nothing = response.body.trim_ascii().is_empty();
+            let how = if says_nothing { Refusing::Edge } else { Refusing::Forbidden };
+            attempt.access = Some(refused(response, sent.at, how));
+            Next::Refused(CallError::Forbidden { at: at() })
         }
+        410 => moved(response, &mut attempt, sent.at, None),
         429 => too_many(response, &mut attempt, sent, headers.window),
         307 | 308 => match response.header("location") {
             Some(location) => Next::Redirect(location.to_owned()),
             None => bad(&mut attempt, sent.at, "a redirect that leads nowhere"),
         },
+        200..=299 if is_page(&response.body) => {
+            attempt.error_type = Some(ErrorType::BadResponse);
+            attempt.trouble = Some(Trouble::Maintenance);
+            let what = "a page of HTML instead of an answer; check `base_url`, or the marketplace is being worked on";
+            let error_type = ErrorType::BadResponse;
+            Next::Failed(CallError::Unavailable { at: at(), what: what.to_owned(), error_type }, None)
+        }
         status @ (200..=299 | 400..=499) => {
-            attempt.access = Some(AccessEvent::Answered);
+            attempt.access = Some(AccessEvent::Answered { at: at(), success: status < 300 });
             attempt.error_type = (status >= 400).then_some(ErrorType::Http4xx);
             Next::Answer
         }
         status @ 500..=599 => {
             attempt.error_type = Some(ErrorType::Http5xx);
+            attempt.trouble = Some(if status == 503 { Trouble::Maintenance } else { Trouble::Outage });
             let error = CallError::Unavailable {
                 at: at(),
                 what: format!("{status}"),
@@ -160,8 +175,38 @@ fn ahead(date: DateTime<Utc>, sent: Sent<'_>) -> TimeDelta {
     }
 }
 
+/// A refusal, with what will be kept of it.
+fn refused(response: &WireResponse, at: &str, how: Refusing) -> AccessEvent {
+    let evidence = Evidence { status: response.status, digest: digest(&response.body) };
+    AccessEvent::Refused(Refused { at: at.to_owned(), how, evidence })
+}
+
+/// The API is not here any more, or this part of it is not.
+pub(super) fn moved(response: &WireResponse, attempt: &mut Attempt, at: &str, to: Option<String>) -> Next {
+    attempt.error_type = Some(ErrorType::BadResponse);
+    let what = match &to {
+        Some(host) => format!("a redirect to another host, {host}, is not followed; check `base_url`"),
+        None => format!("{}: it is not there any more", response.status),
+    };
+    attempt.access = Some(refused(response, at, Refusing::Moved(to)));
+    Next::Refused(CallError::BadAnswer { at: at.to_owned(), what })
+}
+
+/// Tells two bodies apart without keeping them.
+fn digest(body: &[u8]) -> String {
+    Sha1::digest(body).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether a body is a page for people, which no answer of an API is.
+fn is_page(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    let start = &start[..start.len().min(14)].to_ascii_lowercase();
+    start.starts_with(b"<!doctype html") || start.starts_with(b"<html")
+}
+
 fn no_answer(error: &WireError, at: &str) -> Verdict {
-    let attempt = Attempt { error_type: Some(error.error_type), ..Attempt::default() };
+    let trouble = Some(Trouble::Outage);
+    let attempt = Attempt { error_type: Some(error.error_type), trouble, ..Attempt::default() };
     let at = at.to_owned();
     let next = match error.error_type {
         ErrorType::BadResponse => Next::Failed(CallError::BadAnswer { at, what: error.what.clone() }, None),
@@ -262,7 +307,10 @@ mod tests {
         assert!(matches!(far.next, Next::WrongClock(_)));
         assert_eq!(far.attempt.access, None);
         let near = judge(401, &[("date", "Sun, 22 Nov 2026 14:31:09 +0000")]);
-        assert_eq!(near.attempt.access, Some(AccessEvent::Unauthorized("GET x".into())));
+        assert!(matches!(
+            near.attempt.access,
+            Some(AccessEvent::Refused(Refused { how: Refusing::Login, .. }))
+        ));
     }
 
     #[test]
@@ -301,8 +349,31 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_not_tried_again() {
-        assert_eq!(failure(judge(403, &[])), None);
-        assert_eq!(failure(judge(401, &[])), None);
+    fn refusals_are_told_apart_by_status_and_by_whether_they_say_a_word() {
+        let how = |status, body: &str| {
+            let response = WireResponse { status, body: body.into(), ..WireResponse::default() };
+            let verdict = judge_after(TimeDelta::seconds(20), response);
+            assert!(matches!(verdict.next, Next::Refused(_)), "{status}");
+            match verdict.attempt.access {
+                Some(AccessEvent::Refused(refused)) => (refused.how, refused.evidence.digest),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(how(401, "").0, Refusing::Login);
+        assert_eq!(how(403, "{}").0, Refusing::Forbidden);
+        assert_eq!(how(403, " \n").0, Refusing::Edge);
+        assert_eq!(how(410, "").0, Refusing::Moved(None));
+        assert_ne!(how(403, "{}").1, how(403, "{ }").1);
+    }
+
+    #[test]
+    fn a_page_for_people_is_maintenance_and_lets_no_blocked_account_out() {
+        let page =
+            WireResponse { status: 200, body: b" <!DOCTYPE html><p>".to_vec(), ..WireResponse::default() };
+        let verdict = judge_after(TimeDelta::seconds(20), page);
+        assert_eq!((verdict.attempt.trouble, verdict.attempt.access), (Some(Trouble::Maintenance), None));
+        assert_eq!(judge(503, &[]).attempt.trouble, Some(Trouble::Maintenance));
+        assert_eq!(judge(500, &[]).attempt.trouble, Some(Trouble::Outage));
+        assert_eq!(judge(200, &[]).attempt.trouble, None);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::classify::{LimitHeaders, Next, Sent, Verdict, classify};
+use super::classify::{LimitHeaders, Next, Sent, Verdict, classify, moved};
 use super::download::{Download, may_be_fetched, refused, unavailable};
 use super::oauth1::{Signer, Target, Unsigned};
 use super::pace::Pace;
@@ -18,6 +18,7 @@ use super::transport::{Body, Transport, WireError, WireRequest, WireResponse};
 use super::{Attempt, CallError, Gate, Outgoing};
 use crate::clock::SharedClock;
 use crate::domain::{ErrorType, IntentId, RequestClass, RunId};
+use crate::policy::access::Asked;
 use crate::policy::backoff;
 use crate::policy::restraint::Restraint;
 
@@ -26,7 +27,7 @@ use crate::policy::restraint::Restraint;
 pub struct Client {
     line: Arc<Line>,
     run: Option<RunId>,
-    insist: bool,
+    asked: Asked,
     stop: CancellationToken,
 }
 
@@ -40,6 +41,8 @@ pub struct Parts {
     pub signer: Option<Signer>,
     /// What the answers' headers say about the quota.
     pub headers: LimitHeaders,
+    /// What is asked when it is not known what a refusal means.
+    pub canary: Canary,
     /// The clock.
     pub clock: SharedClock,
     /// Nonces and jitter.
@@ -48,6 +51,15 @@ pub struct Parts {
     pub max_per_second: NonZeroU32,
     /// How long one request may take.
     pub request_timeout: Duration,
+}
+
+/// The cheapest read for which the marketplace must know us.
+#[derive(Debug, Clone)]
+pub struct Canary {
+    /// The path as it is recorded.
+    pub template: &'static str,
+    /// The exact URL.
+    pub target: Target,
 }
 
 struct Line {
@@ -142,7 +154,7 @@ impl Client {
     fn on(in_flight: Arc<tokio::sync::Mutex<Restraint>>, parts: Parts) -> Self {
         let pace = Pace::new(parts.max_per_second, parts.clock.clone());
         let line = Arc::new(Line { parts, pace, in_flight });
-        Self { line, run: None, insist: false, stop: CancellationToken::new() }
+        Self { line, run: None, asked: Asked::Work, stop: CancellationToken::new() }
     }
 
     /// The same line, used for `run`.
@@ -158,7 +170,13 @@ impl Client {
 
     /// The same line, used although the account may be blocked: a person asks whether it still is.
     pub fn insisting(&self) -> Self {
-        Self { insist: true, ..self.clone() }
+        Self { asked: Asked::Person, ..self.clone() }
+    }
+
+    /// Asks the canary, if it may leave. Returns whether it was answered.
+    pub async fn probe(&self) -> Result<(), CallError> {
+        let mut restraint = self.line.in_flight.lock().await;
+        self.ask_canary(&mut restraint).await
     }
 
     /// Asks once, and again only where [`backoff::retry`] allows: a read, after 429 with a short `Retry-After`, 502,
@@ -197,19 +215,58 @@ impl Client {
         }
     }
 
-    /// The pipeline. What writes is sent once: only a refusal by the clock is signed anew, since it had no effect.
+    /// The pipeline, with the account's one request in flight.
     pub(super) async fn exchange(&self, exchange: &Exchange<'_>) -> Result<Answer, Failed> {
-        let Line { parts, pace, in_flight } = &*self.line;
-        let mut restraint = in_flight.lock().await;
+        let mut restraint = self.line.in_flight.lock().await;
         restraint.call();
-        let unsent = |error| Failed { error, effect: Effect::None };
+        match self.pass(exchange, self.asked, &mut restraint).await {
+            // Whoever has work to do while the account is suspended finds out whether it still is, where that is due.
+            Err(Failed { error: CallError::Refused(refusal), .. })
+                if self.asked == Asked::Work && refusal.is_suspended() =>
+            {
+                if self.ask_canary(&mut restraint).await.is_ok() {
+                    return self.pass(exchange, self.asked, &mut restraint).await;
+                }
+                Err(unsent(refusal.into()))
+            }
+            result => result,
+        }
+    }
+
+    /// The canary, by the same pipeline.
+    async fn ask_canary(&self, restraint: &mut Restraint) -> Result<(), CallError> {
+        let Canary { template, target } = &self.line.parts.canary;
+        let exchange = Exchange {
+            method: "GET",
+            template,
+            class: RequestClass::Orders,
+            target,
+            body: None,
+            writes: false,
+            counted: true,
+            intents: &[],
+        };
+        // A future within itself has to be put on the heap.
+        let answered = Box::pin(self.pass(&exchange, Asked::Canary, restraint)).await;
+        answered.map(|_| ()).map_err(|failed| failed.error)
+    }
+
+    /// Attempts until there is an answer or no hope of one. What writes is sent once: only what was refused before it
+    /// could have an effect is signed anew, by the right clock, or once it is known that the refusal was not meant.
+    async fn pass(
+        &self,
+        exchange: &Exchange<'_>,
+        mut asked: Asked,
+        restraint: &mut Restraint,
+    ) -> Result<Answer, Failed> {
+        let Line { parts, pace, .. } = &*self.line;
         let mut target = exchange.target.clone();
         let mut redirects = 0;
         let mut clock_corrected = false;
         let mut attempt = 1;
         loop {
             let rest = restraint.rest(parts.clock.elapsed());
-            if rest > Duration::ZERO && !self.insist {
+            if rest > Duration::ZERO && asked != Asked::Person {
                 self.rest(exchange, rest).await.map_err(unsent)?;
             }
             pace.ready().await;
@@ -222,7 +279,7 @@ impl Client {
                 class: exchange.class,
                 run: self.run,
                 attempt,
-                insist: self.insist,
+                asked,
                 writes: exchange.writes,
                 counted: exchange.counted,
                 intents: exchange.intents.to_vec(),
@@ -254,14 +311,20 @@ impl Client {
                 offset_used_ms: pass.clock_offset_ms,
                 redirected: redirects > 0,
             };
-            let Verdict { attempt: mut record, next } = classify(&result, sent, parts.headers);
+            let Verdict { attempt: mut record, mut next } = classify(&result, sent, parts.headers);
             record.duration = parts.clock.elapsed().saturating_sub(started);
+            if let (Next::Redirect(location), Ok(response)) = (&next, &result)
+                && let Some(host) = target.elsewhere(location)
+            {
+                next = moved(response, &mut record, &at, Some(host));
+            }
             if let Next::Failed(_, Some(failure)) = &next {
                 restraint.failed(*failure, parts.clock.elapsed());
             }
             // An answer that cannot be written down is one that nobody knows: a write is read back later.
             let settled = parts.gate.settle(pass, &record).await;
-            settled.map_err(|refusal| Failed { error: refusal.into(), effect: Effect::Unknown })?;
+            let settled =
+                settled.map_err(|refusal| Failed { error: refusal.into(), effect: Effect::Unknown })?;
             log_attempt(&outgoing, &record);
 
             match next {
@@ -275,8 +338,7 @@ impl Client {
                     let to =
                         follow(&target, &location).filter(|_| redirects <= MAX_REDIRECTS && !outgoing.writes);
                     target = to.ok_or_else(|| {
-                        let what =
-                            "a redirect to another host, or in a circle, is not followed; check `base_url`";
+                        let what = "a redirect in a circle is not followed; check `base_url`";
                         failed(CallError::BadAnswer { at, what: what.to_owned() })
                     })?;
                 }
@@ -289,9 +351,20 @@ impl Client {
                         "the clock differs from the marketplace's; asking again by its clock",
                     );
                 }
+                Next::Refused(error) => {
+                    if !settled.undecided {
+                        return Err(failed(error));
+                    }
+                    // What the canary brings is in the account's state, and the gate goes by that.
+                    let _ = self.ask_canary(restraint).await;
+                    if asked == Asked::Canary {
+                        return Err(failed(error));
+                    }
+                    asked = Asked::Again;
+                }
                 Next::Failed(error, failure) => {
                     let wait = failure
-                        .filter(|_| !outgoing.writes)
+                        .filter(|_| !outgoing.writes && asked != Asked::Canary)
                         .and_then(|failure| backoff::retry(attempt, failure, parts.random.roll()));
                     match wait.filter(|_| restraint.spend()) {
                         None => {
@@ -347,11 +420,16 @@ impl Client {
     }
 }
 
+/// It never left.
+fn unsent(error: CallError) -> Failed {
+    Failed { error, effect: Effect::None }
+}
+
 /// What is known of a request's effect when it brings no answer that can be used. A refusal of the login, of the pace
 /// or of the address comes before anything is done.
 fn effect_of(result: &Result<WireResponse, WireError>) -> Effect {
     match result {
-        Ok(response) if matches!(response.status, 300..=399 | 401 | 403 | 429) => Effect::None,
+        Ok(response) if matches!(response.status, 300..=399 | 401 | 403 | 410 | 429) => Effect::None,
         Err(error) if error.unsent => Effect::None,
         _ => Effect::Unknown,
     }
@@ -386,7 +464,7 @@ mod tests {
 
     use async_trait::async_trait;
 
-    use super::super::{Pass, Refusal};
+    use super::super::{Pass, Refusal, Settled};
     use super::*;
     use crate::clock::ManualClock;
     use crate::policy::quota::WindowKind;
@@ -401,12 +479,13 @@ mod tests {
     #[async_trait]
     impl Gate for Open {
         async fn enter(&self, _: &Outgoing) -> Result<Pass, Refusal> {
-            Ok(Pass { request_id: self.out.fetch_add(1, Ordering::SeqCst), clock_offset_ms: 0 })
+            let request_id = self.out.fetch_add(1, Ordering::SeqCst);
+            Ok(Pass { request_id, asked: Asked::Work, clock_offset_ms: 0 })
         }
 
-        async fn settle(&self, _: Pass, _: &Attempt) -> Result<(), Refusal> {
+        async fn settle(&self, _: Pass, _: &Attempt) -> Result<Settled, Refusal> {
             self.settled.fetch_add(1, Ordering::SeqCst);
-            Ok(())
+            Ok(Settled::default())
         }
     }
 
@@ -450,6 +529,10 @@ mod tests {
             gate: gate.clone(),
             signer: None,
             headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour },
+            canary: Canary {
+                template: "account",
+                target: Target::new("http://127.0.0.1:1/account").unwrap(),
+            },
             clock: clock.clone(),
             random: Arc::new(Random::seeded(1)),
             max_per_second: NonZeroU32::MAX,

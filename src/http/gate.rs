@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::{ErrorType, IntentId, RequestClass, RunId};
-use crate::policy::access::{AccessEvent, AccessState};
+use crate::policy::access::{AccessEvent, AccessState, Asked};
+use crate::policy::trouble::Trouble;
 
 /// Lets requests of one account out, one at a time, and writes down what became of them.
 #[async_trait]
@@ -19,7 +20,7 @@ pub trait Gate: Send + Sync {
     async fn enter(&self, outgoing: &Outgoing) -> Result<Pass, Refusal>;
 
     /// Writes down what became of a request that was let out, in one transaction.
-    async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<(), Refusal>;
+    async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<Settled, Refusal>;
 }
 
 /// A request as the gate sees it: no query, no body.
@@ -35,8 +36,8 @@ pub struct Outgoing {
     pub run: Option<RunId>,
     /// 1 for the first attempt.
     pub attempt: u32,
-    /// Goes out though the account is blocked: a person asks whether it still is.
-    pub insist: bool,
+    /// Who asks. A person may ask though the account is blocked, and the canary where it is suspended.
+    pub asked: Asked,
     /// Whether it may change something at the marketplace.
     pub writes: bool,
     /// Whether the marketplace counts it against the quota.
@@ -52,11 +53,20 @@ impl Outgoing {
     }
 }
 
+/// What follows from an answer for the one who asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// It was refused and nobody knows yet what that means: the canary is to be asked.
+    pub undecided: bool,
+}
+
 /// Leave for exactly one request.
 #[derive(Debug, Clone)]
 pub struct Pass {
     /// The row in which it is recorded.
     pub request_id: i64,
+    /// Who asks.
+    pub asked: Asked,
     /// How far the marketplace's clock is ahead of ours, in milliseconds, as last seen.
     pub clock_offset_ms: i64,
 }
@@ -82,6 +92,8 @@ pub struct Attempt {
     pub clock_offset_ms: Option<i64>,
     /// What it says about the account's access.
     pub access: Option<AccessEvent>,
+    /// The trouble that kept it from being an answer, where that is none of ours.
+    pub trouble: Option<Trouble>,
 }
 
 /// Why the gate lets nothing out.
@@ -124,13 +136,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the account is suspended: then the canary may tell more.
+    pub fn is_suspended(&self) -> bool {
+        matches!(self, Self::Access { state: AccessState::Suspended, .. })
+    }
+
     /// The kind of error, for the run's record.
     pub fn error_type(&self) -> ErrorType {
         match self {
-            Self::Access { state: AccessState::Revoked | AccessState::Restricted, .. } => {
-                ErrorType::AuthForbidden
-            }
-            Self::Access { .. } => ErrorType::AuthRevoked,
+            Self::Access { state: AccessState::Unauthorized, .. } => ErrorType::AuthRevoked,
+            Self::Access { .. } => ErrorType::AuthForbidden,
             Self::Quota { .. } => ErrorType::QuotaExhausted,
             Self::Halted | Self::Parked(_) | Self::LostOwnership => ErrorType::Internal,
             Self::Store(_, error_type) => *error_type,

@@ -13,10 +13,10 @@ mod transport;
 mod writing;
 
 pub use classify::LimitHeaders;
-pub use client::{Answer, Asking, Call, Client, Parts};
+pub use client::{Answer, Asking, Call, Canary, Client, Parts};
 pub use download::{Download, FILE_LIMIT};
 pub use error::CallError;
-pub use gate::{Attempt, Gate, Outgoing, Pass, Refusal};
+pub use gate::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
 pub use random::Random;
 pub use transport::{
     BODY_LIMIT, Body, Chunks, Opened, ReqwestTransport, Transport, WireError, WireRequest, WireResponse,

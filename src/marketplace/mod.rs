@@ -20,7 +20,7 @@ use crate::domain::{
 };
 pub use crate::http::CallError;
 use crate::http::oauth1::{Profile, Target};
-use crate::http::{Client, LimitHeaders, WritingClient};
+use crate::http::{Canary, Client, LimitHeaders, WritingClient};
 pub use export::{ExportFile, ExportRequest, ExportState, StockExport, StockFile};
 pub use write::{
     AsItIs, Batch, Fee, Item, ItemOutcome, Looked, Quantities, Step, Wanted, WriteError, Writer, Writes,
@@ -120,6 +120,10 @@ pub struct Descriptor {
     pub limit_headers: LimitHeaders,
     /// How its requests are signed, given the account's own keys.
     pub profile: fn(&Options) -> Profile,
+    /// The cheapest read for which it must know who asks: what is asked when a refusal has to be understood.
+    pub canary: fn(&Target) -> Canary,
+    /// Whether access that it took away can be asked for again only at the end of the month after (cardmarket.md 2.2).
+    pub waits_to_reapply: bool,
     /// Makes an account of it usable to look at.
     pub connect: fn(Connection) -> Box<dyn Marketplace>,
     /// Makes an account of it usable to change; `None` where that is not possible yet.

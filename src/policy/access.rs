@@ -1,12 +1,21 @@
-//! What an account may do: a small state machine that is fed with the marketplace's answers.
+//! What an account may do: a state machine that is fed with the marketplace's answers.
 //!
-//! Fail closed: a 401 or 403 blocks the account for every later run, across restarts, until a person renews
-//! the login or gets access back. Telling a withdrawn login from a restricted resource by a second request is
-//! not done yet, so the states say what the answer said and no more.
+//! One refusal says little: a 401 can be one signature or the whole login, a 403 one resource, an edge that does not
+//! like our address, or access that was taken away. So a first refusal only *suspends* the account until a second
+//! question is answered, the canary: the cheapest read there is. Both answers together decide (cardmarket.md 6.2,
+//! trademe.md 2.6), and what was refused at first is asked once more where the canary was answered: three requests at
+//! most. What is decided outlives restarts. Fail closed: while it is not known what a refusal means, nothing leaves but
+//! the canary.
+
+mod canary;
+mod resources;
 
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+
+pub use canary::MOST_PROBES_AT_AN_EDGE;
+pub use resources::Closed;
 
 /// Where an account stands, since when and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +24,20 @@ pub struct Access {
     pub state: AccessState,
     /// When it came to be so.
     pub since: DateTime<Utc>,
-    /// The answer or the deed that led to it, in words; empty while active.
+    /// What the answers were taken for; `None` while nothing is refused.
+    pub cause: Option<Cause>,
+    /// The answers that led to it, in words; empty while active.
     pub reason: String,
+    /// The answer that decided.
+    pub evidence: Option<Evidence>,
+    /// Canaries let out since it was suspended.
+    pub probes: u32,
     /// When the agent will ask again by itself; only while suspended.
     pub next_probe_at: Option<DateTime<Utc>>,
     /// The first day on which access can be asked for again (cardmarket.md 2.2), when it was revoked.
     pub reapply_on: Option<NaiveDate>,
+    /// The resources that are refused while the rest works.
+    pub closed: Vec<Closed>,
 }
 
 /// The states of the contract.
@@ -40,47 +57,141 @@ pub enum AccessState {
     Unknown,
 }
 
+/// What a refusal was taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Nobody knows yet: the canary has not been answered.
+    Undecided,
+    /// The credentials are not accepted.
+    Credential,
+    /// Access was taken away, or the token replaced.
+    Revoked,
+    /// A block in front of the marketplace: 403 without a word.
+    EdgeBlock,
+    /// The API is not at this address any more.
+    Moved,
+    /// Some resources are refused.
+    Resource,
+}
+
+macro_rules! named {
+    ($name:ident, $what:literal, $($variant:ident = $word:literal,)*) => {
+        impl $name {
+            const ALL: &[(Self, &'static str)] = &[$((Self::$variant, $word),)*];
+
+            /// The word used in the database, in JSON and for people.
+            pub fn as_str(&self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let found = Self::ALL.iter().find(|(_, name)| *name == text);
+                found.map(|(known, _)| *known).ok_or_else(|| format!(concat!("`{}` is no ", $what), text))
+            }
+        }
+    };
+}
+
+named! { AccessState, "access state",
+    Active = "active",
+    Suspended = "suspended",
+    Unauthorized = "unauthorized",
+    Revoked = "revoked",
+    Restricted = "restricted",
+    Unknown = "unknown",
+}
+
+named! { Cause, "cause of a refusal",
+    Undecided = "undecided",
+    Credential = "credential",
+    Revoked = "revoked",
+    EdgeBlock = "edge-block",
+    Moved = "moved",
+    Resource = "resource",
+}
+
 impl AccessState {
-    const ALL: [(Self, &'static str); 6] = [
-        (Self::Active, "active"),
-        (Self::Suspended, "suspended"),
-        (Self::Unauthorized, "unauthorized"),
-        (Self::Revoked, "revoked"),
-        (Self::Restricted, "restricted"),
-        (Self::Unknown, "unknown"),
-    ];
-
-    /// The word of the contract.
-    pub fn as_str(&self) -> &'static str {
-        Self::ALL.iter().find(|(state, _)| state == self).map_or("unknown", |(_, name)| name)
-    }
-
     /// Whether requests of this account may leave.
     pub fn lets_through(&self) -> bool {
         matches!(self, Self::Active | Self::Restricted | Self::Unknown)
     }
 }
 
-impl FromStr for AccessState {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.iter().find(|(_, name)| *name == text);
-        found.map(|(state, _)| *state).ok_or_else(|| format!("`{text}` is no access state"))
-    }
+/// Who asks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Asked {
+    /// A run does its work.
+    #[default]
+    Work,
+    /// The same once more, after the canary was answered.
+    Again,
+    /// The canary: does the marketplace know us at all?
+    Canary,
+    /// A person wants to know, although the account may be blocked.
+    Person,
 }
 
 /// What the machine is fed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessEvent {
-    /// A signed request was answered, with whatever but 401 and 403.
-    Answered,
-    /// 401: the signature or the login was refused, on the endpoint named.
-    Unauthorized(String),
-    /// 403: understood and refused, on the endpoint named.
-    Forbidden(String),
+    /// A signed request was answered.
+    Answered {
+        /// Method and template.
+        at: String,
+        /// Whether it was a success. Another answer proves that somebody is there, not that we are let in.
+        success: bool,
+    },
+    /// A signed request was refused.
+    Refused(Refused),
     /// A person put other credentials in place.
     NewCredentials,
+}
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Method and template.
+    pub at: String,
+    /// What it says.
+    pub how: Refusing,
+    /// What it looked like.
+    pub evidence: Evidence,
+}
+
+/// What a refusal says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusing {
+    /// 401: the signature or the login.
+    Login,
+    /// 403 with a body: understood and refused.
+    Forbidden,
+    /// 403 with nothing in it.
+    Edge,
+    /// 410, or a redirect to another host, as far as it names one.
+    Moved(Option<String>),
+}
+
+/// What an answer looked like, so that two of them can be compared years later without keeping what it said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The HTTP status.
+    pub status: u16,
+    /// A digest of the body.
+    pub digest: String,
+}
+
+/// What must be known of the account besides.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// Whether a marketplace that takes access away lets one ask for it again only at the end of the month after
+    /// (cardmarket.md 2.2, rule 2).
+    pub waits_to_reapply: bool,
+    /// Spreads the probes of many agents: anything that is the account's own.
+    pub seed: &'a str,
 }
 
 impl Access {
@@ -89,28 +200,119 @@ impl Access {
         Self {
             state: AccessState::Unknown,
             since: now,
+            cause: None,
             reason: String::new(),
+            evidence: None,
+            probes: 0,
             next_probe_at: None,
             reapply_on: None,
+            closed: Vec::new(),
         }
     }
 
-    /// The state after `event`. `None` when nothing changes, so that nothing need be written.
-    pub fn after(&self, event: &AccessEvent, now: DateTime<Utc>) -> Option<Self> {
-        let to = |state, reason: String, reapply_on| {
-            Some(Self { state, since: now, reason, next_probe_at: None, reapply_on })
+    /// The state after `event` came to what was `asked`. `None` when nothing changes, so that nothing need be written.
+    pub fn after(
+        &self,
+        event: &AccessEvent,
+        asked: Asked,
+        rules: Rules<'_>,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
+        let next = match event {
+            AccessEvent::Answered { at, success } => self.answered(at, *success, now),
+            AccessEvent::Refused(refused) => self.refused(refused, asked, rules, now),
+            AccessEvent::NewCredentials if self.state == AccessState::Active => self.clone(),
+            AccessEvent::NewCredentials => Self::unknown(now),
         };
-        match event {
-            AccessEvent::Answered if self.state == AccessState::Active => None,
-            AccessEvent::Answered => to(AccessState::Active, String::new(), None),
-            AccessEvent::Unauthorized(_) if self.state == AccessState::Unauthorized => None,
-            AccessEvent::Unauthorized(at) => to(AccessState::Unauthorized, format!("401 on {at}"), None),
-            AccessEvent::Forbidden(_) if self.state == AccessState::Revoked => None,
-            AccessEvent::Forbidden(at) => {
-                to(AccessState::Revoked, format!("403 on {at}"), Some(earliest_reapply(now.date_naive())))
+        (next != *self).then_some(next)
+    }
+
+    /// An answer lets a blocked account out where it is a success: the canary's, or one that a person asked for.
+    fn answered(&self, at: &str, success: bool, now: DateTime<Utc>) -> Self {
+        if !self.state.lets_through() && !success {
+            return self.clone();
+        }
+        let mut next = self.clone();
+        if success {
+            next.closed.retain(|closed| closed.at != at);
+        }
+        let state = if next.closed.is_empty() { AccessState::Active } else { AccessState::Restricted };
+        if state == self.state {
+            return next;
+        }
+        let closed = std::mem::take(&mut next.closed);
+        let reason = resources::words(&closed);
+        let cause = (state == AccessState::Restricted).then_some(Cause::Resource);
+        Self { state, cause, reason, closed, ..Self::unknown(now) }
+    }
+
+    fn refused(&self, refused: &Refused, asked: Asked, rules: Rules<'_>, now: DateTime<Utc>) -> Self {
+        match (asked, self.state.lets_through()) {
+            // One resource, since the canary was answered a moment ago.
+            (Asked::Again, true) => self.close(refused, rules, now),
+            (Asked::Work | Asked::Person | Asked::Canary, true) => Self {
+                state: AccessState::Suspended,
+                since: now,
+                cause: Some(Cause::Undecided),
+                reason: refused.words(),
+                evidence: Some(refused.evidence.clone()),
+                probes: 0,
+                next_probe_at: Some(now),
+                reapply_on: None,
+                closed: self.closed.clone(),
+            },
+            // A late answer to what left before.
+            (Asked::Work | Asked::Again, false) => self.clone(),
+            (Asked::Canary | Asked::Person, false) => self.decided(refused, rules, now),
+        }
+    }
+
+    /// What the canary's refusal means, or that of a person's question to a blocked account.
+    fn decided(&self, refused: &Refused, rules: Rules<'_>, now: DateTime<Utc>) -> Self {
+        let (state, cause) = match refused.how {
+            Refusing::Login => (AccessState::Unauthorized, Cause::Credential),
+            Refusing::Forbidden => (AccessState::Revoked, Cause::Revoked),
+            Refusing::Edge => (AccessState::Suspended, Cause::EdgeBlock),
+            Refusing::Moved(_) => (AccessState::Suspended, Cause::Moved),
+        };
+        let same = self.state == state && self.cause == Some(cause);
+        // The account was refused since the first refusal, not since we knew what it meant.
+        let since = if same || self.cause == Some(Cause::Undecided) { self.since } else { now };
+        let reason = match &self.reason {
+            first if self.cause == Some(Cause::Undecided) => {
+                format!("{first}, then {}", refused.words())
             }
-            AccessEvent::NewCredentials if self.state.lets_through() => None,
-            AccessEvent::NewCredentials => to(AccessState::Unknown, "new credentials".to_owned(), None),
+            known if same => known.clone(),
+            _ => refused.words(),
+        };
+        let mut next = Self {
+            state,
+            since,
+            cause: Some(cause),
+            reason,
+            evidence: Some(refused.evidence.clone()),
+            probes: if same { self.probes } else { 1 },
+            next_probe_at: None,
+            reapply_on: None,
+            closed: self.closed.clone(),
+        };
+        next.next_probe_at = next.next_canary(rules, now);
+        if state == AccessState::Revoked && rules.waits_to_reapply {
+            let known = self.reapply_on.filter(|_| same);
+            next.reapply_on = Some(known.unwrap_or_else(|| earliest_reapply(since.date_naive())));
+        }
+        next
+    }
+}
+
+impl Refused {
+    /// For example `403 on GET stock/{start}`.
+    pub fn words(&self) -> String {
+        let Self { at, how, evidence } = self;
+        match how {
+            Refusing::Moved(Some(host)) => format!("a redirect to {host} on {at}"),
+            Refusing::Edge => format!("{} without a word on {at}", evidence.status),
+            _ => format!("{} on {at}", evidence.status),
         }
     }
 }
@@ -122,49 +324,4 @@ pub fn earliest_reapply(revoked_on: NaiveDate) -> NaiveDate {
 }
 
 #[cfg(test)]
-mod tests {
-    use chrono::TimeZone;
-
-    use super::*;
-
-    fn now() -> DateTime<Utc> {
-        Utc.with_ymd_and_hms(2026, 11, 22, 14, 31, 7).unwrap()
-    }
-
-    #[test]
-    fn the_day_to_ask_again_is_the_end_of_the_following_month() {
-        let check = |on: &str, day: &str| {
-            assert_eq!(earliest_reapply(on.parse().unwrap()).to_string(), day);
-        };
-        check("2019-02-11", "2019-03-31");
-        check("2024-12-31", "2025-01-31");
-        check("2024-01-30", "2024-02-29");
-    }
-
-    #[test]
-    fn a_refusal_blocks_until_a_person_brings_other_credentials() {
-        let start = Access::unknown(now());
-        let refused = start.after(&AccessEvent::Unauthorized("GET /account".into()), now()).unwrap();
-        assert_eq!(refused.state, AccessState::Unauthorized);
-        assert!(!refused.state.lets_through());
-        assert_eq!(refused.after(&AccessEvent::Unauthorized("GET /stock".into()), now()), None);
-        let renewed = refused.after(&AccessEvent::NewCredentials, now()).unwrap();
-        assert!(renewed.state.lets_through());
-    }
-
-    #[test]
-    fn a_403_names_the_day_to_ask_again() {
-        let revoked =
-            Access::unknown(now()).after(&AccessEvent::Forbidden("GET /account".into()), now()).unwrap();
-        assert_eq!(revoked.state, AccessState::Revoked);
-        assert_eq!(revoked.reapply_on.unwrap().to_string(), "2026-12-31");
-    }
-
-    #[test]
-    fn every_state_has_its_word() {
-        for (state, name) in AccessState::ALL {
-            assert_eq!(state.as_str(), name);
-            assert_eq!(name.parse::<AccessState>(), Ok(state));
-        }
-    }
-}
+mod tests;

@@ -6,3 +6,4 @@ pub mod due;
 pub mod quota;
 pub mod restraint;
 pub mod schedule;
+pub mod trouble;

@@ -4,27 +4,32 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
 use super::columns::{ms, time, time_opt, word, word_opt};
-use super::{StoreError, Tx};
+use super::{StoreError, Tx, closed_resources};
 use crate::domain::AccountName;
-use crate::policy::access::Access;
+use crate::policy::access::{Access, Evidence};
 
 /// Where the account stands; unknown as of `now` while nothing was asked yet.
 pub fn access(tx: &Tx<'_>, account: &AccountName, now: DateTime<Utc>) -> Result<Access, StoreError> {
     let mut statement = tx.0.prepare_cached(
-        "select state, since, reason, next_probe_at, reapply_on from accounts_access
-         where account = ?1 and since is not null",
+        "select state, since, reason, next_probe_at, reapply_on, cause, evidence_status, evidence_digest, probes
+         from accounts_access where account = ?1 and since is not null",
     )?;
     let known = statement.query_row([account.as_str()], access_of).optional()?;
-    Ok(known.unwrap_or_else(|| Access::unknown(now)))
+    let mut access = known.unwrap_or_else(|| Access::unknown(now));
+    access.closed = closed_resources::of(tx, account)?;
+    Ok(access)
 }
 
 /// Keeps where the account stands.
 pub fn set_access(tx: &Tx<'_>, account: &AccountName, access: &Access) -> Result<(), StoreError> {
     tx.0.prepare_cached(
-        "insert into accounts_access (account, state, since, reason, next_probe_at, reapply_on)
-         values (?1, ?2, ?3, ?4, ?5, ?6)
+        "insert into accounts_access (account, state, since, reason, next_probe_at, reapply_on, cause,
+            evidence_status, evidence_digest, probes)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          on conflict (account) do update set state = excluded.state, since = excluded.since,
-            reason = excluded.reason, next_probe_at = excluded.next_probe_at, reapply_on = excluded.reapply_on",
+            reason = excluded.reason, next_probe_at = excluded.next_probe_at, reapply_on = excluded.reapply_on,
+            cause = excluded.cause, evidence_status = excluded.evidence_status,
+            evidence_digest = excluded.evidence_digest, probes = excluded.probes",
     )?
     .execute(params![
         account.as_str(),
@@ -33,8 +38,12 @@ pub fn set_access(tx: &Tx<'_>, account: &AccountName, access: &Access) -> Result
         access.reason,
         access.next_probe_at.map(ms),
         access.reapply_on.map(|day| day.to_string()),
+        access.cause.map(|cause| cause.as_str()),
+        access.evidence.as_ref().map(|evidence| evidence.status),
+        access.evidence.as_ref().map(|evidence| &evidence.digest),
+        access.probes,
     ])?;
-    Ok(())
+    closed_resources::set(tx, account, &access.closed)
 }
 
 /// How far the marketplace's clock is ahead of ours, in milliseconds, as last seen; 0 before that.
@@ -74,6 +83,13 @@ fn access_of(row: &Row<'_>) -> rusqlite::Result<Access> {
         reason: row.get(2)?,
         next_probe_at: time_opt(row, 3)?,
         reapply_on: word_opt::<Day>(row, 4)?.map(|day| day.0),
+        cause: word_opt(row, 5)?,
+        evidence: row
+            .get::<_, Option<u16>>(6)?
+            .zip(row.get(7)?)
+            .map(|(status, digest)| Evidence { status, digest }),
+        probes: row.get(8)?,
+        closed: Vec::new(),
     })
 }
 
@@ -115,7 +131,7 @@ fn set_one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::access::{AccessEvent, AccessState};
+    use crate::policy::access::{AccessState, Cause, Closed};
     use crate::store::testing::{now, scratch};
 
     #[test]
@@ -124,12 +140,31 @@ mod tests {
         let tx = Tx(&conn);
         let account = AccountName::from("cm");
         assert_eq!(access(&tx, &account, now()).unwrap(), Access::unknown(now()));
-        let revoked =
-            Access::unknown(now()).after(&AccessEvent::Forbidden("GET stock".into()), now()).unwrap();
-        assert!(revoked.reapply_on.is_some());
-        let suspended =
-            Access { state: AccessState::Suspended, next_probe_at: Some(now()), ..revoked.clone() };
-        for kept in [revoked, suspended] {
+        let evidence = Evidence { status: 403, digest: "d1".into() };
+        let closed = |at: &str| Closed {
+            at: at.into(),
+            evidence: evidence.clone(),
+            since: now(),
+            times: 2,
+            again_at: now(),
+        };
+        let revoked = Access {
+            state: AccessState::Revoked,
+            cause: Some(Cause::Revoked),
+            reason: "403".into(),
+            evidence: Some(evidence.clone()),
+            probes: 1,
+            reapply_on: now().date_naive().succ_opt(),
+            closed: vec![closed("GET a"), closed("GET b")],
+            ..Access::unknown(now())
+        };
+        let suspended = Access {
+            state: AccessState::Suspended,
+            next_probe_at: Some(now()),
+            closed: vec![closed("GET b")],
+            ..revoked.clone()
+        };
+        for kept in [revoked, suspended, Access::unknown(now())] {
             set_access(&tx, &account, &kept).unwrap();
             assert_eq!(access(&tx, &account, now()).unwrap(), kept);
         }

@@ -198,7 +198,7 @@ mod tests {
          insert into plan_held values (1, 0, 's', null, 'r', 'd');
          insert into parked values ('cm', 1, '1 - 1 = 1');
          insert into promotions values ('sync', 1);",
-        "",
+        "insert into closed_resources values ('cm', 'GET x', 403, 'd', 1, 1, 1);",
         "",
         "",
     ];

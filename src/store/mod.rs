@@ -9,6 +9,7 @@
 
 pub mod accounts;
 pub mod backup;
+mod closed_resources;
 mod columns;
 mod connection;
 pub mod cursors;

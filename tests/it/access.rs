@@ -6,7 +6,7 @@ use sellerd::clock::{Clock, SystemClock};
 use crate::support::{Place, access};
 
 #[test]
-fn a_403_revokes_the_account_with_one_request_and_the_day_to_ask_again() {
+fn a_403_on_everything_revokes_the_account_with_two_requests_and_the_day_to_ask_again() {
     let place = Place::of(120);
     place.fault("revoke");
     let run = place.job("stock-pull", 4);
@@ -14,12 +14,13 @@ fn a_403_revokes_the_account_with_one_request_and_the_day_to_ask_again() {
         (run["outcome"].as_str(), run["error_type"].as_str()),
         (Some("blocked"), Some("auth_forbidden"))
     );
-    assert_eq!(place.asked(), 1, "nobody asks twice");
+    assert_eq!(place.asked(), 2, "one question more, to be sure");
 
     let status = place.status();
     let access = access(&status, "cm");
     assert_eq!(access["state"], "revoked");
-    assert_eq!(access["reason"], "403 on GET stock/{start}");
+    assert_eq!(access["reason"], "403 on GET stock/{start}, then 403 on GET account");
+    assert_eq!(access["cause"], "revoked");
     assert!(access["since"].is_string() && access["next_probe_at"].is_null(), "{access}");
     let today = SystemClock::default().now().date_naive();
     let end_of_next_month = today
@@ -38,7 +39,7 @@ fn a_403_revokes_the_account_with_one_request_and_the_day_to_ask_again() {
         let run = place.job(job, 4);
         assert_eq!((run["outcome"].as_str(), run["requests"].as_i64()), (Some("blocked"), Some(0)), "{run}");
     }
-    assert_eq!(place.asked(), 1, "the shop is left alone");
+    assert_eq!(place.asked(), 2, "the shop is left alone");
     assert_eq!(place.job("housekeeping", 0)["outcome"], "success", "what needs no account goes on");
 }
 
@@ -69,7 +70,7 @@ fn auth_test_asks_although_the_account_is_blocked_and_success_makes_it_active() 
         assert!(row.get(key).is_some(), "{key} in {row}");
     }
     assert!(row["fix"].as_str().unwrap().contains("cm"), "{row}");
-    assert_eq!(place.asked(), 2, "a person may ask");
+    assert_eq!(place.asked(), 3, "a person may ask");
 
     place.fault("restore");
     let ran = place.run("-o json auth test cm").exits(0);
@@ -96,16 +97,16 @@ fn a_401_waits_for_other_credentials_and_new_ones_let_it_out() {
     assert_eq!(access(&place.status(), "cm")["state"], "unauthorized");
     place.fault("restore");
     place.job("probe", 4);
-    assert_eq!(place.asked(), 1, "it cannot know that it would work again");
+    assert_eq!(place.asked(), 2, "it cannot know that it would work again");
 
     // Other credentials are tried once; these are wrong as well.
     let mut wrong = right.clone();
     wrong.token_secret = "0".repeat(32);
     place.write_secrets("cm", &wrong);
     place.job("probe", 4);
-    assert_eq!(place.asked(), 2);
+    assert_eq!(place.asked(), 4);
     place.job("probe", 4);
-    assert_eq!(place.asked(), 2);
+    assert_eq!(place.asked(), 4);
     assert_eq!(access(&place.status(), "cm")["state"], "unauthorized");
 
     place.write_secrets("cm", &right);

@@ -286,7 +286,7 @@ fn a_401_of_any_shape_silences_this_account_and_no_other() {
         let run = till.job("order-poll", 4);
         assert_eq!(
             (run["outcome"].as_str(), run["requests"].as_i64()),
-            (Some("blocked"), Some(1)),
+            (Some("blocked"), Some(2)),
             "{shape:?}: {run}"
         );
         let status = till.0.status();
@@ -294,7 +294,7 @@ fn a_401_of_any_shape_silences_this_account_and_no_other() {
         for kind in ["probe", "stock-pull", "order-poll"] {
             assert_eq!(till.job(kind, 4)["requests"], 0, "{shape:?}");
         }
-        assert_eq!(till.seen().len(), 4, "{shape:?}: nobody asks again");
+        assert_eq!(till.seen().len(), 5, "{shape:?}: nobody asks again");
         till.0.job("probe", 0);
         assert_eq!(access(&till.0.status(), "cm")["state"], "active");
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sellerd::clock::Clock;
-use sellerd::http::{Attempt, Gate, Outgoing, Pass, Refusal};
-use sellerd::policy::access::AccessEvent;
+use sellerd::http::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
+use sellerd::policy::access::{AccessEvent, Asked};
 
 use crate::market::Name;
 use crate::world::World;
@@ -64,10 +64,12 @@ impl Watch {
         match self.removed {
             Some(Removed::IntentFirst) => {
                 lock(&self.unwritten).push_back(outgoing.clone());
-                Ok(Pass { request_id: 0, clock_offset_ms: *lock(&self.offset_ms) })
+                Ok(Pass { request_id: 0, asked: outgoing.asked, clock_offset_ms: *lock(&self.offset_ms) })
             }
             Some(Removed::Epoch) => match self.gate.enter(outgoing).await {
-                Err(Refusal::LostOwnership) => Ok(Pass { request_id: 0, clock_offset_ms: 0 }),
+                Err(Refusal::LostOwnership) => {
+                    Ok(Pass { request_id: 0, asked: outgoing.asked, clock_offset_ms: 0 })
+                }
                 other => other,
             },
             Some(Removed::ServerQuota) => {
@@ -120,10 +122,10 @@ impl Watch {
     }
 
     /// A refusal of the login must be one that the shop meant.
-    fn judge(&self, attempt: &Attempt) {
+    fn judge(&self, asked: Asked, attempt: &Attempt) {
         let mut world = self.world.look();
-        let refused =
-            matches!(attempt.access, Some(AccessEvent::Unauthorized(_) | AccessEvent::Forbidden(_)));
+        // What the canary was refused is refused for good.
+        let refused = matches!(attempt.access, Some(AccessEvent::Refused(_))) && asked == Asked::Canary;
         if refused && !world.account(self.account).login_gone {
             let status = attempt.status.unwrap_or_default();
             world.broken(format!("6: a {status} was taken for a withdrawn login, and none was withdrawn"));
@@ -159,7 +161,7 @@ impl Gate for Watch {
         self.world.touch();
         match &entered {
             Ok(_) => {
-                if outgoing.insist {
+                if outgoing.asked == Asked::Person {
                     // A person asks: that may go out.
                     let mut world = self.world.look();
                     let account = world.account(self.account);
@@ -174,9 +176,10 @@ impl Gate for Watch {
         entered
     }
 
-    async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<(), Refusal> {
+    async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<Settled, Refusal> {
         self.world.touch();
-        self.judge(attempt);
+        self.judge(pass.asked, attempt);
+        let asked = pass.asked;
         let settled = match self.removed {
             Some(Removed::IntentFirst) => {
                 self.note_offset(attempt);
@@ -201,8 +204,7 @@ impl Gate for Watch {
             }
             _ => self.gate.settle(pass, attempt).await,
         };
-        let refused =
-            matches!(attempt.access, Some(AccessEvent::Unauthorized(_) | AccessEvent::Forbidden(_)));
+        let refused = matches!(attempt.access, Some(AccessEvent::Refused(_))) && asked == Asked::Canary;
         {
             let mut world = self.world.look();
             let (status, failed) = (attempt.status, attempt.error_type);

@@ -122,6 +122,12 @@ impl Target {
         self.text[..self.path] == other.text[..other.path]
     }
 
+    /// Where a redirect leads, if that is another scheme, host or port: a login may not follow there.
+    pub fn elsewhere(&self, location: &str) -> Option<String> {
+        let to = self.redirected(location).ok().filter(|to| !to.same_origin(self))?;
+        Some(to.text[..to.path].to_owned())
+    }
+
     /// The URL for the HTTP library, or an error if that library would send another text than was signed.
     pub fn to_url(&self) -> Result<Url, TargetError> {
         let url = Url::parse(&self.text)?;
@@ -182,6 +188,8 @@ mod tests {
         let near = target.redirected("/ws/v2.0/stock/1?x=a,b").unwrap();
         assert_eq!(near.as_str(), "https://api.example.test/ws/v2.0/stock/1?x=a,b");
         assert!(near.same_origin(&target));
+        assert_eq!(target.elsewhere("/ws/v2.0/stock/1"), None);
+        assert_eq!(target.elsewhere("https://evil.test/x?y").as_deref(), Some("https://evil.test"));
         for elsewhere in ["https://evil.test/", "http://api.example.test/", "https://api.example.test:444/"] {
             assert!(!target.redirected(elsewhere).unwrap().same_origin(&target), "{elsewhere}");
         }

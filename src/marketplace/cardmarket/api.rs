@@ -15,7 +15,7 @@ use crate::domain::{
     RequestClass, StockPage, StockPart,
 };
 use crate::http::oauth1::Target;
-use crate::http::{Answer, Asking, Call, CallError, Client, WritingClient};
+use crate::http::{Answer, Asking, Call, CallError, Canary, Client, WritingClient};
 use crate::marketplace::{
     Capabilities, Connection, Identity, Looked, Marketplace, StockExport, Wanted, json, look_through,
 };
@@ -48,7 +48,7 @@ impl Cardmarket<WritingClient> {
 impl<W: Send + Sync> Cardmarket<W> {
     /// The segment `output.json` selects JSON; it is part of the URL and of what is signed (cardmarket.md 1.3).
     pub(super) fn url(&self, segments: &[&str]) -> Target {
-        segments.iter().fold(self.base.clone().segment("output.json"), |url, segment| url.segment(segment))
+        url(&self.base, segments)
     }
 
     pub(super) async fn get(
@@ -119,6 +119,15 @@ impl<W: Send + Sync> Cardmarket<W> {
         // What lies in carts has a list of its own and would be counted twice.
         Ok(articles.into_iter().filter(|article| !article.in_cart).map(OwnArticle::listing).collect())
     }
+}
+
+fn url(base: &Target, segments: &[&str]) -> Target {
+    segments.iter().fold(base.clone().segment("output.json"), |url, segment| url.segment(segment))
+}
+
+/// The account itself: refused like everything else once access is gone (cardmarket.md 6.2).
+pub(super) fn canary(base: &Target) -> Canary {
+    Canary { template: "account", target: url(base, &["account"]) }
 }
 
 /// More products than this are looked for in the whole stock: a page shows a hundred articles.

@@ -37,6 +37,8 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         window: WINDOW,
     },
     profile,
+    canary: api::canary,
+    waits_to_reapply: true,
     connect,
     connect_writing: Some(connect_writing),
 };

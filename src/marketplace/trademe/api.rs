@@ -13,7 +13,7 @@ use crate::domain::{
     StockPage, StockPart,
 };
 use crate::http::oauth1::Target;
-use crate::http::{Answer, Asking, Call, CallError, Client, WritingClient};
+use crate::http::{Answer, Asking, Call, CallError, Canary, Client, WritingClient};
 use crate::marketplace::{
     Attention, Capabilities, Connection, Fee, Identity, Looked, Marketplace, Wanted, json,
 };
@@ -61,8 +61,7 @@ impl<C: Line> TradeMe<C> {
 
     /// The suffix after the last segment selects JSON; it is part of what is signed (trademe.md 1.1).
     pub fn url(&self, folder: &[&str], last: &str) -> Target {
-        let folder = folder.iter().fold(self.base.clone(), |url, segment| url.segment(segment));
-        folder.segment(&format!("{last}.json"))
+        url(&self.base, folder, last)
     }
 
     /// A page of a list of ours.
@@ -152,4 +151,13 @@ impl<C: Line> Marketplace for TradeMe<C> {
     fn drafting(&self) -> Arc<dyn Drafting> {
         Arc::new(self.drafts.clone())
     }
+}
+fn url(base: &Target, folder: &[&str], last: &str) -> Target {
+    let folder = folder.iter().fold(base.clone(), |url, segment| url.segment(segment));
+    folder.segment(&format!("{last}.json"))
+}
+
+/// The member's summary: what trademe.md 2.6 asks to find out what a 401 means.
+pub(super) fn canary(base: &Target) -> Canary {
+    Canary { template: "MyTradeMe/Summary", target: url(base, &["MyTradeMe"], "Summary") }
 }

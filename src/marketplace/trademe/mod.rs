@@ -50,6 +50,8 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     // A call counts against the clock hour in which it is made, and no header says how many are left (trademe.md 6).
     limit_headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour },
     profile,
+    canary: api::canary,
+    waits_to_reapply: false,
     connect,
     connect_writing: Some(connect_writing),
 };

@@ -16,7 +16,7 @@ use crate::config::{self, OrderPoll, Work};
 use crate::domain::{AccountName, Credentials, Currency, OrderId, Outcome, RunId};
 use crate::http::oauth1::{Signer, Target, Unsigned};
 use crate::http::{
-    Attempt, CallError, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, Transport, WireError,
+    Attempt, CallError, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, Settled, Transport, WireError,
     WireRequest, WireResponse,
 };
 use crate::jobs::{self, Context, Errand, Report, Way, Worked};
@@ -163,12 +163,12 @@ pub(super) struct Open;
 
 #[async_trait]
 impl Gate for Open {
-    async fn enter(&self, _: &Outgoing) -> Result<Pass, Refusal> {
-        Ok(Pass { request_id: 1, clock_offset_ms: 0 })
+    async fn enter(&self, outgoing: &Outgoing) -> Result<Pass, Refusal> {
+        Ok(Pass { request_id: 1, asked: outgoing.asked, clock_offset_ms: 0 })
     }
 
-    async fn settle(&self, _: Pass, _: &Attempt) -> Result<(), Refusal> {
-        Ok(())
+    async fn settle(&self, _: Pass, _: &Attempt) -> Result<Settled, Refusal> {
+        Ok(Settled::default())
     }
 }
 
@@ -184,6 +184,7 @@ fn account(
         gate: Arc::new(Open),
         signer: Some(Signer::new((DESCRIPTOR.profile)(&options), &member())),
         headers: DESCRIPTOR.limit_headers,
+        canary: (DESCRIPTOR.canary)(&Target::new(DESCRIPTOR.base_url).unwrap()),
         clock: clock.clone(),
         random: Arc::new(Random::seeded(1)),
         max_per_second: NonZeroU32::MIN,

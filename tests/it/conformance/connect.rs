@@ -9,7 +9,7 @@ use sellerd::clock::SystemClock;
 use sellerd::domain::Credentials;
 use sellerd::http::oauth1::{Signer, Target};
 use sellerd::http::{
-    Attempt, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, ReqwestTransport, WritingClient,
+    Attempt, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, ReqwestTransport, Settled, WritingClient,
 };
 use sellerd::marketplace::{Connection, Descriptor, Marketplace, Options, Writer, descriptor};
 use sellerd::sandbox::Keys;
@@ -19,12 +19,12 @@ struct Open;
 
 #[async_trait]
 impl Gate for Open {
-    async fn enter(&self, _: &Outgoing) -> Result<Pass, Refusal> {
-        Ok(Pass { request_id: 0, clock_offset_ms: 0 })
+    async fn enter(&self, outgoing: &Outgoing) -> Result<Pass, Refusal> {
+        Ok(Pass { request_id: 0, asked: outgoing.asked, clock_offset_ms: 0 })
     }
 
-    async fn settle(&self, _: Pass, _: &Attempt) -> Result<(), Refusal> {
-        Ok(())
+    async fn settle(&self, _: Pass, _: &Attempt) -> Result<Settled, Refusal> {
+        Ok(Settled::default())
     }
 }
 
@@ -36,6 +36,7 @@ pub fn client(marketplace: &Descriptor, keys: &Keys, options: &Options) -> Clien
         gate: Arc::new(Open),
         signer: Some(Signer::new((marketplace.profile)(options), &credentials)),
         headers: marketplace.limit_headers,
+        canary: (marketplace.canary)(&Target::new(marketplace.base_url).expect("a URL")),
         clock: SystemClock::shared(),
         random: Arc::new(Random::from_machine()),
         max_per_second: NonZeroU32::new(1_000).expect("not zero"),

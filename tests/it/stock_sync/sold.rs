@@ -17,7 +17,7 @@ use sellerd::agent::runner::{Due, Runner};
 use sellerd::clock::{Clock, SharedClock};
 use sellerd::config::{self, Account, Config};
 use sellerd::domain::Trigger;
-use sellerd::http::{Attempt, Gate, Outgoing, Pass, Random, Refusal, Transport, WireError};
+use sellerd::http::{Attempt, Gate, Outgoing, Pass, Random, Refusal, Settled, Transport, WireError};
 use sellerd::jobs::Errand;
 use sellerd::sandbox::{CartMove, Fault, OrderAction, Purchase, Sandbox, trademe};
 use sellerd::store::{Lane, Store, parked};
@@ -281,7 +281,7 @@ impl Gate for Meddler {
         self.gate.enter(outgoing).await
     }
 
-    async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<(), Refusal> {
+    async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<Settled, Refusal> {
         self.gate.settle(pass, attempt).await
     }
 }

@@ -332,7 +332,7 @@ fn an_answer_that_is_lost_leaves_the_write_in_doubt_and_a_look_settles_it() {
 #[test]
 fn what_cannot_be_read_in_an_answer_is_unclear() {
     RUNTIME.block_on(async {
-        for kind in [FaultKind::Html, FaultKind::Garbage, FaultKind::TruncateJson] {
+        for kind in [FaultKind::Garbage, FaultKind::TruncateJson] {
             let counter = Counter::with(|options| options.sold_lag = TimeDelta::zero()).await;
             let new = counter.new_item("p7-14").await;
             counter.sandbox.fault(lost(kind.clone()).on("Selling"));

@@ -1,0 +1,279 @@
+//! What people are told of an account's standing with its marketplace: the problems that stay until they are over, and
+//! one line in the log for each change.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::AccountName;
+use crate::http::Attempt;
+use crate::marketplace::Descriptor;
+use crate::policy::access::{Access, AccessState, Cause, Rules};
+use crate::policy::trouble::{Silence, Trouble};
+use crate::store::problems::{self, Problem, Severity};
+use crate::store::{StoreError, Tx};
+
+/// The problem of a login that is not accepted.
+pub const LOGIN_REFUSED: &str = "E410";
+/// The problem of a clock that is wrong.
+pub const CLOCK_WRONG: &str = "E430";
+/// The problem of access that is refused.
+pub const ACCESS_REFUSED: &str = "E450";
+/// The problem of an account that is left alone for a while: a block in front of the marketplace, another address, or
+/// a refusal that nobody understands yet.
+pub const SUSPENDED: &str = "E451";
+/// The problem of a resource that is refused while the rest works.
+pub const RESOURCE_REFUSED: &str = "E452";
+/// The problem of a marketplace that does not answer.
+pub const NO_ANSWER: &str = "E453";
+
+/// All that are about an account's access.
+pub const OF_ACCESS: [&str; 4] = [LOGIN_REFUSED, ACCESS_REFUSED, SUSPENDED, RESOURCE_REFUSED];
+
+/// What is told of one account. Clones tell the same.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// What people call its marketplace.
+    marketplace: &'static str,
+    waits_to_reapply: bool,
+    /// How its login is renewed: `sellerd auth <this> ACCOUNT`.
+    renewed_by: &'static str,
+    silence: Arc<Mutex<Told>>,
+}
+
+/// How long nothing was answered, and whether a problem may be open for it. At a start nobody knows.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    silence: Silence,
+    told: bool,
+}
+
+/// A clock that is this far off is a problem; one that is not half as far off is none any more.
+const WRONG: TimeDelta = TimeDelta::seconds(60);
+
+impl Standing {
+    /// The standing of an account at this marketplace.
+    pub fn at(descriptor: &Descriptor) -> Self {
+        let silence = Arc::new(Mutex::new(Told { silence: Silence::default(), told: true }));
+        Self {
+            marketplace: descriptor.title,
+            waits_to_reapply: descriptor.waits_to_reapply,
+            renewed_by: "import",
+            silence,
+        }
+    }
+
+    /// What must be known of the account to say where it stands.
+    pub fn rules<'a>(&self, account: &'a AccountName) -> Rules<'a> {
+        Rules { waits_to_reapply: self.waits_to_reapply, seed: account.as_str() }
+    }
+
+    /// A blocked account is a problem that people see until it works again.
+    pub fn note_access(
+        &self,
+        tx: &Tx<'_>,
+        account: &AccountName,
+        access: &Access,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let problem = self.problem(account, access);
+        for code in OF_ACCESS {
+            if problem.as_ref().is_none_or(|problem| problem.code != code) {
+                problems::close(tx, code, account.as_str(), now)?;
+            }
+        }
+        problem.map_or(Ok(()), |problem| problems::open(tx, &problem))
+    }
+
+    /// A clock that is wrong is a problem, though work goes on by the marketplace's.
+    pub fn note_clock(
+        &self,
+        tx: &Tx<'_>,
+        account: &AccountName,
+        before_ms: i64,
+        offset_ms: i64,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let far = |ms: i64| TimeDelta::milliseconds(ms).abs();
+        if far(offset_ms) >= WRONG {
+            let behind = if offset_ms > 0 { "behind" } else { "ahead of" };
+            let seconds = std::time::Duration::from_secs(far(offset_ms).num_seconds().unsigned_abs());
+            let off = humantime::format_duration(seconds);
+            let title = format!(
+                "this machine's clock is {off} {behind} {}'s; {account} is worked by theirs",
+                self.marketplace
+            );
+            let fix = "timedatectl set-ntp true".to_owned();
+            problems::open(tx, &problem(CLOCK_WRONG, account, Severity::Warning, title, now, fix))?;
+        } else if far(offset_ms) < WRONG / 2 && far(before_ms) >= WRONG / 2 {
+            problems::close(tx, CLOCK_WRONG, account.as_str(), now)?;
+        }
+        Ok(())
+    }
+
+    /// A marketplace that has not answered for a while is a problem until it does.
+    pub fn note_silence(
+        &self,
+        tx: &Tx<'_>,
+        account: &AccountName,
+        attempt: &Attempt,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut told = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        match attempt.trouble {
+            None if attempt.status.is_none() => {}
+            None => {
+                told.silence.answered();
+                if std::mem::take(&mut told.told) {
+                    problems::close(tx, NO_ANSWER, account.as_str(), now)?;
+                }
+            }
+            Some(trouble) => {
+                told.silence.failed(now);
+                if let Some(since) = told.silence.worth_telling(now) {
+                    told.told = true;
+                    problems::open(tx, &self.unanswered(account, trouble, since))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn unanswered(&self, account: &AccountName, trouble: Trouble, since: DateTime<Utc>) -> Problem {
+        let title = format!("{} {} for {account}", self.marketplace, trouble.words());
+        let fix = match trouble {
+            Trouble::Maintenance => "nothing: the jobs go on by themselves when it is over".to_owned(),
+            Trouble::Outage => format!(
+                "look whether this machine is online; the jobs go on by themselves: sellerd auth test {account}"
+            ),
+        };
+        problem(NO_ANSWER, account, Severity::Warning, title, since, fix)
+    }
+
+    /// What people are told of an account that is not served, with the way out.
+    fn problem(&self, account: &AccountName, access: &Access) -> Option<Problem> {
+        let (market, reason) = (self.marketplace, &access.reason);
+        let (test, renew) =
+            (format!("sellerd auth test {account}"), format!("sellerd auth {} {account}", self.renewed_by));
+        let (code, title, fix) = match (access.state, access.cause) {
+            (AccessState::Unauthorized, _) => {
+                (LOGIN_REFUSED, format!("{market} does not accept the login of {account} ({reason})"), renew)
+            }
+            (AccessState::Revoked, _) => {
+                let again = access.reapply_on.map_or(String::new(), |day| {
+                    format!(" ask {market} for it again on {day} or later, and then:")
+                });
+                let fix = format!(
+                    "the tokens may have been replaced, so first: {renew} ; if access is gone,{again} {test}"
+                );
+                (ACCESS_REFUSED, format!("{market} refuses {account} everything ({reason})"), fix)
+            }
+            (AccessState::Suspended, Some(Cause::EdgeBlock)) => (
+                SUSPENDED,
+                format!("something in front of {market} blocks {account} ({reason})"),
+                format!("look whether this machine's address is blocked there, then: {test}"),
+            ),
+            (AccessState::Suspended, Some(Cause::Moved)) => (
+                SUSPENDED,
+                format!("{market} is not at its address any more ({reason})"),
+                format!("set `base_url` of {account} in sellerd.toml, then: {test}"),
+            ),
+            (AccessState::Suspended, _) => (
+                SUSPENDED,
+                format!(
+                    "{market} refused {account} ({reason}), and it could not be asked yet what that means"
+                ),
+                test,
+            ),
+            (AccessState::Restricted, _) => (
+                RESOURCE_REFUSED,
+                format!("{market} refuses a part of what is asked for {account} ({reason})"),
+                format!("look what this kind of app and login may do there; try it again with: {test}"),
+            ),
+            (AccessState::Active | AccessState::Unknown, _) => return None,
+        };
+        let severity = match access.state {
+            AccessState::Unauthorized | AccessState::Revoked => Severity::Critical,
+            _ => Severity::Warning,
+        };
+        Some(problem(code, account, severity, title, access.since, fix))
+    }
+
+    /// One line for each change.
+    pub fn announce(&self, account: &AccountName, from: &Access, to: &Access) {
+        let account = account.as_str();
+        let status = to.evidence.as_ref().map_or(0, |evidence| evidence.status);
+        let digest = to.evidence.as_ref().map_or("", |evidence| evidence.digest.as_str());
+        if (from.state, from.cause) == (to.state, to.cause) && from.closed.len() == to.closed.len() {
+            return;
+        }
+        match (to.state, to.cause) {
+            (AccessState::Unauthorized, _) => tracing::error!(
+                event = "auth.revoked",
+                account,
+                http.response.status_code = status,
+                body = digest,
+                confirmed = true,
+                "{} does not accept the login ({}); nothing more is sent for this account",
+                self.marketplace,
+                to.reason,
+            ),
+            (AccessState::Revoked, _) => tracing::error!(
+                event = "auth.forbidden",
+                account,
+                http.response.status_code = status,
+                body = digest,
+                "{} refuses everything ({}); nothing more is sent for this account",
+                self.marketplace,
+                to.reason,
+            ),
+            (AccessState::Suspended, Some(Cause::Undecided)) => tracing::debug!(
+                account,
+                "{} refused a request ({}); asking what that means",
+                self.marketplace,
+                to.reason,
+            ),
+            (AccessState::Suspended, _) => tracing::error!(
+                event = "auth.suspended",
+                account,
+                http.response.status_code = status,
+                body = digest,
+                next_probe_at = to.next_probe_at.map(tracing::field::display),
+                "{} does not serve this account ({}); it is left alone for a while",
+                self.marketplace,
+                to.reason,
+            ),
+            (AccessState::Restricted, _) => tracing::warn!(
+                event = "auth.restricted",
+                account,
+                http.response.status_code = status,
+                body = digest,
+                "{} refuses a part of it ({}); the rest goes on",
+                self.marketplace,
+                to.reason,
+            ),
+            (AccessState::Active, _)
+                if !from.state.lets_through() && from.cause != Some(Cause::Undecided) =>
+            {
+                tracing::info!(
+                    event = "auth.restored",
+                    account,
+                    down_s = (to.since - from.since).num_seconds(),
+                    "the account is active again",
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn problem(
+    code: &str,
+    account: &AccountName,
+    severity: Severity,
+    title: String,
+    since: DateTime<Utc>,
+    fix: String,
+) -> Problem {
+    Problem { code: code.to_owned(), subject: account.to_string(), severity, title, since, fix }
+}

@@ -1,0 +1,69 @@
+//! When a suspended account is asked again, and that its canary is counted before it leaves.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Access, AccessState, Cause, Rules};
+
+/// An edge that blocks us is asked a few times; then a person has to look (cardmarket.md 6.2).
+pub const MOST_PROBES_AT_AN_EDGE: u32 = 6;
+
+impl Access {
+    /// Whether the canary may leave now.
+    pub fn canary_may_leave(&self, now: DateTime<Utc>) -> bool {
+        match self.state {
+            AccessState::Suspended => self.next_probe_at.is_some_and(|at| at <= now || self.is_far(at, now)),
+            AccessState::Revoked | AccessState::Unauthorized => false,
+            AccessState::Active | AccessState::Restricted | AccessState::Unknown => true,
+        }
+    }
+
+    /// A probe further away than the longest wait was set by a clock that stood wrong.
+    fn is_far(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        at - now > longest() * 2
+    }
+
+    /// The state once one more canary has left: kept before it does, so that a kill costs no further question.
+    pub fn canary_leaves(&self, rules: Rules<'_>, now: DateTime<Utc>) -> Self {
+        if self.state != AccessState::Suspended {
+            return self.clone();
+        }
+        let mut next = Self { probes: self.probes.saturating_add(1), ..self.clone() };
+        next.next_probe_at = next.next_canary(rules, now);
+        next
+    }
+
+    /// When the next canary leaves by itself, so many having left already; `None` where only a person may ask.
+    pub(super) fn next_canary(&self, rules: Rules<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let probes = self.probes.max(1);
+        let wait = match self.cause? {
+            // The second question got no answer at all: the way there is broken, and that passes.
+            Cause::Undecided => grown(TimeDelta::minutes(1), probes, TimeDelta::minutes(30)),
+            Cause::EdgeBlock if probes >= MOST_PROBES_AT_AN_EDGE => return None,
+            Cause::EdgeBlock | Cause::Moved => grown(TimeDelta::hours(1), probes, longest()),
+            Cause::Credential | Cause::Revoked | Cause::Resource => return None,
+        };
+        Some(now + spread(wait, rules, probes))
+    }
+}
+
+/// The longest wait between two canaries.
+fn longest() -> TimeDelta {
+    TimeDelta::hours(24)
+}
+
+/// Twice as long each time.
+pub(super) fn grown(first: TimeDelta, times: u32, most: TimeDelta) -> TimeDelta {
+    let doubled = first.checked_mul(1 << times.saturating_sub(1).min(16));
+    doubled.unwrap_or(most).min(most)
+}
+
+/// Up to a fifth longer, so that the agents that were refused together do not ask together. The same each time it is
+/// asked for, so that nothing here is drawn.
+pub(super) fn spread(wait: TimeDelta, rules: Rules<'_>, times: u32) -> TimeDelta {
+    let mixed =
+        rules.seed.bytes().chain(times.to_le_bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    let part = i32::try_from((mixed >> 32) % 200).unwrap_or_default();
+    wait + wait * part / 1000
+}

@@ -1,0 +1,230 @@
+use chrono::TimeDelta;
+use proptest::prelude::*;
+
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    "2026-11-22T14:31:07Z".parse().unwrap()
+}
+
+fn after(minutes: i64) -> DateTime<Utc> {
+    now() + TimeDelta::minutes(minutes)
+}
+
+const RULES: Rules<'_> = Rules { waits_to_reapply: true, seed: "cm" };
+
+fn refused(how: Refusing, at: &str) -> AccessEvent {
+    let status = match how {
+        Refusing::Login => 401,
+        Refusing::Forbidden | Refusing::Edge => 403,
+        Refusing::Moved(_) => 410,
+    };
+    let evidence = Evidence { status, digest: "d".into() };
+    AccessEvent::Refused(Refused { at: at.to_owned(), how, evidence })
+}
+
+fn answered(at: &str, success: bool) -> AccessEvent {
+    AccessEvent::Answered { at: at.to_owned(), success }
+}
+
+/// The states one after another, each event a second after the one before.
+fn told(events: &[(AccessEvent, Asked)]) -> Access {
+    let mut access = Access::unknown(now());
+    for (second, (event, asked)) in (1..).zip(events) {
+        let at = now() + TimeDelta::seconds(second);
+        access = access.after(event, *asked, RULES, at).unwrap_or(access);
+    }
+    access
+}
+
+fn decided(how: Refusing) -> Access {
+    told(&[(refused(how.clone(), "GET stock"), Asked::Work), (refused(how, "GET account"), Asked::Canary)])
+}
+
+#[test]
+fn the_day_to_ask_again_is_the_end_of_the_following_month() {
+    let check = |on: &str, day: &str| {
+        assert_eq!(earliest_reapply(on.parse().unwrap()).to_string(), day);
+    };
+    check("2019-02-11", "2019-03-31");
+    check("2024-12-31", "2025-01-31");
+    check("2024-01-30", "2024-02-29");
+    check("2023-01-31", "2023-02-28");
+    check("2026-10-31", "2026-11-30");
+}
+
+#[test]
+fn one_refusal_suspends_and_the_canary_decides() {
+    for how in [Refusing::Login, Refusing::Forbidden, Refusing::Edge, Refusing::Moved(None)] {
+        let first = told(&[(refused(how.clone(), "GET stock"), Asked::Work)]);
+        assert_eq!((first.state, first.cause), (AccessState::Suspended, Some(Cause::Undecided)));
+        assert!(first.canary_may_leave(first.since), "it is asked at once");
+    }
+    let check = |how, state, reason: &str| {
+        let access = decided(how);
+        assert_eq!((access.state, access.reason.as_str()), (state, reason));
+        assert!(!access.state.lets_through());
+        access
+    };
+    let login =
+        check(Refusing::Login, AccessState::Unauthorized, "401 on GET stock, then 401 on GET account");
+    let gone = check(Refusing::Forbidden, AccessState::Revoked, "403 on GET stock, then 403 on GET account");
+    assert_eq!(gone.reapply_on.unwrap().to_string(), "2026-12-31");
+    for access in [login, gone] {
+        assert_eq!(access.next_probe_at, None, "a person has to act");
+        assert!(!access.canary_may_leave(after(60 * 24 * 365)));
+    }
+    let edge = check(
+        Refusing::Edge,
+        AccessState::Suspended,
+        "403 without a word on GET stock, then 403 without a word on GET account",
+    );
+    assert!(edge.next_probe_at.unwrap() >= after(60), "an edge is left alone for an hour");
+}
+
+#[test]
+fn the_canarys_answer_counts_and_not_what_was_refused_before_it() {
+    let first = (refused(Refusing::Forbidden, "GET stock"), Asked::Work);
+    let login = told(&[first.clone(), (refused(Refusing::Login, "GET account"), Asked::Canary)]);
+    assert_eq!(login.state, AccessState::Unauthorized);
+    let edge = told(&[first, (refused(Refusing::Edge, "GET account"), Asked::Canary)]);
+    assert_eq!(edge.cause, Some(Cause::EdgeBlock), "a revocation says a word everywhere");
+}
+
+#[test]
+fn a_resource_that_is_refused_while_the_canary_is_answered_is_closed_alone_and_opens_again() {
+    let stock = || refused(Refusing::Forbidden, "GET stock");
+    let answered_canary = (answered("GET account", true), Asked::Canary);
+    let fine =
+        told(&[(stock(), Asked::Work), answered_canary.clone(), (answered("GET stock", true), Asked::Again)]);
+    assert_eq!((fine.state, fine.closed.len()), (AccessState::Active, 0), "it was not meant");
+
+    let closed = told(&[(stock(), Asked::Work), answered_canary, (stock(), Asked::Again)]);
+    assert_eq!(closed.state, AccessState::Restricted);
+    assert_eq!(closed.reason, "403 on GET stock while the rest is answered");
+    assert!(closed.closed_at("GET stock", after(14)).is_some());
+    assert!(closed.closed_at("GET orders", after(14)).is_none());
+    assert!(closed.closed_at("GET stock", after(30)).is_none(), "it may be asked again");
+    let asks = closed.asks_closed("GET stock", RULES, after(30)).unwrap();
+    assert!(asks.closed_at("GET stock", after(40)).is_some(), "once");
+    let other = asks.after(&answered("GET orders", true), Asked::Work, RULES, after(31));
+    assert_eq!(other, None, "what is answered elsewhere opens nothing");
+    let open = asks.after(&answered("GET stock", true), Asked::Work, RULES, after(31)).unwrap();
+    assert_eq!((open.state, open.closed.len()), (AccessState::Active, 0));
+}
+
+#[test]
+fn a_closed_resource_is_asked_less_and_less_often() {
+    let mut access = Access { state: AccessState::Active, ..Access::unknown(now()) };
+    let (mut at, mut waits) = (now(), Vec::new());
+    for _ in 0..9 {
+        let refusal = refused(Refusing::Forbidden, "GET stock");
+        access = access.after(&refusal, Asked::Again, RULES, at).unwrap();
+        waits.push((access.closed[0].again_at - at).num_minutes());
+        at = access.closed[0].again_at;
+    }
+    assert!((15..=18).contains(&waits[0]) && waits[8] >= 24 * 60 && waits[8] <= 24 * 72, "{waits:?}");
+    assert!(waits.windows(2).all(|two| two[0] <= two[1] + two[1] / 5), "{waits:?}");
+}
+
+#[test]
+fn while_the_canary_gets_no_answer_it_is_asked_at_growing_intervals_from_minutes_on() {
+    let mut access = told(&[(refused(Refusing::Login, "GET stock"), Asked::Work)]);
+    let mut waits = Vec::new();
+    let mut at = access.since;
+    for _ in 0..8 {
+        assert!(access.canary_may_leave(at));
+        access = access.canary_leaves(RULES, at);
+        assert!(!access.canary_may_leave(at), "a kill now costs no second question");
+        let next = access.next_probe_at.unwrap();
+        waits.push((next - at).num_seconds());
+        at = next;
+    }
+    assert!((60..=72).contains(&waits[0]) && (1_800..=2_160).contains(&waits[7]), "{waits:?}");
+}
+
+#[test]
+fn an_edge_is_asked_a_few_times_and_then_a_person_has_to_look() {
+    let mut access = decided(Refusing::Edge);
+    let mut asked = 1;
+    while let Some(at) = access.next_probe_at {
+        access = access.canary_leaves(RULES, at);
+        asked += 1;
+        let refusal = refused(Refusing::Edge, "GET account");
+        access = access.after(&refusal, Asked::Canary, RULES, at).unwrap_or(access);
+        assert!(asked < 100);
+    }
+    assert_eq!((asked, access.state), (MOST_PROBES_AT_AN_EDGE, AccessState::Suspended));
+    assert_eq!(access.since, decided(Refusing::Edge).since);
+}
+
+#[test]
+fn a_person_may_ask_and_success_alone_lets_a_blocked_account_out() {
+    for how in [Refusing::Login, Refusing::Forbidden, Refusing::Edge, Refusing::Moved(None)] {
+        let blocked = decided(how.clone());
+        let ask = |event: &AccessEvent| blocked.after(event, Asked::Person, RULES, after(9));
+        assert_eq!(ask(&answered("GET account", false)), None, "a 404 is no success");
+        assert_eq!(ask(&answered("GET account", true)).unwrap().state, AccessState::Active);
+        let again = ask(&refused(how, "GET account")).unwrap_or_else(|| blocked.clone());
+        assert_eq!(
+            (again.state, again.since, again.reapply_on),
+            (blocked.state, blocked.since, blocked.reapply_on)
+        );
+        let renewed = blocked.after(&AccessEvent::NewCredentials, Asked::Person, RULES, after(9)).unwrap();
+        assert_eq!(renewed, Access::unknown(after(9)));
+    }
+}
+
+#[test]
+fn a_probe_that_a_wrong_clock_put_years_away_is_due() {
+    let edge = decided(Refusing::Edge);
+    let far = Access { next_probe_at: Some(after(60 * 24 * 400)), ..edge };
+    assert!(far.canary_may_leave(now()));
+}
+
+#[test]
+fn every_state_has_its_word() {
+    for (state, name) in AccessState::ALL {
+        assert_eq!(state.as_str(), *name);
+        assert_eq!(name.parse::<AccessState>(), Ok(*state));
+    }
+    for (cause, name) in Cause::ALL {
+        assert_eq!(name.parse::<Cause>(), Ok(*cause));
+    }
+    assert!("x".parse::<Cause>().is_err());
+}
+
+fn events() -> impl Strategy<Value = (AccessEvent, Asked)> {
+    let at = prop::sample::select(vec!["GET stock", "GET account", "PUT stock"]);
+    let how = prop::sample::select(vec![
+        Refusing::Login,
+        Refusing::Forbidden,
+        Refusing::Edge,
+        Refusing::Moved(None),
+    ]);
+    let asked = prop::sample::select(vec![Asked::Work, Asked::Again, Asked::Canary, Asked::Person]);
+    (at, how, any::<bool>(), any::<bool>(), asked).prop_map(|(at, how, is_answer, success, asked)| {
+        (if is_answer { answered(at, success) } else { refused(how, at) }, asked)
+    })
+}
+
+proptest! {
+    /// Nothing but a 403 that says something, given to the canary or to a person's question, takes access away.
+    #[test]
+    fn only_a_revocation_is_one(events in prop::collection::vec(events(), 0..30)) {
+        let mut access = Access::unknown(now());
+        for (minute, (event, asked)) in (1..).zip(&events) {
+            let next = access.after(event, *asked, RULES, after(minute)).unwrap_or(access.clone());
+            if next.state == AccessState::Revoked && access.state != AccessState::Revoked {
+                let is_revocation = matches!(event, AccessEvent::Refused(refused) if refused.how == Refusing::Forbidden);
+                prop_assert!(is_revocation && matches!(asked, Asked::Canary | Asked::Person));
+                prop_assert!(!access.state.lets_through(), "it was the second refusal");
+            }
+            let blocked = matches!(next.state, AccessState::Revoked | AccessState::Unauthorized);
+            prop_assert!(!blocked || next.next_probe_at.is_none());
+            prop_assert_eq!(next.reapply_on.is_some(), next.state == AccessState::Revoked);
+            prop_assert_eq!(next.state == AccessState::Restricted, next.state.lets_through() && !next.closed.is_empty());
+            access = next;
+        }
+    }
+}
