@@ -164,7 +164,7 @@ fn a_redirect_to_another_host_takes_no_signature_there() {
     assert!(status["problems"][0]["fix"].as_str().unwrap().contains("set `base_url` of cm"), "{status}");
     place.job("probe", 4);
     assert_eq!((place.asked(), other.asked()), (2, 0), "one question more, and then silence");
-    place.fault("clear");
+    place.sandbox.clear_faults();
     place.run("auth test cm").exits(0);
     place.job("stock-pull", 0);
 }
