@@ -376,6 +376,25 @@ pub struct ServeOptions {
     /// The daily limit of requests; 0 for none.
     #[arg(long, default_value_t = 5_000, value_name = "N")]
     pub daily_limit: i64,
+    /// The kind of app at Cardmarket.
+    #[arg(long, value_enum, default_value_t, value_name = "KIND")]
+    pub app: AppKind,
+    /// Where users of a third-party app are sent with their request token, which is appended to it.
+    #[arg(long, default_value = "http://127.0.0.1:8788/?request_token=", value_name = "URL")]
+    pub callback: String,
+    /// How long Cardmarket's access tokens are good for, for example 24h; for ever if left out.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub token_lifetime: Option<Duration>,
+}
+
+/// The kinds of apps at Cardmarket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum AppKind {
+    /// Its owner's own.
+    #[default]
+    Dedicated,
+    /// One that users log in to.
+    ThirdParty,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

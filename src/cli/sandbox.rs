@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::args::{SandboxCommand, ServeOptions};
+use super::args::{AppKind, SandboxCommand, ServeOptions};
 use super::home::Home;
 use super::{Exit, Failure, output};
 use crate::agent::lifecycle;
 use crate::clock::SystemClock;
 use crate::http::local;
-use crate::sandbox::{Fault, Options, Sandbox};
+use crate::sandbox::{App, Fault, Options, Sandbox};
 
 /// Serves, or reaches into one that is served.
 pub async fn run(command: SandboxCommand, home: &Home) -> Result<Exit, Failure> {
@@ -44,6 +44,12 @@ async fn serve(options: ServeOptions, home: &Home) -> Result<Exit, Failure> {
         seed: options.seed,
         articles: options.articles,
         buyers: options.buyers,
+        app: match options.app {
+            AppKind::Dedicated => App::Dedicated,
+            AppKind::ThirdParty => App::ThirdParty,
+        },
+        callback: options.callback,
+        token_lifetime: options.token_lifetime.and_then(|span| chrono::TimeDelta::from_std(span).ok()),
         daily_limit: u32::try_from(options.daily_limit).ok().filter(|limit| *limit > 0),
         ..Options::new(clock)
     })

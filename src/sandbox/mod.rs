@@ -39,8 +39,8 @@ use tokio::task::JoinHandle;
 
 pub use answer::{Answer, Delivery};
 pub use cardmarket::{
-    ActError, Article, Bought, Buyer, By, ByHand, CartMove, Comment, Deed, Effect, Effects, Flags, Limit,
-    Order, OrderAction, OrderState, Placed, Purchase, Shop, Stock, Written, berlin_day,
+    ActError, App, Article, Bought, Buyer, By, ByHand, CartMove, Comment, Deed, Effect, Effects, Flags,
+    Limit, Order, OrderAction, OrderState, Placed, Purchase, Shop, Stock, Written, berlin_day,
 };
 pub use fault::{Fault, FaultKind};
 pub use goods::Goods;
@@ -59,6 +59,7 @@ pub struct Sandbox {
     address: SocketAddr,
     keys: Keys,
     trademe_keys: Keys,
+    callback: Option<String>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -103,12 +104,18 @@ impl Sandbox {
             let come = |venue| tokio::spawn(Arc::clone(&house).let_buyers_come(venue, mean));
             tasks.extend(Venue::ALL.map(come));
         }
-        Ok(Self { house, address, keys, trademe_keys, tasks })
+        let callback = (options.app == App::ThirdParty).then_some(options.callback);
+        Ok(Self { house, address, keys, trademe_keys, callback, tasks })
     }
 
     /// Cardmarket's base URL, for a client's configuration.
     pub fn base_url(&self) -> String {
         format!("http://{}/ws/v2.0", self.address)
+    }
+
+    /// Where users of a third-party app log in at Cardmarket.
+    pub fn authenticate_url(&self) -> String {
+        format!("{}/authenticate/{}", self.base_url(), self.keys.consumer_key)
     }
 
     /// Trade Me's base URL, for a client's configuration.
@@ -137,7 +144,13 @@ impl Sandbox {
             "schema": "sellerd.sandbox/1",
             "pretend": true,
             "control_url": self.control_url(),
-            "cardmarket": { "base_url": self.base_url(), "credentials": self.keys },
+            "cardmarket": {
+                "base_url": self.base_url(),
+                "app": if self.callback.is_some() { "third-party" } else { "dedicated" },
+                "authenticate_url": self.callback.as_ref().map(|_| self.authenticate_url()),
+                "callback": self.callback,
+                "credentials": self.keys,
+            },
             "trademe": {
                 "base_url": self.trademe_base_url(),
                 "oauth_url": format!("http://{}/Oauth", self.address),

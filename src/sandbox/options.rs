@@ -3,7 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::cardmarket::Placed;
+use chrono::TimeDelta;
+
+use super::cardmarket::{App, Placed};
 use super::trademe;
 use crate::clock::SharedClock;
 
@@ -46,6 +48,12 @@ pub struct Options {
     pub display_language: u8,
     /// How long an export of the stock takes.
     pub export_delay: Duration,
+    /// What kind of app the keys belong to.
+    pub app: App,
+    /// Where users of a third-party app are sent after they logged in; the request token is appended verbatim.
+    pub callback: String,
+    /// How long an access token is good for; `None` for ever.
+    pub token_lifetime: Option<TimeDelta>,
     /// The same seller's shop at Trade Me; everything above but the seed, the clock and the buyers is about
     /// Cardmarket.
     pub trademe: trademe::Options,
@@ -73,6 +81,9 @@ impl Options {
             most_copies: 10_000,
             display_language: 1,
             export_delay: Duration::from_secs(180),
+            app: App::Dedicated,
+            callback: "http://127.0.0.1:8788/?request_token=".to_owned(),
+            token_lifetime: None,
             trademe: trademe::Options::default(),
         }
     }

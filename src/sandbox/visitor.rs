@@ -72,6 +72,12 @@ impl Ask {
         Self { host, method, path, query, headers, body, keys, claim }
     }
 
+    /// The same, signed with another access token.
+    pub fn as_user(mut self, token: &str, secret: &str) -> Self {
+        (self.claim.token, self.keys.token_secret) = (token.to_owned(), secret.to_owned());
+        self
+    }
+
     /// A request to the control port or the front page: not signed.
     pub fn plain(sandbox: &Sandbox, method: &'static str, path: &str, body: &str) -> Self {
         let mut ask = Self::new(sandbox, "");

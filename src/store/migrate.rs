@@ -199,7 +199,7 @@ mod tests {
          insert into parked values ('cm', 1, '1 - 1 = 1');
          insert into promotions values ('sync', 1);",
         "insert into closed_resources values ('cm', 'GET x', 403, 'd', 1, 1, 1);",
-        "",
+        "insert into logins values ('cm', 1, 'shop', 'read,write', 'm', 1, 2, 1);",
         "",
     ];
 

@@ -22,6 +22,7 @@ mod lane;
 pub mod leases;
 pub mod listing_history;
 pub mod listings;
+pub mod logins;
 mod migrate;
 pub mod movements;
 pub mod order_parts;

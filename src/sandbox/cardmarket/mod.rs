@@ -13,6 +13,9 @@ mod effects;
 mod exports;
 mod json;
 mod limits;
+mod login;
+#[cfg(test)]
+mod login_tests;
 mod orders;
 mod pipeline;
 mod placing;
@@ -37,6 +40,7 @@ pub use carts::CartMove;
 pub use comment::{Comment, Written};
 pub use effects::{By, Deed, Effect, Effects};
 pub use limits::{Limit, berlin_day};
+pub use login::App;
 pub use orders::{Buyer, Order, OrderAction, OrderState};
 pub use placing::{ByHand, Placed};
 #[cfg(test)]
@@ -52,12 +56,14 @@ use super::options::{Options, Typing, Unpaginated};
 use catalogue::Catalogue;
 use exports::Exports;
 use limits::Limits;
+use login::Door;
 use writing::Write;
 
 /// Everything that the pretend marketplace knows.
 #[derive(Debug)]
 pub struct Shop {
     keys: Keys,
+    door: Door,
     strict: bool,
     typing: Typing,
     unpaginated: Unpaginated,

@@ -47,8 +47,9 @@ impl Shop {
         let skewed = now + self.faults.skew(now);
         let route = Route::read(request.path);
         let mut trail = Trail { verdict: Verdict::Served, app_known: false, counted: false };
-        let answer = match self.file(request, now) {
-            // Another server, as far as the caller is concerned.
+        let elsewhere = self.file(request, now).or_else(|| self.login_page(request, now));
+        let answer = match elsewhere {
+            // Another server, as far as the caller is concerned, or a page for people.
             Some((answer, verdict)) => {
                 trail.verdict = verdict;
                 answer
@@ -97,8 +98,12 @@ impl Shop {
         }
         // 3. The login.
         let aim = aim(request, route, resource);
-        if let Err(refusal) = self.log_in(request, aim, now, skewed, trail) {
+        if let Err(refusal) = self.log_in(request, resource, aim, now, skewed, trail) {
             return self.refuse(route, refusal, trail);
+        }
+        if self.door.keeps_out(resource) {
+            trail.verdict = Verdict::Forbidden("not for an app of this kind");
+            return self.error(route, 403, "This resource is for third-party apps.");
         }
         // 4. The limits.
         trail.counted = true;
@@ -142,6 +147,8 @@ impl Shop {
             return self.error(route, 406, "This pretend shop speaks output.json only.");
         }
         match (resource.deed(request.method), resource) {
+            (None, Resource::Access) => self.exchange(request, route, now),
+            (None, Resource::Logout) => self.log_out(request),
             (Some(deed), _) => self.write(request, route, deed, effects, now),
             (None, Resource::Exports) if request.method == "POST" => self.start_export(request, effects, now),
             (None, _) => self.read(request, route, resource, effects, now),
@@ -152,6 +159,7 @@ impl Shop {
     fn log_in(
         &mut self,
         request: &Request<'_>,
+        resource: Resource<'_>,
         aim: Aim<'_>,
         now: DateTime<Utc>,
         skewed: DateTime<Utc>,
@@ -163,11 +171,16 @@ impl Shop {
             return Err(Refusal::Unknown("unknown app"));
         }
         trail.app_known = true;
-        if claim.token != self.keys.token {
+        // The exchange is signed by the app alone.
+        let alone = resource == Resource::Access && claim.token.is_empty();
+        let grant = self.door.grant(&claim.token);
+        if grant.is_none() && !alone {
             return Err(Refusal::Unknown("unknown token"));
         }
+        let is_over = grant.and_then(|grant| grant.ends).is_some_and(|ends| ends <= now);
         let url = format!("{}{}", request.origin, request.path);
-        let (secret, token_secret) = (&self.keys.consumer_secret, &self.keys.token_secret);
+        let (secret, token_secret) =
+            (&self.keys.consumer_secret, grant.map_or("", |grant| grant.secret.as_str()));
         if !claim.is_signed(request.method, &url, request.query, secret, token_secret) {
             return Err("the signature does not fit".into());
         }
@@ -177,8 +190,12 @@ impl Shop {
             }
             self.check_freshness(&claim, skewed)?;
         }
+        if is_over {
+            return Err("the token is over".into());
+        }
         match self.faults.login(aim, now, &mut self.rng) {
             Some(FaultKind::Revoke { empty_body }) => Err(Refusal::Revoked { empty_body }),
+            Some(_) if alone => Ok(()),
             Some(_) => Err("the token is rejected".into()),
             None => Ok(()),
         }

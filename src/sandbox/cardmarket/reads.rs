@@ -28,7 +28,8 @@ impl Shop {
         }
         match resource {
             Resource::Account => {
-                self.json(|shop, json| json.nested("account", |json| wire::account(json, shop)))
+                let other = self.door.is_other(request);
+                self.json(|shop, json| json.nested("account", |json| wire::account(json, shop, other)))
             }
             Resource::Stock(_) if effects.empty_stock => Answer::empty(204),
             Resource::Stock(start) => self.stock_page(request, route, start, effects),
@@ -37,7 +38,7 @@ impl Shop {
             Resource::Exports => self.list_exports(request),
             Resource::Export(id) => self.one_export(request, route, id),
             // The pipeline has refused to read these.
-            Resource::Increase | Resource::Decrease => {
+            Resource::Increase | Resource::Decrease | Resource::Access | Resource::Logout => {
                 self.error(route, 405, "There is nothing to read here.")
             }
             Resource::Carts if self.carts.is_empty() => Answer::empty(204),

@@ -17,6 +17,10 @@ pub enum Format {
 pub enum Resource<'a> {
     /// `/account`
     Account,
+    /// `/account/logout`
+    Logout,
+    /// `/access`
+    Access,
     /// `/stock[/{start}]`
     Stock(Option<Start>),
     /// `/stock/article/{idArticle}`
@@ -45,6 +49,7 @@ impl Resource<'_> {
     /// The methods that it knows, as its answers list them.
     pub fn methods(&self) -> &'static str {
         match self {
+            Self::Access | Self::Logout => "POST, OPTIONS",
             Self::Stock(None) => "GET, POST, PUT, DELETE, OPTIONS",
             Self::Increase | Self::Decrease => "PUT, OPTIONS",
             Self::Exports => "GET, POST, OPTIONS",
@@ -114,6 +119,8 @@ fn resource(path: &str) -> Option<Resource<'_>> {
     }
     Some(match segments.as_slice() {
         ["account"] => Resource::Account,
+        ["account", "logout"] => Resource::Logout,
+        ["access"] => Resource::Access,
         ["stock"] => Resource::Stock(None),
         ["stock", "shoppingcart-articles"] => Resource::Carts,
         ["stock", "article", id] => Resource::Article(id),

@@ -4,6 +4,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::catalogue::Catalogue;
 use super::limits::Limits;
+use super::login::Door;
 use super::stock::{CONDITIONS, LANGUAGES};
 use super::{
     Article, Buyer, Comment, Effects, Exports, Faults, Flags, Keys, Ledger, Options, Order, OrderState,
@@ -31,8 +32,11 @@ pub fn shop(options: &Options, now: DateTime<Utc>) -> Shop {
     let rows = articles(&mut rng, &catalogue, options.articles, now);
     let carts = carts(&mut rng, &catalogue, &rows, options.carts, now);
     let last_id = rows.iter().chain(&carts).map(|row| row.id).max().unwrap_or(LOW_IDS);
+    let lifetime = options.token_lifetime;
+    let door = Door::new(options.app, &options.callback, lifetime, &keys, options.seed, now);
     let mut shop = Shop {
         keys,
+        door,
         strict: options.strict,
         typing: options.typing,
         unpaginated: options.unpaginated,

@@ -222,10 +222,10 @@ fn address(json: &mut Json, buyer: &Buyer) {
     }
 }
 
-/// Writes the account.
-pub fn account(json: &mut Json, shop: &Shop) {
-    json.number("idUser", SELLER_ID);
-    json.text("username", "demo-shop");
+/// Writes the account: the seller's, or that of somebody else who logged in.
+pub fn account(json: &mut Json, shop: &Shop, other: bool) {
+    json.number("idUser", if other { SELLER_ID + 1 } else { SELLER_ID });
+    json.text("username", if other { super::login::OTHER } else { "demo-shop" });
     json.text("country", "D");
     json.number("isCommercial", 1);
     json.flag("maySell", true);

@@ -34,6 +34,8 @@ pub struct Options {
     pub count_refused: bool,
     /// What the member granted to the app.
     pub scopes: Scopes,
+    /// How long a request token is good for.
+    pub petition_lasts: TimeDelta,
     /// When the member takes the grant back.
     pub revoked_at: Option<DateTime<Utc>>,
     /// What a 401 looks like.
@@ -66,6 +68,7 @@ impl Default for Options {
             refuse_replays: true,
             count_refused: true,
             scopes: Scopes { read: true, write: true },
+            petition_lasts: TimeDelta::hours(24),
             revoked_at: None,
             unauthorized: Unauthorized::ErrorResult,
             too_many: TooMany::ErrorResult,

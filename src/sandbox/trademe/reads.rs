@@ -32,7 +32,11 @@ impl Shop {
         let page = Page { shop: self, request, effects, style };
         let refused = |description: String| error(request, Format::Json, 400, &description);
         match resource {
-            Resource::Summary => json(style, |json| wire::summary(json, self, now)),
+            Resource::Summary => {
+                let other = self.grants.iter().any(|grant| grant.token == who.token && grant.other);
+                json(style, |json| wire::summary(json, self, other, now))
+            }
+            Resource::Drafts => page.of::<&Listing>(&[], |_, _, _| {}),
             Resource::Selling(_) if effects.empty_stock => page.of::<&Listing>(&[], |_, _, _| {}),
             Resource::Selling(filter) => match self.selling_rows(filter, now) {
                 Some(mut rows) => {

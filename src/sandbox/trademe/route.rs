@@ -69,6 +69,8 @@ pub enum Resource<'a> {
     EditForm(&'a str),
     /// `Listings/Questions/UnansweredQuestions`
     UnansweredQuestions,
+    /// `Selling/Drafts`
+    Drafts,
     /// `MyTradeMe/MemberLedger/{filter}`
     Statement(Filter<'a>),
     /// Something to be done.
@@ -85,6 +87,8 @@ impl Resource<'_> {
         match self {
             Self::Categories(_) | Self::CategoryDetails(_) => Level::Public,
             Self::Listing(_) => Level::App,
+            // Reading drafts wants the right to write them.
+            Self::Drafts => Level::Write,
             // As documented: a quote for ending a listing wants more than the others.
             Self::Deed(Deed::Create | Deed::Edit | Deed::Withdraw | Deed::WithdrawFees) => Level::Write,
             _ => Level::Read,
@@ -140,6 +144,7 @@ fn resource(path: &str) -> Option<Resource<'_>> {
         (["mytrademe", "unsolditems", _], [.., filter]) => Resource::Unsold(Filter(filter)),
         (["listings", "questions", "unansweredquestions"], _) => Resource::UnansweredQuestions,
         (["mytrademe", "memberledger", _], [.., filter]) => Resource::Statement(Filter(filter)),
+        (["selling", "drafts"], _) => Resource::Drafts,
         (["selling"], _) => Resource::Deed(Deed::Create),
         (["selling", "validate"], _) => Resource::Deed(Deed::Validate),
         (["selling", "fees"], _) => Resource::Deed(Deed::Fees),

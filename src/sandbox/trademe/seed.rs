@@ -68,6 +68,7 @@ pub fn shop(options: &Options, seed: u64, goods: &[Goods], now: DateTime<Utc>) -
             token: keys.token.clone(),
             secret: keys.token_secret.clone(),
             scopes: options.scopes,
+            other: false,
         }],
         petitions: Vec::new(),
         keys,

@@ -24,6 +24,8 @@ pub struct Grant {
     pub secret: String,
     /// What it covers.
     pub scopes: Scopes,
+    /// Somebody else than the seller of this shop granted it.
+    pub other: bool,
 }
 
 /// A grant that is asked for and not yet given.
@@ -36,7 +38,13 @@ pub struct Petition {
     scopes: Scopes,
     /// Known once the member has allowed it.
     verifier: Option<String>,
+    /// Somebody else than the seller of this shop allowed it.
+    other: bool,
+    made: DateTime<Utc>,
 }
+
+/// What the page calls somebody who is not the seller of this shop.
+pub const OTHER: &str = "other-shop";
 
 /// The steps, by the paths below `/Oauth`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +80,8 @@ impl Shop {
         let result = match (step, request.method) {
             (Step::Request, "POST") => self.petition(request, skewed),
             (Step::Access, "POST") => self.grant(request, skewed),
-            (Step::Authorize, "GET") => return Ok(self.ask_member(request)),
-            (Step::Authorize, "POST") => return Ok(self.hear_member(request)),
+            (Step::Authorize, "GET") => return Ok(self.ask_member(request, skewed)),
+            (Step::Authorize, "POST") => return Ok(self.hear_member(request, skewed)),
             _ => return Ok(crate::sandbox::spoiled::html(404)),
         };
         result.map_err(|why| (error(request, Format::Json, 401, "OAuth authentication failed."), why))
@@ -91,12 +99,21 @@ impl Shop {
         let scopes = scopes(value(request.query, "scope").as_deref())?;
         let [token, secret] = [(); 2].map(|()| seed::word(&mut self.rng, 34));
         let body = format!("oauth_token={token}&oauth_token_secret={secret}&oauth_callback_confirmed=true");
-        self.petitions.push(Petition { token, secret, callback, scopes, verifier: None });
+        self.petitions.push(Petition {
+            token,
+            secret,
+            callback,
+            scopes,
+            verifier: None,
+            other: false,
+            made: skewed,
+        });
         Ok(Answer::new(200, FORM_TYPE, body))
     }
 
     /// The page on which the member decides.
-    fn ask_member(&self, request: &Request<'_>) -> Answer {
+    fn ask_member(&mut self, request: &Request<'_>, now: DateTime<Utc>) -> Answer {
+        self.forget_old_petitions(now);
         let token = value(request.query, "oauth_token").unwrap_or_default();
         if !self.petitions.iter().any(|petition| petition.token == token) {
             return page(400, "This request is not known, or has been used.");
@@ -105,6 +122,7 @@ impl Shop {
             200,
             &format!(
                 "<form method=\"post\" action=\"{}\"><input type=\"hidden\" name=\"oauth_token\" value=\"{token}\">\
+                 <label>Log in as <select name=\"as\"><option>demo-shop</option><option>{OTHER}</option></select></label> \
                  <button name=\"decision\" value=\"allow\">Allow</button> \
                  <button name=\"decision\" value=\"deny\">Deny</button></form>",
                 // As it was asked for, so that the case of the path stays.
@@ -114,7 +132,8 @@ impl Shop {
     }
 
     /// The member has decided.
-    fn hear_member(&mut self, request: &Request<'_>) -> Answer {
+    fn hear_member(&mut self, request: &Request<'_>, now: DateTime<Utc>) -> Answer {
+        self.forget_old_petitions(now);
         let form = String::from_utf8_lossy(request.body);
         let field = |name| parameters(&form).find(|(known, _)| known == name).map(|(_, value)| value);
         let token = field("oauth_token").unwrap_or_default();
@@ -133,6 +152,7 @@ impl Shop {
         let length = if callback.is_some() { 34 } else { 7 };
         let verifier = seed::word(&mut self.rng, length);
         self.petitions[at].verifier = Some(verifier.clone());
+        self.petitions[at].other = field("as").as_deref() == Some(OTHER);
         match callback {
             Some(url) => back(&url, &format!("oauth_token={token}&oauth_verifier={verifier}")),
             None => {
@@ -144,6 +164,7 @@ impl Shop {
     /// Access for a petition that the member has allowed. One that was lost before stays lost: the old tokens
     /// are worth nothing, and the new one is.
     fn grant(&mut self, request: &Request<'_>, skewed: DateTime<Utc>) -> Result<Answer, String> {
+        self.forget_old_petitions(skewed);
         let claim = Claim::read(request.authorization.ok_or("no Authorization header")?)?;
         let named = claim.get("oauth_token").unwrap_or_default();
         let at = self.petitions.iter().position(|petition| petition.token == named);
@@ -160,8 +181,13 @@ impl Shop {
         }
         let [token, secret] = [(); 2].map(|()| seed::word(&mut self.rng, 34));
         let body = format!("oauth_token={token}&oauth_token_secret={secret}");
-        self.grants.push(Grant { token, secret, scopes: petition.scopes });
+        self.grants.push(Grant { token, secret, scopes: petition.scopes, other: petition.other });
         Ok(Answer::new(200, FORM_TYPE, body))
+    }
+
+    fn forget_old_petitions(&mut self, now: DateTime<Utc>) {
+        let lasts = self.options.petition_lasts;
+        self.petitions.retain(|petition| now - petition.made <= lasts);
     }
 
     fn check_app(

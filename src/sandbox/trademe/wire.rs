@@ -305,15 +305,15 @@ pub fn question(json: &mut Json, shop: &Shop, question: &Question) {
     json.nested("AskingMember", |json| member(json, &shop.buyers[question.asker % shop.buyers.len()]));
 }
 
-/// Writes the account.
-pub fn summary(json: &mut Json, shop: &Shop, now: DateTime<Utc>) {
+/// Writes the account: the seller's, or that of somebody else who logged in.
+pub fn summary(json: &mut Json, shop: &Shop, other: bool, now: DateTime<Utc>) {
     let listed = shop.options.sold_lag;
     let count = |state: fn(State) -> bool| {
         shop.as_listed(now).filter(|row| state(shop.state(row, now))).count() as i64
     };
     let selling = count(|state| matches!(state, State::Active | State::Closing));
-    json.number("MemberId", SELLER_ID);
-    json.text("Nickname", "demo-shop");
+    json.number("MemberId", if other { SELLER_ID + 1 } else { SELLER_ID });
+    json.text("Nickname", if other { super::tokens::OTHER } else { "demo-shop" });
     json.text("FirstName", "Sam");
     json.text("LastName", "Seller-Canary");
     json.text("Email", "seller-canary@shop.invalid");

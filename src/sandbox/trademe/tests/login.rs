@@ -74,6 +74,47 @@ async fn a_member_can_grant_access_again_by_number_and_only_the_new_token_is_wor
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_token_is_good_for_a_day_and_what_was_not_granted_is_refused() {
+    let sandbox = open(small()).await;
+    assert_eq!(get(&sandbox, "Selling/Drafts").await.status, 200);
+    let asked =
+        step(&sandbox, "RequestToken", Some("scope=MyTradeMeRead"), &[("oauth_callback", "oob")], "").await;
+    let (token, secret) = (field(&asked.text(), "oauth_token"), field(&asked.text(), "oauth_token_secret"));
+    sandbox.set_offset(TimeDelta::hours(23));
+    let form = format!("oauth_token={token}&as=other-shop&decision=allow");
+    let page = Ask::plain(&sandbox, "POST", "/Oauth/Authorize", &form).send().await.expect("a page").text();
+    let pin = page.split_once("id=\"pin\">").and_then(|(_, rest)| rest.split_once('<')).expect("a number").0;
+    let exchange = async || {
+        let pairs = [("oauth_token", token.as_str()), ("oauth_verifier", pin)];
+        step(&sandbox, "AccessToken", None, &pairs, &secret).await
+    };
+    sandbox.set_offset(TimeDelta::hours(25));
+    assert_eq!(exchange().await.status, 401, "too late");
+    sandbox.set_offset(TimeDelta::hours(23));
+    assert_eq!(exchange().await.status, 401, "and forgotten");
+
+    let asked =
+        step(&sandbox, "RequestToken", Some("scope=MyTradeMeRead"), &[("oauth_callback", "oob")], "").await;
+    let (token, secret) = (field(&asked.text(), "oauth_token"), field(&asked.text(), "oauth_token_secret"));
+    let form = format!("oauth_token={token}&as=other-shop&decision=allow");
+    let page = Ask::plain(&sandbox, "POST", "/Oauth/Authorize", &form).send().await.expect("a page").text();
+    let pin = page.split_once("id=\"pin\">").and_then(|(_, rest)| rest.split_once('<')).expect("a number").0;
+    let pairs = [("oauth_token", token.as_str()), ("oauth_verifier", pin)];
+    let granted = step(&sandbox, "AccessToken", None, &pairs, &secret).await.text();
+    let (token, secret) = (field(&granted, "oauth_token"), field(&granted, "oauth_token_secret"));
+    let app = sandbox.trademe_credentials();
+    let header = format!(
+        "OAuth oauth_consumer_key={}, oauth_token={token}, oauth_signature_method=PLAINTEXT, \
+         oauth_signature={}%26{secret}",
+        app.consumer_key, app.consumer_secret
+    );
+    let summary = Call::new(&sandbox, "MyTradeMe/Summary").send_with(Some(&header)).await;
+    assert_eq!(summary.json()["Nickname"], "other-shop");
+    let drafts = Call::new(&sandbox, "Selling/Drafts").send_with(Some(&header)).await;
+    assert_eq!(drafts.status, 401, "that needs the right to write");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_member_is_sent_back_to_the_callback_whatever_the_decision() {
     let sandbox = open(small()).await;
     let refused =
