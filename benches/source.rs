@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use sellerd::config::{DecimalSign, Delimiter, Encoding, MaxRejected, Source};
+use sellerd::config::{DecimalSign, Delimiter, Encoding, LastLine, MaxRejected, Source};
 use sellerd::domain::Currency;
 use sellerd::source;
 
@@ -102,6 +102,7 @@ fn settings(path: &Path) -> Source {
         encoding: Encoding::Utf8,
         currency: None,
         max_rejected: MaxRejected::Percent(5),
+        last_line: LastLine::MustEnd,
         timezone: Tz::UTC,
     }
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sellerd::clock::{Clock, SystemClock};
-use sellerd::config::{DecimalSign, Delimiter, Encoding, MaxRejected, Source};
+use sellerd::config::{DecimalSign, Delimiter, Encoding, LastLine, MaxRejected, Source};
 use sellerd::domain::{AccountName, Currency};
 use sellerd::marketplace::AsItIs;
 use sellerd::planning::reconcile::{Absent, Circumstances, Observed, OrderKnowledge, Reconciliation};
@@ -222,6 +222,7 @@ async fn reconcile(store: &Store, list: &Path, now: DateTime<Utc>) -> usize {
         encoding: Encoding::Utf8,
         currency: None,
         max_rejected: MaxRejected::Percent(5),
+        last_line: LastLine::MustEnd,
         timezone: Tz::UTC,
     };
     let read = source::csv::read(&settings, Currency::EUR, now).expect("a list");

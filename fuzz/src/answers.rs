@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
 use sellerd::clock::{ManualClock, SharedClock};
 use sellerd::domain::{
-    Change, Credentials, IntentId, LineNet, ListingId, Money, Offer, Operation, OrderId, OrderRead,
+    Bounds, Change, Credentials, IntentId, LineNet, ListingId, Money, Offer, Operation, OrderId, OrderRead,
     RequestClass,
 };
 use sellerd::http::oauth1::{Signer, Target};
@@ -198,6 +198,7 @@ async fn write(marketplace: &str, answer: &WireResponse, market: &dyn Marketplac
             before: before.map(offer),
             after: after.map(offer),
             reason: String::new(),
+            bounds: Bounds::default(),
         },
     );
     errors.extend(market.fees(&changes).await.err());

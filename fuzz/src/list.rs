@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::DateTime;
-use sellerd::config::{DecimalSign, Delimiter, Encoding, MaxRejected, Source};
+use sellerd::config::{DecimalSign, Delimiter, Encoding, LastLine, MaxRejected, Source};
 use sellerd::domain::Currency;
 use sellerd::source::csv::read_bytes;
 
@@ -19,6 +19,7 @@ pub fn source(bytes: &[u8]) {
         encoding: if how & 4 == 0 { Encoding::Utf8 } else { Encoding::Windows1252 },
         currency: None,
         max_rejected: MaxRejected::Percent(5),
+        last_line: if how & 8 == 0 { LastLine::MustEnd } else { LastLine::MayLackNewline },
         timezone: chrono_tz::Tz::Europe__Berlin,
     };
     let now = DateTime::from_timestamp(1_795_356_000, 0).expect("in range");

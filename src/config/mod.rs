@@ -44,7 +44,8 @@ pub use draw::draw;
 pub use load::{Checked, load, load_with};
 pub use places::{Places, find_dir};
 pub use stock_sync::{
-    Absent, Column, DELIMITERS, DecimalSign, Delimiter, Encoding, Guards, MaxRejected, Source, StockSync,
+    Absent, Column, DELIMITERS, DecimalSign, Delimiter, Encoding, Guards, LastLine, MaxRejected, Source,
+    StockSync,
 };
 pub use work::{Housekeeping, KINDS, OrderPoll, Probe, StockPull, Work};
 

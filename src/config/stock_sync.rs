@@ -46,6 +46,8 @@ pub struct Source {
     pub currency: Option<Currency>,
     /// How many rows may be rejected before that is a reason to stop.
     pub max_rejected: MaxRejected,
+    /// Whether the last row must have a line end.
+    pub last_line: LastLine,
     /// The zone of times that name none: the job's.
     pub timezone: Tz,
 }
@@ -87,6 +89,16 @@ pub enum Encoding {
     Utf8,
     /// Western Windows.
     Windows1252,
+}
+
+/// What is thought of a last row without a line end. A list that was cut off in its last cell looks the same: 12.50
+/// reads as 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastLine {
+    /// It is not believed.
+    MustEnd,
+    /// It is read: the program that writes the list never ends its last line.
+    MayLackNewline,
 }
 
 /// How many rows of a source may be rejected.

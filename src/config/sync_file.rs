@@ -15,7 +15,7 @@ use super::account;
 use super::diagnostic::{Code, Wrong, shown};
 use super::source::Source as File;
 use super::stock_sync::{
-    Absent, Column, DecimalSign, Delimiter, Encoding, Guards, MaxRejected, Source, StockSync,
+    Absent, Column, DecimalSign, Delimiter, Encoding, Guards, LastLine, MaxRejected, Source, StockSync,
 };
 use super::toml_errors::unknown_setting;
 use super::values::{self, Amount, Scalar, Text, Whole};
@@ -57,6 +57,7 @@ pub(super) struct SourceFile {
     encoding: Text,
     currency: Text,
     max_rejected: Amount,
+    last_line: Text,
 }
 
 /// `[guards]`.
@@ -147,6 +148,10 @@ fn read_source(file: &mut File<'_>, section: SourceFile, beside: &Beside<'_>) ->
         }),
         currency,
         max_rejected: max_rejected(file, &section.max_rejected),
+        last_line: file.value(&section.last_line, LastLine::MustEnd, |text| {
+            let known = [("must-end", LastLine::MustEnd), ("may-lack-newline", LastLine::MayLackNewline)];
+            values::choice("last_line", text, &known)
+        }),
         timezone: Tz::UTC,
     }
 }

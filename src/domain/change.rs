@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Currency, IntentId, ListingId, Money, Sku};
+use super::{Bound, Currency, Desired, IntentId, ListingId, Money, Sku};
 
 /// One operation of a plan. Complete: whoever applies it makes no choices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,37 @@ pub struct Change {
     pub after: Option<Offer>,
     /// Why, for people, for example `the source says 3`.
     pub reason: String,
+    /// Between which prices the item may be sold. They go with the change, so that they still hold when it is sent,
+    /// however much later that is and whatever the source says by then.
+    pub bounds: Bounds,
+}
+
+/// An item's own bounds for its price, as its source gave them. Nobody can accept them away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// The lowest price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Money>,
+    /// The highest price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<Money>,
+}
+
+impl Bounds {
+    /// What the source says of an item.
+    pub fn of(desired: &Desired) -> Self {
+        let at = |bound: Bound| match bound {
+            Bound::At(money) => Some(money),
+            Bound::Absent | Bound::Blank => None,
+        };
+        let more = desired.more.as_deref();
+        more.map_or_else(Self::default, |more| Self { floor: at(more.floor), ceiling: at(more.ceiling) })
+    }
+
+    /// Whether there is neither.
+    pub fn are_open(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 super::run::words! {

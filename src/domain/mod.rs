@@ -12,7 +12,7 @@ mod page;
 mod run;
 mod text;
 
-pub use change::{Change, Held, Intent, IntentState, Offer, Operation, PlanState};
+pub use change::{Bounds, Change, Held, Intent, IntentState, Offer, Operation, PlanState};
 pub use credentials::Credentials;
 pub use desired::{Bound, Desired, DesiredMore};
 pub use drafting::Drafting;

@@ -189,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Currency, Money};
+    use crate::domain::{Bounds, Currency, Money};
 
     const CARDS: Shape<'static> =
         Shape { batch: 3, relative: true, whole_listing: false, natural_sku: "cm:", zero_is_final: false };
@@ -211,6 +211,7 @@ mod tests {
             before: (op != Operation::Add).then(|| offer(5)),
             after: (op != Operation::Remove).then(|| offer(if op == Operation::Zero { 0 } else { 5 + by })),
             reason: String::new(),
+            bounds: Bounds::default(),
         }
     }
 

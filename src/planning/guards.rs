@@ -215,7 +215,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Change, ListingId, Offer};
+    use crate::domain::{Bounds, Change, ListingId, Offer};
 
     fn offer(quantity: i64, minor: i64) -> Offer {
         let price = Money { minor, currency: Currency::EUR };
@@ -225,7 +225,16 @@ mod tests {
     fn change(op: Operation, id: i64, before: Option<Offer>, after: Option<Offer>) -> Change {
         let listing_id = before.is_some().then_some(ListingId(id));
         let sku = format!("sku-{id}").as_str().into();
-        Change { op, sku, listing_id, title: String::new(), before, after, reason: String::new() }
+        Change {
+            op,
+            sku,
+            listing_id,
+            title: String::new(),
+            before,
+            after,
+            reason: String::new(),
+            bounds: Bounds::default(),
+        }
     }
 
     fn zeros(count: i64) -> Vec<Change> {

@@ -1,7 +1,7 @@
 //! The last look at a price before it leaves. It shares no line with the guards, which judge the whole plan: should
 //! one of the two have a bug, or should a plan have been stored by another version, the other still stands.
 
-use crate::domain::Money;
+use crate::domain::{Bounds, Money};
 
 /// A price that is about to leave, and all that bounds it.
 #[derive(Debug, Clone, Copy)]
@@ -10,10 +10,8 @@ pub struct Leaving<'a> {
     pub before: Option<Money>,
     /// The price that leaves.
     pub after: Money,
-    /// The item's own floor, which nobody can accept away.
-    pub floor: Option<Money>,
-    /// The item's own ceiling, the same.
-    pub ceiling: Option<Money>,
+    /// The item's own floor and ceiling, as they were written down with the change. Nobody can accept them away.
+    pub bounds: Bounds,
     /// The floor of all items, in minor units: `min_price`.
     pub min_price: Option<i64>,
     /// The ceiling of all items, in minor units: `max_price`.
@@ -26,18 +24,18 @@ pub struct Leaving<'a> {
 
 /// Whether the price may leave; the error says why not.
 pub fn check(leaving: &Leaving<'_>) -> Result<(), String> {
-    let Leaving { before, after, .. } = *leaving;
+    let Leaving { before, after, bounds: Bounds { floor, ceiling }, .. } = *leaving;
     if after.minor < 1 {
         return Err(format!("{after} is no price"));
     }
-    let others = [before, leaving.floor, leaving.ceiling];
+    let others = [before, floor, ceiling];
     if let Some(other) = others.into_iter().flatten().find(|other| other.currency != after.currency) {
         return Err(format!("{after} is in another currency than {other}"));
     }
-    if let Some(floor) = leaving.floor.filter(|floor| after.minor < floor.minor) {
+    if let Some(floor) = floor.filter(|floor| after.minor < floor.minor) {
         return Err(format!("{after} is below the item's floor of {floor}"));
     }
-    if let Some(ceiling) = leaving.ceiling.filter(|ceiling| after.minor > ceiling.minor) {
+    if let Some(ceiling) = ceiling.filter(|ceiling| after.minor > ceiling.minor) {
         return Err(format!("{after} is above the item's ceiling of {ceiling}"));
     }
     let enforced = |name: &str| !leaving.accepted.iter().any(|accepted| accepted == name);
@@ -81,8 +79,7 @@ mod tests {
         Leaving {
             before: before.map(eur),
             after: eur(after),
-            floor: None,
-            ceiling: None,
+            bounds: Bounds::default(),
             min_price: None,
             max_price: None,
             max_change_percent: None,
@@ -99,8 +96,7 @@ mod tests {
     #[test]
     fn each_bound_stops_a_price_and_only_beyond_it() {
         let at = |after| Leaving {
-            floor: Some(eur(100)),
-            ceiling: Some(eur(900)),
+            bounds: Bounds { floor: Some(eur(100)), ceiling: Some(eur(900)) },
             min_price: Some(150),
             max_price: Some(800),
             ..free(None, after)
@@ -137,11 +133,25 @@ mod tests {
             ..free(Some(1_000), 100)
         };
         assert_eq!(check(&leaving), Ok(()));
-        check_says(&Leaving { floor: Some(eur(200)), ..leaving }, "the item's floor");
+        let bounds = Bounds { floor: Some(eur(200)), ceiling: None };
+        check_says(&Leaving { bounds, ..leaving }, "the item's floor");
         check_says(&Leaving { max_price: Some(50), ..leaving }, "max_price");
     }
 
     proptest! {
+        #[test]
+        fn what_leaves_lies_within_the_items_own_bounds_whatever_was_accepted(
+            before in proptest::option::of(1_i64..200), after in -5_i64..200,
+            floor in proptest::option::of(0_i64..200), ceiling in proptest::option::of(0_i64..200),
+        ) {
+            let accepted = ["min_price", "max_price", "max_price_change_percent"].map(str::to_owned);
+            let bounds = Bounds { floor: floor.map(eur), ceiling: ceiling.map(eur) };
+            let leaving = Leaving { bounds, accepted: &accepted, ..free(before, after) };
+            let within = after > 0 && floor.is_none_or(|least| after >= least)
+                && ceiling.is_none_or(|most| after <= most);
+            prop_assert_eq!(check(&leaving).is_ok(), within);
+        }
+
         #[test]
         fn no_number_makes_it_panic(before: i64, after: i64, min: i64, max: i64, percent: u32) {
             let leaving = Leaving {

@@ -183,7 +183,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Currency, Money, Sku};
+    use crate::domain::{Bounds, Currency, Money, Sku};
 
     fn offer(listed: i64, in_carts: i64) -> Offer {
         let price = Money { minor: 100, currency: Currency::EUR };
@@ -193,7 +193,16 @@ mod tests {
     fn change(op: Operation, before: Option<Offer>, after: Option<Offer>) -> Change {
         let sku = Sku::from("a");
         let listing_id = before.is_some().then_some(ListingId(1));
-        Change { op, sku, listing_id, title: String::new(), before, after, reason: String::new() }
+        Change {
+            op,
+            sku,
+            listing_id,
+            title: String::new(),
+            before,
+            after,
+            reason: String::new(),
+            bounds: Bounds::default(),
+        }
     }
 
     fn counts(before: i64, after: i64) -> Change {

@@ -167,7 +167,7 @@ fn worth(price: Money, quantity: i64, currency: Currency) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Held;
+    use crate::domain::{Bounds, Held};
 
     const CARDS: Shape<'static> =
         Shape { batch: 100, relative: true, whole_listing: false, natural_sku: "cm:", zero_is_final: false };
@@ -182,7 +182,16 @@ mod tests {
     fn change(op: Operation, id: i64, before: Option<Offer>, after: Option<Offer>) -> Change {
         let listing_id = before.is_some().then_some(ListingId(id));
         let sku = format!("sku-{id}").as_str().into();
-        Change { op, sku, listing_id, title: String::new(), before, after, reason: String::new() }
+        Change {
+            op,
+            sku,
+            listing_id,
+            title: String::new(),
+            before,
+            after,
+            reason: String::new(),
+            bounds: Bounds::default(),
+        }
     }
 
     fn plan() -> Plan {

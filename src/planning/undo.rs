@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::reconcile::{OrderKnowledge, Plan, held};
 use super::trust::Trust;
-use crate::domain::{Change, Drafting, Held, Intent, IntentState, ListingId, Offer, Operation, Sku};
+use crate::domain::{Bounds, Change, Drafting, Held, Intent, IntentState, ListingId, Offer, Operation, Sku};
 
 /// A listing as it stands now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +60,14 @@ pub fn plan(intents: &[Intent], present: &Present<'_>) -> Plan {
         };
         let Intent { change, .. } = intent;
         match undone {
-            Ok(Undone { change, rest }) => {
+            Ok(Undone { mut change, rest }) => {
                 let (sku, listing_id) = (change.sku.clone(), change.listing_id);
+                // What bounded the run's price bounds the one that it goes back to.
+                change.bounds = intent.change.bounds;
+                if let Some((reason, detail)) = out_of_bounds(&change) {
+                    plan.held.push(Held { sku, listing_id, reason: reason.to_owned(), detail });
+                    continue;
+                }
                 plan.changes.push(change);
                 if let Some((reason, detail)) = rest {
                     plan.held.push(Held { sku, listing_id, reason: reason.to_owned(), detail });
@@ -209,6 +215,7 @@ impl<'a> Inverse<'a> {
             before: None,
             after: Some(Offer { quantity, in_carts: 0, price: was.price, ..offer }),
             reason: format!("undoes `{}`", change.op),
+            bounds: Bounds::default(),
         };
         Ok(Undone { change, rest: None })
     }
@@ -340,8 +347,23 @@ fn undone(op: Operation, standing: &Standing, after: Offer) -> Undone {
         before: Some(standing.offer.clone()),
         after: Some(after),
         reason: "undoes the run".to_owned(),
+        bounds: Bounds::default(),
     };
     Undone { change, rest: None }
+}
+
+/// A price that was right before the run may be outside the bounds that the source has given the item since.
+fn out_of_bounds(change: &Change) -> Option<Hold> {
+    let price = match (change.op, &change.after) {
+        (Operation::Price | Operation::Add, Some(after)) => after.price,
+        _ => return None,
+    };
+    let Bounds { floor, ceiling } = change.bounds;
+    if let Some(floor) = floor.filter(|floor| price.minor < floor.minor) {
+        return Some((held::BELOW_FLOOR, format!("it was at {price}, and its floor is {floor}")));
+    }
+    let ceiling = ceiling.filter(|ceiling| price.minor > ceiling.minor)?;
+    Some((held::ABOVE_CEILING, format!("it was at {price}, and its ceiling is {ceiling}")))
 }
 
 fn sides(change: &Change) -> Result<(&Offer, &Offer), Hold> {
@@ -400,6 +422,7 @@ mod tests {
                 before,
                 after,
                 reason: String::new(),
+                bounds: Bounds::default(),
             },
             state: IntentState::Done,
             base_net: -3,

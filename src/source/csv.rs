@@ -15,13 +15,17 @@ use super::header::{self, Layout};
 use super::row::{No, Reading, Rest};
 use super::watch::{Damage, Watch};
 use super::{Fault, KEPT, Read, Rejected, SourceError};
-use crate::config::{Encoding, Source};
+use crate::config::{Encoding, LastLine, Source};
 use crate::domain::{Currency, Desired, Sku};
 
 /// How much of a file is looked at to learn what it is.
 const HEAD: u64 = 64 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Why a last row without a line end is rejected.
+const CUT_OFF: &str = "the last line has no line end, so it may be cut off: end it, or, if the program that writes the \
+    list never does, write  last_line = \"may-lack-newline\"  under [source]";
 
 /// How files begin that are often given for a list and are none.
 const NO_TEXT: [(&[u8], &str); 6] = [
@@ -91,24 +95,31 @@ fn read_from(
 
     let reading = Reading { settings, layout: &layout, currency, now };
     let mut rows = Rows::default();
-    let mut short_end = None;
+    // The row before, and its line: whether it has come to its end is known when nothing follows.
+    let (mut before, mut last) = (ByteRecord::new(), None);
     while let Some(at) = next(path, &mut reader, &mut record)? {
         if record.iter().all(|cell| cell.trim_ascii().is_empty()) {
-            short_end = None;
+            last = None;
             continue;
         }
         let line = at.line();
         rows.total += 1;
-        short_end = (record.len() < layout.names.len()).then_some(line);
         rows.add(&reading, &mut decoder, &record, line)
             .map_err(|theirs| other_currency(path, &theirs, currency).at(line))?;
+        last = Some(line);
+        std::mem::swap(&mut before, &mut record);
     }
 
     let watch = reader.into_inner();
-    if let Some(line) = short_end.filter(|_| !watch.ends_with_a_line()) {
-        let what = "ends in the middle of this row, so that only a part of it was written";
-        let fix = "write the list under another name and rename it into place when it is complete";
-        return Err(SourceError::new(Fault::Truncated, path, what, fix).at(line));
+    if let Some(line) = last.filter(|_| !watch.ends_with_a_line()) {
+        if before.len() < layout.names.len() {
+            let what = "ends in the middle of this row, so that only a part of it was written";
+            let fix = "write the list under another name and rename it into place when it is complete";
+            return Err(SourceError::new(Fault::Truncated, path, what, fix).at(line));
+        }
+        if settings.last_line == LastLine::MustEnd {
+            rows.take_back(&layout, &before, line);
+        }
     }
     check_encoding(path, settings, &decoder, rows.total)?;
     let Rows { mut desired, rejected, total, rejected_rows, nameless } = rows;
@@ -183,6 +194,13 @@ impl Rows {
             Err(No::OtherCurrency(theirs)) => return Err(theirs),
         }
         Ok(())
+    }
+
+    /// Rejects the last row, which was read, for want of its end. Where the SKU is the last cell, that may be cut, too.
+    fn take_back(&mut self, layout: &Layout, record: &ByteRecord, line: u64) {
+        let Some(row) = self.desired.pop_if(|row| row.line == line) else { return };
+        let sku = Some(row.sku).filter(|_| layout.sku + 1 < layout.names.len());
+        self.reject(sku, record, line, CUT_OFF.to_owned());
     }
 
     fn reject(&mut self, sku: Option<Sku>, record: &ByteRecord, line: u64, reason: String) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use crate::config::{DecimalSign, Delimiter, Encoding, MaxRejected, Source};
+use crate::config::{DecimalSign, Delimiter, Encoding, LastLine, MaxRejected, Source};
 use crate::domain::Currency;
 
 /// The currency of the account.
@@ -29,6 +29,7 @@ pub fn settings(path: &Path) -> Source {
         encoding: Encoding::Utf8,
         currency: None,
         max_rejected: MaxRejected::Percent(5),
+        last_line: LastLine::MustEnd,
         timezone: Tz::Europe__Berlin,
     }
 }

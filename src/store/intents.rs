@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, params};
+use serde::{Deserialize, Serialize};
 
 use super::columns::{ms, time, time_opt, word, wrong_text};
 use super::{StoreError, Tx};
 use crate::domain::{
-    AccountName, Change, Intent, IntentId, IntentState, ListingId, Offer, PlanId, RunId, Sku,
+    AccountName, Bounds, Change, Intent, IntentId, IntentState, ListingId, Offer, PlanId, RunId, Sku,
 };
 
 /// How an intent ended, or what is known of it.
@@ -45,7 +46,7 @@ pub(super) fn add(
             change.listing_id.map(|id| id.0),
             change.title,
             json(&change.before)?,
-            json(&change.after)?,
+            bounded(change)?,
             change.reason,
             net,
         ])?;
@@ -208,6 +209,7 @@ fn intent_of(row: &Row<'_>) -> rusqlite::Result<Intent> {
             before: offer(row, 6)?,
             after: offer(row, 7)?,
             reason: row.get(8)?,
+            bounds: bounds(row, 7)?,
         },
         base_net: row.get(9)?,
         state: word(row, 10)?,
@@ -223,9 +225,43 @@ fn offer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Offer>> {
     text.map(|text| serde_json::from_str(text).map_err(|e| wrong_text(column, e.to_string()))).transpose()
 }
 
+/// The bounds of a price stand beside the offer that it belongs to. A row that was written without them has none.
+fn bounds(row: &Row<'_>, column: usize) -> rusqlite::Result<Bounds> {
+    #[derive(Deserialize)]
+    struct Beside {
+        #[serde(default)]
+        bounds: Bounds,
+    }
+    let text = row.get_ref(column)?.as_str_or_null()?.filter(|text| text.contains(BOUNDS));
+    let Some(text) = text else { return Ok(Bounds::default()) };
+    let beside: Beside = serde_json::from_str(text).map_err(|e| wrong_text(column, e.to_string()))?;
+    Ok(beside.bounds)
+}
+
+const BOUNDS: &str = "\"bounds\":";
+
+/// What is to stand there, with the bounds of its price, if it has any.
+fn bounded(change: &Change) -> Result<Option<String>, StoreError> {
+    #[derive(Serialize)]
+    struct Bounded<'a> {
+        #[serde(flatten)]
+        offer: &'a Offer,
+        bounds: Bounds,
+    }
+    match &change.after {
+        Some(offer) if !change.bounds.are_open() => {
+            text_of(&Bounded { offer, bounds: change.bounds }).map(Some)
+        }
+        after => json(after),
+    }
+}
+
 fn json(offer: &Option<Offer>) -> Result<Option<String>, StoreError> {
-    let text = offer.as_ref().map(serde_json::to_string).transpose();
-    text.map_err(|e| StoreError::Internal(format!("an offer that is no JSON: {e}")))
+    offer.as_ref().map(text_of).transpose()
+}
+
+fn text_of(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::Internal(format!("an offer that is no JSON: {e}")))
 }
 
 #[cfg(test)]
@@ -254,6 +290,7 @@ mod tests {
             before: Some(offer(from)),
             after: Some(offer(to)),
             reason: "the source says so".to_owned(),
+            bounds: Bounds::default(),
         }
     }
 
@@ -311,6 +348,34 @@ mod tests {
         assert_eq!(skus_in_doubt(&tx, &"cm".into()).unwrap(), [Sku::from("b")]);
         assert_eq!(accounts_in_doubt(&tx).unwrap().into_iter().collect::<Vec<_>>(), [("cm".into(), 1)]);
         assert_eq!(done_since(&tx, &"cm".into(), now()).unwrap(), 1);
+    }
+
+    #[test]
+    fn the_bounds_of_a_price_are_kept_with_the_change_and_older_rows_have_none() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let mut changes = [change("a", 3, 1), change("b", 3, 1)];
+        changes[1].bounds.floor = Some(Money { minor: 240, currency: Currency::EUR });
+        // Words of the seller's that look like bounds are none.
+        changes[1].after.as_mut().unwrap().attributes = r#"{"comment":"\"bounds\":"}"#.to_owned();
+        let id = plan(&tx, &changes);
+        let mut read = Vec::new();
+        of_plan(&tx, id, |intent| {
+            read.push(intent.change);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(read, changes);
+        let column = |seq| {
+            let sql = "select after from intents where plan_id = ?1 and seq = ?2";
+            conn.query_row(sql, params![id.0, seq], |row| row.get::<_, String>(0)).unwrap()
+        };
+        assert!(!column(0).contains("bounds"), "as rows were written before there were bounds");
+        assert!(
+            column(1).ends_with(r#""bounds":{"floor":{"minor":240,"currency":"EUR"}}}"#),
+            "{}",
+            column(1)
+        );
     }
 
     #[test]

@@ -9,7 +9,9 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::super::list::harmless;
-use crate::domain::{AccountName, Change, Held, Intent, JobName, ListingId, Offer, Operation, PlanId};
+use crate::domain::{
+    AccountName, Bounds, Change, Held, Intent, JobName, ListingId, Offer, Operation, PlanId,
+};
 use crate::domain::{IntentState, PlanState, RunId, Sku};
 use crate::store::plans::{self, PlanRow};
 use crate::store::{StoreError, Tx, intents};
@@ -98,6 +100,8 @@ struct ChangeRow<'a> {
     #[serde(serialize_with = "offer_or_empty")]
     after: Option<&'a Offer>,
     reason: &'a str,
+    #[serde(skip_serializing_if = "Bounds::are_open")]
+    bounds: Bounds,
     state: IntentState,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
@@ -159,7 +163,7 @@ fn json(tx: &Tx<'_>, plan: &PlanRow, out: &mut dyn Write) -> Result<io::Result<(
 }
 
 fn change_row(intent: &Intent) -> ChangeRow<'_> {
-    let Change { op, sku, listing_id, title, before, after, reason } = &intent.change;
+    let Change { op, sku, listing_id, title, before, after, reason, bounds } = &intent.change;
     ChangeRow {
         op: *op,
         sku,
@@ -168,6 +172,7 @@ fn change_row(intent: &Intent) -> ChangeRow<'_> {
         before: before.as_ref(),
         after: after.as_ref(),
         reason,
+        bounds: *bounds,
         state: intent.state,
         message: intent.message.as_deref(),
     }

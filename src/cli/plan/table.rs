@@ -329,6 +329,7 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Bounds;
 
     fn offer(quantity: i64, minor: i64, attributes: &str) -> Offer {
         let price = Money { minor, currency: Currency::EUR };
@@ -345,6 +346,7 @@ mod tests {
             before,
             after,
             reason: String::new(),
+            bounds: Bounds::default(),
         };
         let cells = cells(&change);
         let shown = [&cells[0], &cells[4], &cells[5], &cells[6], &cells[7]].map(String::as_str);

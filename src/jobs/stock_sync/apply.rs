@@ -17,7 +17,7 @@ use super::super::{Context, JobError, Report};
 use super::record::Made;
 use super::{settle, shape};
 use crate::config::StockSync;
-use crate::domain::{Change, Intent, IntentState, ListingId, Offer, Operation, PlanId};
+use crate::domain::{Bounds, Change, Intent, IntentState, ListingId, Offer, Operation, PlanId};
 use crate::http::CallError;
 use crate::marketplace::{Batch, Item, ItemOutcome, Quantities, Step, WriteError, Writer};
 use crate::planning::dispatch::{self, Doubt, Load, Parcel, Queue};
@@ -141,7 +141,7 @@ impl<'a> Applying<'a> {
         let mut stopped = Vec::new();
         for parcel in load.parcels {
             let item = self.item(&parcel);
-            match self.last_check(&item) {
+            match self.last_check(&item, &parcel) {
                 Ok(()) => {
                     items.push(item);
                     parcels.push(parcel);
@@ -210,24 +210,28 @@ impl<'a> Applying<'a> {
         }
     }
 
-    /// Looks at the price once more, by another rule book than the guards'.
-    fn last_check(&self, item: &Item) -> Result<(), String> {
+    /// Looks at the price once more, by another rule book than the guards', and by the bounds that were written down
+    /// with each change.
+    fn last_check(&self, item: &Item, parcel: &Parcel) -> Result<(), String> {
         let Some(after) = &item.after else { return Ok(()) };
         let before = item.before.as_ref().map(|before| before.price);
         if before == Some(after.price) {
             return Ok(());
         }
         let guards = &self.settings.guards;
-        last_check::check(&Leaving {
+        let leaving = Leaving {
             before,
             after: after.price,
-            floor: None,
-            ceiling: None,
+            bounds: Bounds::default(),
             min_price: guards.min_price,
             max_price: guards.max_price,
             max_change_percent: u32::try_from(guards.max_price_change_percent).ok(),
             accepted: self.accepted,
-        })
+        };
+        let intents = parcel.changes.iter().filter_map(|index| self.intents.get(*index));
+        intents
+            .map(|intent| intent.change.bounds)
+            .try_for_each(|bounds| last_check::check(&Leaving { bounds, ..leaving }))
     }
 
     /// What the marketplace said of each item.

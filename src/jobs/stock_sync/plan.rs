@@ -70,17 +70,26 @@ async fn read_source(settings: &StockSync, context: &Context, report: &mut Repor
         report.count("rejected_rows", read.rejected_rows as i64);
         report.incomplete = true;
         let file = source::rejected::write(&context.state_dir, context.run, &read);
-        match file {
-            Ok(file) => report.say(format!(
-                "{} rows of the source could not be read; they are in {}",
+        let first = read.rejected.first().map_or_else(String::new, |row| {
+            let reason = row.reason.as_str();
+            format!(
+                " ({} {}: {reason})",
+                if read.rejected_rows == 1 { "line" } else { "first line" },
+                row.line
+            )
+        });
+        let rows = if read.rejected_rows == 1 { "row" } else { "rows" };
+        report.say(match file {
+            Ok(file) => format!(
+                "{} {rows} of the source could not be read{first}; see {}",
                 read.rejected_rows,
                 file.display()
-            )),
-            Err(error) => report.say(format!(
-                "{} rows of the source could not be read, nor written down: {error}",
+            ),
+            Err(error) => format!(
+                "{} {rows} of the source could not be read{first}, nor written down: {error}",
                 read.rejected_rows
-            )),
-        }
+            ),
+        });
     }
     Ok(read)
 }

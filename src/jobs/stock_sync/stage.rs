@@ -96,8 +96,13 @@ impl Stage {
 
     /// The seller writes the list, now.
     pub fn list(&self, rows: &str) {
+        self.list_of("sku,quantity,price,comment", rows);
+    }
+
+    /// The same with these columns.
+    pub fn list_of(&self, columns: &str, rows: &str) {
         let file = self.file();
-        std::fs::write(&file, format!("sku,quantity,price,comment\n{rows}\n")).unwrap();
+        std::fs::write(&file, format!("{columns}\n{rows}\n")).unwrap();
         let file = std::fs::File::options().append(true).open(file).unwrap();
         file.set_modified(self.now().into()).unwrap();
     }

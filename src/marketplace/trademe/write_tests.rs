@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::DESCRIPTOR;
 use super::tests::{Open, clock, member, options};
-use crate::domain::{Change, Currency, ErrorType, ListingId, Money, Offer, Operation};
+use crate::domain::{Bounds, Change, Currency, ErrorType, ListingId, Money, Offer, Operation};
 use crate::http::oauth1::{Signer, Target};
 use crate::http::{
     Attempt, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, Settled, Transport, WireError,
@@ -273,6 +273,7 @@ fn change(op: Operation, after: Option<Offer>) -> Change {
         before: (op != Operation::Add).then(|| offer(7, 2_100)),
         after,
         reason: String::new(),
+        bounds: Bounds::default(),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 
 use super::{Absent, Circumstances, OrderKnowledge, Plan, Row, held};
-use crate::domain::{Bound, Change, Desired, Held, ListingId, Money, Offer, Operation, Sku};
+use crate::domain::{Bound, Bounds, Change, Desired, Held, ListingId, Money, Offer, Operation, Sku};
 use crate::planning::trust::Trust;
 
 /// Decides about one SKU after the other.
@@ -79,6 +79,7 @@ impl Judge<'_, '_> {
                     before: None,
                     after: Some(offer),
                     reason: format!("{}, and it is not listed", says(desired, wanted)),
+                    bounds: Bounds::of(desired),
                 });
             }
         }
@@ -109,6 +110,7 @@ impl Judge<'_, '_> {
                 before: Some(row.offer.clone()),
                 after: None,
                 reason: self.with_finality("the source does not name it".to_owned()),
+                bounds: Bounds::default(),
             });
         }
     }
@@ -380,6 +382,7 @@ fn change(op: Operation, desired: &Desired, row: &Row, after: Offer, reason: Str
         before: Some(row.offer.clone()),
         after: Some(after),
         reason,
+        bounds: Bounds::of(desired),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lists that went wrong: nothing past the guards reaches the shop.
 
-use super::{Shelf, rows};
+use super::{OPEN, Shelf, rows};
 
 /// A list that went wrong, the exit code of its run, and whether it may change anything.
 type Bad = (&'static str, Vec<u8>, i32);
@@ -67,6 +67,12 @@ fn no_list_that_went_wrong_gets_past_the_guards() {
         assert_eq!(shelf.cm_effects().len(), 0, "{name}: {}", ran.stdout);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // A list that was cut in its last cell, where the price 12.50 reads as 1.
+    shelf.job_file("cm", "", OPEN);
+    shelf.list("cm", "sku,quantity,price\nS00,5,1.00\nS01,2,1");
+    let run = shelf.sync("cm", 3);
+    assert_eq!((shelf.cm_effects().len(), run["counts"]["rejected_rows"].as_i64()), (0, Some(1)), "{run}");
+    assert!(run["message"].as_str().unwrap().contains("may-lack-newline"), "{run}");
     // A single row that cannot be read harms neither itself nor the others.
     shelf.job_file("cm", "", "");
     shelf.list("cm", "sku,quantity,price\nS00,4,1.00\nS01,four,1.00\nS02,5,1.10\n");

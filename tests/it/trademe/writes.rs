@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use sellerd::clock::SystemClock;
-use sellerd::domain::{Change, Currency, Desired, DesiredMore, Listing, ListingId, Money, Offer, Operation};
+use sellerd::domain::{
+    Bounds, Change, Currency, Desired, DesiredMore, Listing, ListingId, Money, Offer, Operation,
+};
 use sellerd::http::WritingClient;
 use sellerd::http::oauth1::Target;
 use sellerd::marketplace::{
@@ -211,6 +213,7 @@ fn a_listing_without_copies_is_withdrawn_at_the_fee_that_was_quoted() {
             before: before.clone(),
             after: before.map(|offer| Offer { quantity: 0, ..offer }),
             reason: String::new(),
+            bounds: Bounds::default(),
         };
         let fees = counter.writer.fees(&[zero]).await.expect("it answers");
         let outcome = counter.write(Step::Lower, item(&listing, Some((0, listing.price.minor)))).await;
@@ -256,6 +259,7 @@ fn a_new_listing_costs_what_was_quoted_and_is_found_by_its_reference() {
             before: None,
             after: new.after.clone(),
             reason: String::new(),
+            bounds: Bounds::default(),
         };
         let fees = counter.writer.fees(&[add]).await.expect("it answers");
         assert!(fees.iter().all(|fee| fee.obstacle.is_none()), "{fees:?}");
@@ -298,6 +302,7 @@ fn a_balance_that_is_too_low_is_an_obstacle_before_and_a_refusal_after() {
             before: None,
             after: new.after.clone(),
             reason: String::new(),
+            bounds: Bounds::default(),
         };
         let fees = counter.writer.fees(&[add]).await.expect("it answers");
         assert!(fees[0].obstacle.as_ref().is_some_and(|why| why.contains("balance")), "{fees:?}");

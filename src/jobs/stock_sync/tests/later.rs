@@ -4,7 +4,11 @@ use super::super::super::{Errand, JobError};
 use super::super::stage::{Stage, free, listing, order};
 use super::{shelf, shop};
 use crate::config::Guards;
-use crate::domain::{IntentState, Outcome, PlanId};
+use crate::domain::{
+    Bounds, Change, Currency, IntentState, ListingId, Money, Offer, Operation, Outcome, PlanId, PlanState,
+    RunId,
+};
+use crate::store::plans;
 
 fn apply(plan: PlanId, accepted: &[&str]) -> Errand {
     Errand::Apply { plan, accepted: accepted.iter().map(|name| (*name).to_owned()).collect() }
@@ -100,4 +104,60 @@ async fn undo_restores_what_stood_before_and_leaves_alone_what_changed_since() {
     assert_eq!(stage.held(undo).await, [("B".to_owned(), "changed-since".to_owned())]);
     stage.run(apply(undo, &[])).await.unwrap();
     assert_eq!(stage.shelf(), shelf(&[("A", 4, 100), ("B", 2, 250), ("C", 1, 300)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_price_outside_the_items_own_bounds_does_not_leave_although_the_plan_says_so_and_a_person_accepts_it()
+ {
+    let eur = |minor| Money { minor, currency: Currency::EUR };
+    let offer = |minor| Offer { quantity: 5, in_carts: 0, price: eur(minor), attributes: "{}".to_owned() };
+    for (minor, expected) in
+        [(94, IntentState::Refused), (95, IntentState::Done), (121, IntentState::Refused)]
+    {
+        let stage = shop();
+        // A plan as a version of the program with a mistake in it might have stored it.
+        let change = Change {
+            op: Operation::Price,
+            sku: "A".into(),
+            listing_id: Some(ListingId(1)),
+            title: String::new(),
+            before: Some(offer(100)),
+            after: Some(offer(minor)),
+            reason: String::new(),
+            bounds: Bounds { floor: Some(eur(95)), ceiling: Some(eur(120)) },
+        };
+        let raw = |text: &str| serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
+        let new = plans::NewPlan {
+            job: "job".into(),
+            account: "cm".into(),
+            made_by: RunId(1),
+            created_at: stage.now(),
+            expires_at: stage.now() + chrono::TimeDelta::hours(1),
+            base_snapshot: None,
+            undo_of: None,
+            source: raw("{}"),
+            guards: raw("[]"),
+            summary: raw("{}"),
+            state: PlanState::Planned,
+        };
+        let plan = stage.store(move |tx| plans::add(tx, &new, &[change], &[0], &[])).await;
+        let all = ["min_price", "max_price", "max_price_change_percent"];
+        let report = stage.run(apply(plan, &all)).await.unwrap();
+        assert_eq!(stage.states(plan).await, [expected], "{report:?}");
+        let after = if expected == IntentState::Done { minor } else { 100 };
+        assert_eq!(stage.shelf()[0], ("A".to_owned(), 5, after));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn undo_does_not_go_back_to_a_price_below_the_floor_that_the_source_has_given_since() {
+    let stage = shop();
+    stage.list_of("sku,quantity,price,min_price,max_price", "A,5,1.20,0.90,1.50\nB,2,2.60,2.50,");
+    let plan = stage.sync().await.plan.unwrap();
+    assert_eq!(stage.shelf(), shelf(&[("A", 5, 120), ("B", 2, 260), ("C", 1, 300)]));
+    let run = stage.applied_by(plan).await;
+    let undo = stage.look(Errand::Undo(run)).await.unwrap().plan.unwrap();
+    assert_eq!(stage.held(undo).await, [("B".to_owned(), "below-floor".to_owned())]);
+    stage.run(apply(undo, &[])).await.unwrap();
+    assert_eq!(stage.shelf(), shelf(&[("A", 5, 100), ("B", 2, 260), ("C", 1, 300)]));
 }
