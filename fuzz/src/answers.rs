@@ -63,7 +63,7 @@ impl Gate for Counting {
     async fn enter(&self, outgoing: &Outgoing) -> Result<Pass, Refusal> {
         let (usage, clock_offset_ms) = &mut *self.learnt.lock().expect("nobody panics with it");
         let theirs = self.clock.now() + TimeDelta::milliseconds(*clock_offset_ms);
-        for class in [outgoing.class, RequestClass::Stock, RequestClass::Market] {
+        for class in [outgoing.class, RequestClass::Stock, RequestClass::Public] {
             match quota::take(*usage, self.window, Some(5_000), class, theirs) {
                 Ok(taken) => *usage = Some(taken),
                 Err(full) => assert!(full.until > theirs, "{full:?} at {theirs}"),

@@ -150,11 +150,15 @@ words! {
 words! {
     /// What a request is for. When the quota gets short, the first ones still go.
     RequestClass {
-        /// Read-backs of writes, orders and probes.
+        /// Reading again what a write may have done: until it is known, nothing of that listing may be written.
+        ReadBack = "read-back",
+        /// Orders, and who we are.
         Orders = "orders",
-        /// Stock.
+        /// Stock: reading it, and writing what is for sale.
         Stock = "stock",
-        /// Prices and other public data.
-        Market = "market",
+        /// Prices alone, and what else of the account can wait.
+        Prices = "prices",
+        /// Data that anybody may see, which says nothing about the account.
+        Public = "public",
     }
 }

@@ -19,6 +19,8 @@ pub struct Write {
     pub method: WriteMethod,
     /// The path with its variable parts named.
     pub template: &'static str,
+    /// What it is for.
+    pub class: RequestClass,
     /// The exact URL.
     pub target: Target,
     /// What is sent.
@@ -65,7 +67,7 @@ impl WritingClient {
         let exchange = Exchange {
             method: write.method.as_str(),
             template: write.template,
-            class: RequestClass::Stock,
+            class: write.class,
             target: &write.target,
             body: Some(&write.body),
             writes: true,

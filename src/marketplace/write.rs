@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{CallError, Marketplace};
-use crate::domain::{Change, Desired, Drafting, IntentId, Listing, ListingId, Money, Offer, Sku, StockPart};
+use crate::domain::{
+    Change, Desired, Drafting, IntentId, Listing, ListingId, Money, Offer, RequestClass, Sku, StockPart,
+};
 pub use crate::http::WriteError;
 
 /// An account that may be changed.
@@ -54,6 +56,20 @@ pub struct Batch {
     pub step: Step,
     /// To what. Never empty, and at most [`Writes::batch`] of them.
     pub items: Vec<Item>,
+}
+
+impl Batch {
+    /// What it is for: an edit that leaves every number of copies as it is can wait longer than one that does not.
+    pub fn class(&self) -> RequestClass {
+        let keeps_copies = |item: &Item| match (&item.before, &item.after) {
+            (Some(before), Some(after)) => before.listed() == after.listed(),
+            _ => false,
+        };
+        match self.step {
+            Step::Edit if self.items.iter().all(keeps_copies) => RequestClass::Prices,
+            _ => RequestClass::Stock,
+        }
+    }
 }
 
 /// What one request does to all its items.

@@ -232,22 +232,39 @@ fn at_edge(usage: &Usage, at: Option<DateTime<Utc>>) -> bool {
 }
 
 /// How far a class may fill a window. Two requests are kept back from everyone, for what was counted by the
-/// marketplace and not by us; another 3 % from stock; another 20 % from public data.
+/// marketplace and not by us; where that would be more than 5 % of the window, together with the one that each begins
+/// with, fewer. Then 1 % is kept for read-backs alone, 3 % for them and orders, 13 % from prices and 23 % from public
+/// data. A class always has a request or more that those below it may not use, but in windows so small that nothing
+/// would be left.
 pub fn ceiling(limit: i64, class: RequestClass) -> i64 {
-    let headroom = if limit > 20 { 2 } else { 0 };
-    let kept = match class {
-        RequestClass::Orders => 0,
-        RequestClass::Stock => limit * 3 / 100,
-        RequestClass::Market => limit * 23 / 100,
+    let headroom = (limit / 20 - 1).clamp(0, 2);
+    let (percent, below) = match class {
+        RequestClass::ReadBack => (0, 0),
+        RequestClass::Orders => (1, 1),
+        RequestClass::Stock => (3, 2),
+        RequestClass::Prices => (13, 3),
+        RequestClass::Public => (23, 4),
     };
-    limit - headroom - kept
+    let least = if limit < SMALL { 0 } else { below };
+    limit - headroom - (limit * percent / 100).max(least)
 }
+
+/// A window of fewer requests is shared as it comes.
+const SMALL: i64 = 20;
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const CLASSES: [RequestClass; 5] = [
+        RequestClass::ReadBack,
+        RequestClass::Orders,
+        RequestClass::Stock,
+        RequestClass::Prices,
+        RequestClass::Public,
+    ];
 
     const BERLIN: WindowKind = WindowKind::Day(chrono_tz::Europe::Berlin);
 
@@ -398,7 +415,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_the_clock_does_a_window_is_never_overfilled(
-            steps in proptest::collection::vec((-90_000_i64..90_000, 0..3_u8), 1..400),
+            steps in proptest::collection::vec((-90_000_i64..90_000, 0..5_u8), 1..400),
             limit in 1_i64..60,
         ) {
             let mut now = at("2026-03-28T12:00:00Z");
@@ -406,7 +423,7 @@ mod tests {
             let mut sent = std::collections::HashMap::<DateTime<Utc>, i64>::new();
             for (step, class) in steps {
                 now += TimeDelta::seconds(step);
-                let class = [RequestClass::Orders, RequestClass::Stock, RequestClass::Market][usize::from(class)];
+                let class = CLASSES[usize::from(class)];
                 if let Ok(next) = take(usage, BERLIN, Some(limit), class, now) {
                     usage = Some(next);
                     *sent.entry(next.window_start).or_default() += 1;
@@ -416,9 +433,29 @@ mod tests {
         }
 
         #[test]
-        fn at_least_95_percent_of_a_window_can_be_used(limit in 100_i64..1_000_000) {
-            prop_assert!(ceiling(limit, RequestClass::Orders) * 100 >= limit * 95);
-            prop_assert!(ceiling(limit, RequestClass::Stock) * 100 >= limit * 95 - 100);
+        fn at_least_95_percent_of_a_window_can_be_used(
+            limit in prop_oneof![2_i64..200, 200_i64..1_000_000],
+        ) {
+            // From the second window on: one is counted in it before anything was asked.
+            let usable = ceiling(limit, RequestClass::ReadBack) - 1;
+            prop_assert!(usable * 100 >= limit * 95 || usable == limit - 1, "{usable} of {limit}");
+            prop_assert!(ceiling(limit, RequestClass::Orders) * 100 >= limit * 94 - 100);
+        }
+
+        #[test]
+        fn every_class_can_still_send_what_the_ones_below_may_not(
+            limit in prop_oneof![1_i64..200, 200_i64..1_000_000],
+        ) {
+            let ceilings = CLASSES.map(|class| ceiling(limit, class));
+            prop_assert!(ceilings.iter().all(|ceiling| (1..=limit).contains(ceiling)), "{ceilings:?}");
+            prop_assert!(ceilings.is_sorted_by(|above, below| above >= below), "{ceilings:?}");
+            let now = at("2026-01-15T12:00:00Z");
+            for pair in CLASSES.windows(2).filter(|_| limit >= SMALL) {
+                let used = ceiling(limit, pair[1]);
+                let usage = Some(Usage { window_start: BERLIN.start(now), used, limit: None });
+                prop_assert!(take(usage, BERLIN, Some(limit), pair[1], now).is_err());
+                prop_assert!(take(usage, BERLIN, Some(limit), pair[0], now).is_ok());
+            }
         }
     }
 }

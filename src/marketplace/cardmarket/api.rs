@@ -26,6 +26,8 @@ pub(super) struct Cardmarket<W = ()> {
     base: Target,
     pub(super) currency: Currency,
     pub(super) writes: W,
+    /// What its stock is read for.
+    stock: RequestClass,
 }
 
 /// The cursor that stands for the articles in carts, which follow the last page of the stock.
@@ -34,14 +36,14 @@ const CARTS: &str = "carts";
 impl Cardmarket {
     pub fn new(connection: Connection) -> Self {
         let Connection { client, base, currency, .. } = connection;
-        Self { client, base, currency, writes: () }
+        Self { client, base, currency, writes: (), stock: RequestClass::Stock }
     }
 }
 
 impl Cardmarket<WritingClient> {
     pub fn writing(connection: Connection<WritingClient>) -> Self {
         let Connection { client, base, currency, .. } = connection;
-        Self { client: client.reads().clone(), base, currency, writes: client }
+        Self { client: client.reads().clone(), base, currency, writes: client, stock: RequestClass::Stock }
     }
 }
 
@@ -73,11 +75,17 @@ impl<W: Send + Sync> Cardmarket<W> {
     /// The same account, to look at.
     pub(super) fn reading(&self) -> Cardmarket {
         let Self { client, base, currency, .. } = self;
-        Cardmarket { client: client.clone(), base: base.clone(), currency: *currency, writes: () }
+        Cardmarket {
+            client: client.clone(),
+            base: base.clone(),
+            currency: *currency,
+            writes: (),
+            stock: RequestClass::Stock,
+        }
     }
 
     async fn stock_from(&self, start: u64) -> Result<StockPage, CallError> {
-        let answer = self.get("stock/{start}", RequestClass::Stock, &["stock", &start.to_string()]).await?;
+        let answer = self.get("stock/{start}", self.stock, &["stock", &start.to_string()]).await?;
         let page = Page::read(&answer, start, |body| body.article)?;
         let (listings, complaints) =
             json::read_rows(page.rows, &format!("stock/{start}"), |row| wire::listing(row, self.currency));
@@ -91,9 +99,9 @@ impl<W: Send + Sync> Cardmarket<W> {
         })
     }
 
-    pub(super) async fn articles_in_carts(&self) -> Result<StockPage, CallError> {
+    pub(super) async fn articles_in_carts(&self, class: RequestClass) -> Result<StockPage, CallError> {
         let segments = ["stock", "shoppingcart-articles"];
-        let answer = self.get("stock/shoppingcart-articles", RequestClass::Stock, &segments).await?;
+        let answer = self.get("stock/shoppingcart-articles", class, &segments).await?;
         let page = Page::read(&answer, 1, |body| body.article)?;
         let (listings, complaints) = json::read_rows(page.rows, "stock/shoppingcart-articles", |row| {
             wire::listing(row, self.currency)
@@ -104,7 +112,7 @@ impl<W: Send + Sync> Cardmarket<W> {
     /// The articles of one product that can be bought.
     async fn of_product(&self, product_id: i64) -> Result<Vec<Listing>, CallError> {
         let segments = ["stock", "products", &product_id.to_string()];
-        let answer = match self.get("stock/products/{idProduct}", RequestClass::Orders, &segments).await {
+        let answer = match self.get("stock/products/{idProduct}", RequestClass::ReadBack, &segments).await {
             Err(CallError::NotFound { .. }) => return Ok(Vec::new()),
             answer => answer?,
         };
@@ -162,7 +170,7 @@ impl<W: Send + Sync> Marketplace for Cardmarket<W> {
 
     async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
         match at.map(|cursor| cursor.0.as_str()) {
-            Some(CARTS) => self.articles_in_carts().await,
+            Some(CARTS) => self.articles_in_carts(self.stock).await,
             at => self.stock_from(start_of(at)).await,
         }
     }
@@ -190,14 +198,15 @@ impl<W: Send + Sync> Marketplace for Cardmarket<W> {
     /// By product, since an article's own number may be another one now (cardmarket.md 9.4).
     async fn look(&self, wanted: &[Wanted]) -> Result<Looked, CallError> {
         let Some(products) = products(wanted).filter(|products| products.len() <= MOST_PRODUCTS) else {
-            return look_through(self, wanted).await;
+            let again = Cardmarket { stock: RequestClass::ReadBack, ..self.reading() };
+            return look_through(&again, wanted).await;
         };
         let mut looked = Looked::default();
         for product_id in &products {
             looked.offered.extend(self.of_product(*product_id).await?);
         }
         if !products.is_empty() {
-            let carts = self.articles_in_carts().await?;
+            let carts = self.articles_in_carts(RequestClass::ReadBack).await?;
             no_complaint("GET stock/shoppingcart-articles", &carts.complaints)?;
             looked.in_carts = carts.listings;
         }

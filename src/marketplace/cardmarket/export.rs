@@ -167,7 +167,7 @@ impl StockFile for Exported {
                 // No row of the file lay in a cart: either nothing does, or files do not show carts. Their own list
                 // costs one request and leaves no doubt.
                 Taken::NoCarts => {
-                    let carts = self.market.articles_in_carts().await?;
+                    let carts = self.market.articles_in_carts(RequestClass::Stock).await?;
                     return Ok(Some(StockPage { next: None, ..carts }));
                 }
                 Taken::More => {}

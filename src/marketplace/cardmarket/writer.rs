@@ -25,7 +25,10 @@ impl Writer for Cardmarket<WritingClient> {
                 WriteError::NoEffect(CallError::BadAnswer { at: template.to_owned(), what })
             })?;
             let target = self.url(segments);
-            let answer = self.writes.write(&Write { method, template, target, body, intents }).await?;
+            let answer = self
+                .writes
+                .write(&Write { method, template, class: batch.class(), target, body, intents })
+                .await?;
             outcomes(&answer, batch.step, &sent, self.currency)?.into_iter()
         };
         let outcome = |made: Result<Sent, String>| match made {

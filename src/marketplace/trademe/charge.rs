@@ -94,7 +94,7 @@ impl<C: Line> TradeMe<C> {
     async fn category_details(&self, id: &str) -> Result<Option<Answer>, CallError> {
         let url = self.url(&["Categories", id], "Details");
         let template = "Categories/{id}/Details";
-        let answer = self.call(Asking::Catalogue, template, RequestClass::Market, url).await?;
+        let answer = self.call(Asking::Catalogue, template, RequestClass::Public, url).await?;
         Ok(Body::read(&answer).is_ok().then_some(answer))
     }
 

@@ -106,7 +106,7 @@ impl<C: Line> TradeMe<C> {
         let mut place = Place::of(None);
         while sought.to_the_end || !sought.references.is_empty() {
             let url = self.list_url("SellingItems", "All", place).query("sort_order", "ExpiryDesc");
-            let answer = self.get("MyTradeMe/SellingItems/{filter}", RequestClass::Stock, url).await?;
+            let answer = self.get("MyTradeMe/SellingItems/{filter}", RequestClass::ReadBack, url).await?;
             let page = Page::read(&answer, place)?;
             for row in page.rows {
                 // A row that cannot be read may be the one that is looked for.
@@ -136,7 +136,7 @@ impl<C: Line> TradeMe<C> {
         let mut at = Some(Place::of(None));
         while let Some(place) = at {
             let url = self.list_url("SoldItems", "Last7Days", place);
-            let answer = self.get("MyTradeMe/SoldItems/{filter}", RequestClass::Orders, url).await?;
+            let answer = self.get("MyTradeMe/SoldItems/{filter}", RequestClass::ReadBack, url).await?;
             let page = Page::read(&answer, place)?;
             for sold in page.rows.into_iter().filter_map(|row| json::object::<Sold<'_>>(row).ok()) {
                 let reference = json::words(sold.external_reference_id);
@@ -152,10 +152,10 @@ impl<C: Line> TradeMe<C> {
 
     /// One listing that can be bought now; `None` where it cannot.
     async fn one(&self, id: ListingId) -> Result<Option<Listing>, CallError> {
-        let (detail, standing) = match self.detail(id).await? {
+        let (detail, standing) = match self.detail(id, RequestClass::ReadBack).await? {
             Some(detail) if detail.life != Life::Open => return Ok(None),
             // What is not known may be a slip of one method: both have to say so.
-            detail => (detail, self.edit_request(id).await?),
+            detail => (detail, self.edit_request(id, RequestClass::ReadBack).await?),
         };
         match (detail, standing) {
             (None, Err(_)) => Ok(None),
@@ -173,10 +173,10 @@ impl<C: Line> TradeMe<C> {
     }
 
     /// The listing as it is shown; `None` where Trade Me does not know it, which is also so 45 days after its end.
-    pub async fn detail(&self, id: ListingId) -> Result<Option<Detail>, CallError> {
+    pub async fn detail(&self, id: ListingId, class: RequestClass) -> Result<Option<Detail>, CallError> {
         // A look of ours is no visit.
         let url = self.url(&["Listings"], &id.to_string()).query("increment_view_count", "false");
-        let answer = self.get("Listings/{id}", RequestClass::Stock, url).await?;
+        let answer = self.get("Listings/{id}", class, url).await?;
         match Body::read(&answer) {
             Ok(_) => {}
             Err(CallError::Rejected { .. }) => return Ok(None),
@@ -188,9 +188,13 @@ impl<C: Line> TradeMe<C> {
     }
 
     /// The listing as it would be sent to change it; the words of the refusal where there is none.
-    pub async fn edit_request(&self, id: ListingId) -> Result<Result<Document, String>, CallError> {
+    pub async fn edit_request(
+        &self,
+        id: ListingId,
+        class: RequestClass,
+    ) -> Result<Result<Document, String>, CallError> {
         let url = self.url(&["Selling", "Listings"], &id.to_string());
-        let answer = self.get("Selling/Listings/{id}", RequestClass::Stock, url).await?;
+        let answer = self.get("Selling/Listings/{id}", class, url).await?;
         match Body::read(&answer) {
             Ok(_) => {}
             Err(CallError::Rejected { reason, .. }) => return Ok(Err(reason)),

@@ -34,7 +34,7 @@ impl<C: Line> TradeMe<C> {
     async fn unanswered(&self) -> Result<Attention, CallError> {
         let url = self.url(&["Listings", "Questions"], "UnansweredQuestions");
         let url = url.query("page", "1").query("rows", "1");
-        let answer = self.get("Listings/Questions/UnansweredQuestions", RequestClass::Market, url).await?;
+        let answer = self.get("Listings/Questions/UnansweredQuestions", RequestClass::Prices, url).await?;
         let count = Page::read(&answer, Place::of(None))?.total as i64;
         let words = match count {
             1 => "1 question is unanswered".to_owned(),
@@ -47,7 +47,7 @@ impl<C: Line> TradeMe<C> {
     async fn relistable(&self) -> Result<Attention, CallError> {
         let place = Place::of(None);
         let url = self.list_url("UnsoldItems", "ItemsICanRelist", place);
-        let answer = self.get("MyTradeMe/UnsoldItems/{filter}", RequestClass::Market, url).await?;
+        let answer = self.get("MyTradeMe/UnsoldItems/{filter}", RequestClass::Prices, url).await?;
         let page = Page::read(&answer, place)?;
         let rows = page.rows.iter().filter_map(|row| json::object::<Unsold<'_>>(row).ok());
         let count = rows.filter(Unsold::can_be_relisted).count() as i64;

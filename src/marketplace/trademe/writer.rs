@@ -6,7 +6,7 @@ use super::api::TradeMe;
 use super::document::Document;
 use super::verdict::{self, Written};
 use super::{charge, draft, edit};
-use crate::domain::{ListingId, Offer};
+use crate::domain::{ListingId, Offer, RequestClass};
 use crate::http::{Answer, CallError, Write, WriteError, WriteMethod, WritingClient};
 use crate::marketplace::{Batch, Item, ItemOutcome, Step, Writer};
 
@@ -26,10 +26,11 @@ impl Writer for TradeMe<WritingClient> {
         };
         // Whatever the step says of a listing: with no copy left to sell, it is taken down.
         let after = item.after.as_ref().filter(|after| after.listed() > 0);
+        let class = batch.class();
         let outcome = match (batch.step, item.listing_id, after) {
             (Step::Add, _, Some(offer)) => self.make(item, offer).await,
             (Step::Add, _, None) => Ok(ItemOutcome::Refused("there is no copy to list".to_owned())),
-            (_, Some(id), Some(offer)) => self.edit(item, id, offer).await,
+            (_, Some(id), Some(offer)) => self.edit(item, id, offer, class).await,
             (_, Some(id), None) => self.withdraw(item, id).await,
             (_, None, _) => Ok(ItemOutcome::Refused("it has no number of a listing".to_owned())),
         };
@@ -43,25 +44,33 @@ impl TradeMe<WritingClient> {
             Ok(request) => request,
             Err(why) => return Ok(ItemOutcome::Refused(why)),
         };
-        let answer = self.send("Selling", &[], "Selling", &request, item).await?;
+        let answer = self.send("Selling", &[], "Selling", &request, item, RequestClass::Stock).await?;
         Ok(verdict::outcome(&answer, Written::Made))
     }
 
-    async fn edit(&self, item: &Item, id: ListingId, after: &Offer) -> Result<ItemOutcome, WriteError> {
-        let request = match self.prepared(item, id, after).await? {
+    async fn edit(
+        &self,
+        item: &Item,
+        id: ListingId,
+        after: &Offer,
+        class: RequestClass,
+    ) -> Result<ItemOutcome, WriteError> {
+        let request = match self.prepared(item, id, after, class).await? {
             Ok(request) => request,
             Err(outcome) => return Ok(outcome),
         };
-        let answer = self.send("Selling/Edit", &["Selling"], "Edit", &request, item).await?;
+        let answer = self.send("Selling/Edit", &["Selling"], "Edit", &request, item, class).await?;
         Ok(verdict::outcome(&answer, Written::Edited(id)))
     }
 
     async fn withdraw(&self, item: &Item, id: ListingId) -> Result<ItemOutcome, WriteError> {
-        if let Err(outcome) = self.standing_still(item, id, Aim::Gone).await? {
+        if let Err(outcome) = self.standing_still(item, id, Aim::Gone, RequestClass::Stock).await? {
             return Ok(outcome);
         }
         let request = charge::withdrawal_of(id);
-        let answer = self.send("Selling/Withdraw", &["Selling"], "Withdraw", &request, item).await?;
+        let answer = self
+            .send("Selling/Withdraw", &["Selling"], "Withdraw", &request, item, RequestClass::Stock)
+            .await?;
         Ok(verdict::outcome(&answer, Written::Withdrawn))
     }
 
@@ -71,8 +80,9 @@ impl TradeMe<WritingClient> {
         item: &Item,
         id: ListingId,
         after: &Offer,
+        class: RequestClass,
     ) -> Result<Ready<Document>, WriteError> {
-        let listing = match self.standing_still(item, id, Aim::Changed).await? {
+        let listing = match self.standing_still(item, id, Aim::Changed, class).await? {
             Ok(listing) => listing,
             Err(outcome) => return Ok(Err(outcome)),
         };
@@ -92,11 +102,13 @@ impl TradeMe<WritingClient> {
         item: &Item,
         id: ListingId,
         aim: Aim,
+        class: RequestClass,
     ) -> Result<Ready<Document>, WriteError> {
-        let listing = match self.edit_request(id).await.map_err(WriteError::NoEffect)? {
+        let listing = match self.edit_request(id, class).await.map_err(WriteError::NoEffect)? {
             Ok(listing) => listing,
             Err(why) => {
-                let life = self.detail(id).await.map_err(WriteError::NoEffect)?.map(|detail| detail.life);
+                let life =
+                    self.detail(id, class).await.map_err(WriteError::NoEffect)?.map(|detail| detail.life);
                 let how = life.map_or("Trade Me does not know it any more", |life| life.words());
                 return Ok(Err(ItemOutcome::Changed(format!(
                     "it cannot be changed any more: {how} ({why})"
@@ -118,10 +130,12 @@ impl TradeMe<WritingClient> {
         last: &str,
         what: &Document,
         item: &Item,
+        class: RequestClass,
     ) -> Result<Answer, WriteError> {
         let write = Write {
             method: WriteMethod::Post,
             template,
+            class,
             target: self.url(folder, last),
             body: what.to_body(),
             intents: item.intents.clone(),
