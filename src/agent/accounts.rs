@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use sha1::{Digest, Sha1};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::StoreGate;
@@ -54,6 +55,8 @@ pub struct Shared {
     pub random: Arc<Random>,
     /// The way out.
     pub wires: Arc<dyn Wires>,
+    /// Told when an account is let in again.
+    pub woken: Arc<Notify>,
 }
 
 /// The usable accounts by name. Those without credentials are left out; the configuration has said so.
@@ -131,9 +134,9 @@ impl Accounts {
     }
 
     /// Asks the account's canary, if it may leave.
-    pub async fn probe(&self, name: &AccountName) -> Result<(), CallError> {
+    pub async fn probe(&self, name: &AccountName, stop: &CancellationToken) -> Result<(), CallError> {
         match self.0.get(name) {
-            Some(usable) => usable.client.probe().await,
+            Some(usable) => usable.client.until(stop.clone()).probe().await,
             None => Ok(()),
         }
     }
@@ -195,6 +198,7 @@ async fn make_one(
         window: descriptor.limit_headers.window,
         limit: account.limit,
         reckoning: Reckoning::default(),
+        woken: shared.woken.clone(),
     };
     let parts = Parts {
         transport,
@@ -226,6 +230,8 @@ async fn take_over(
     shared: &Shared,
 ) -> Result<i64, StoreError> {
     let (name, standing, now) = (account.name.clone(), standing.clone(), shared.clock.now());
+    // The login may be another one.
+    shared.woken.notify_one();
     shared
         .store
         .write(move |tx| {

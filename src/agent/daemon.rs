@@ -18,6 +18,7 @@ use super::nudge::Neighbours;
 use super::runner::{Due, Runner};
 use super::state::{Machine, State, StateError};
 use super::trigger::{self, SharedBoard, Trigger, TriggerError};
+use super::vigil::Vigil;
 use super::watch::{Front, Watch};
 use super::{control, systemd};
 use crate::clock::SharedClock;
@@ -155,6 +156,8 @@ impl Daemon {
             address,
         };
         daemon.open_control();
+        let vigil = Vigil::new(daemon.watch.clone(), daemon.runner.clone());
+        daemon.servers.spawn(vigil.keep(daemon.stop.clone()));
         systemd::ready();
         daemon.tell_systemd().await;
         tracing::info!(

@@ -1,7 +1,10 @@
 //! The gate over the store: the one transaction that every request must pass, and the one that settles it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
 
 use super::reckoning::Reckoning;
 use super::standing::Standing;
@@ -33,6 +36,8 @@ pub struct StoreGate {
     pub limit: Option<i64>,
     /// The marketplace's time as its last answer told it.
     pub reckoning: Reckoning,
+    /// Told when the account is let in again.
+    pub woken: Arc<Notify>,
 }
 
 /// A smaller difference of clocks is the answer's way and the whole seconds of its date.
@@ -74,6 +79,9 @@ impl Gate for StoreGate {
         }
         let Some((from, to)) = settled else { return Ok(Settled::default()) };
         self.standing.announce(&self.account, &from, &to);
+        if to.state.lets_through() && !from.state.lets_through() {
+            self.woken.notify_one();
+        }
         // Once: a refusal in a state that blocks already is no new question.
         let undecided = from.state.lets_through() && to.state == AccessState::Suspended;
         Ok(Settled { undecided })
@@ -285,6 +293,7 @@ mod tests {
             window: WindowKind::Hour,
             limit: Some(2),
             reckoning: Reckoning::default(),
+            woken: Arc::default(),
         };
         let outgoing = |counted| Outgoing {
             method: "GET",

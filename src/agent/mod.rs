@@ -17,4 +17,5 @@ pub mod systemd;
 #[cfg(test)]
 mod testing;
 pub mod trigger;
+mod vigil;
 pub mod watch;

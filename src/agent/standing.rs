@@ -5,16 +5,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::config::Account;
 use crate::domain::AccountName;
 use crate::http::Attempt;
 use crate::marketplace::Descriptor;
 use crate::policy::access::{Access, AccessState, Cause, Rules};
+use crate::policy::expiry::Nearness;
 use crate::policy::trouble::{Silence, Trouble};
 use crate::store::problems::{self, Problem, Severity};
 use crate::store::{StoreError, Tx};
 
 /// The problem of a login that is not accepted.
 pub const LOGIN_REFUSED: &str = "E410";
+/// The problem of a login that is about to end.
+pub const LOGIN_ENDS: &str = "E411";
 /// The problem of a clock that is wrong.
 pub const CLOCK_WRONG: &str = "E430";
 /// The problem of access that is refused.
@@ -265,6 +269,26 @@ impl Standing {
             _ => {}
         }
     }
+}
+
+/// What people are told of a login that is about to end.
+pub fn login_ends(account: &Account, near: Nearness, ends: DateTime<Utc>, now: DateTime<Utc>) -> Problem {
+    let (name, market) = (&account.name, account.marketplace.title);
+    let day = ends.format("%Y-%m-%d %H:%M UTC");
+    let (severity, title) = match near {
+        Nearness::Over => (Severity::Critical, format!("the login of {name} at {market} ended on {day}")),
+        Nearness::Day => {
+            (Severity::Critical, format!("the login of {name} at {market} ends within a day, on {day}"))
+        }
+        Nearness::Week => {
+            (Severity::Warning, format!("the login of {name} at {market} ends within a week, on {day}"))
+        }
+        Nearness::Month => {
+            (Severity::Warning, format!("the login of {name} at {market} ends within a month, on {day}"))
+        }
+    };
+    let fix = format!("sellerd auth {} {name}", Standing::at(account.marketplace).renewed_by);
+    problem(LOGIN_ENDS, name, severity, title, now, fix)
 }
 
 fn problem(

@@ -35,5 +35,11 @@ pub async fn run(options: RunOptions, home: &Home) -> Result<Exit, Failure> {
 
 /// What accounts are made with in service.
 pub fn shared(store: Store, clock: &SharedClock) -> Shared {
-    Shared { store, clock: clock.clone(), random: Arc::new(Random::from_machine()), wires: Arc::new(Network) }
+    Shared {
+        store,
+        clock: clock.clone(),
+        random: Arc::new(Random::from_machine()),
+        wires: Arc::new(Network),
+        woken: Arc::default(),
+    }
 }

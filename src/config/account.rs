@@ -23,8 +23,8 @@ use crate::marketplace::{self, Descriptor, OptionKey, Options};
 
 /// The settings that every account may have.
 #[cfg(test)]
-pub(super) const COMMON_KEYS: [&str; 6] =
-    ["marketplace", "base_url", "currency", "max_per_second", "request_timeout", "grace"];
+pub(super) const COMMON_KEYS: [&str; 7] =
+    ["marketplace", "base_url", "currency", "max_per_second", "request_timeout", "grace", "probe_after"];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +36,7 @@ struct AccountFile {
     max_per_second: Whole,
     request_timeout: Text,
     grace: Text,
+    probe_after: Text,
 }
 
 /// Reads all accounts. Their names are known even where they are wrong; `None` when not even that.
@@ -112,6 +113,7 @@ fn read(
             seconds(1)..=seconds(600),
         ),
         grace: source.duration("grace", &file.grace, seconds(15), Duration::ZERO..=seconds(600)),
+        probe_after: source.value(&file.probe_after, Some(seconds(900)), probe_after),
         options,
         credentials: None,
     })
@@ -195,6 +197,17 @@ fn option_value(option: &OptionKey, text: &str) -> Result<String, Wrong> {
     }
     let known: Vec<(&str, &str)> = option.values.iter().map(|value| (*value, *value)).collect();
     values::choice(option.key, text, &known).map(str::to_owned)
+}
+
+/// How long a silence may last before the account is asked; at most so often that the answers stay few.
+fn probe_after(text: &str) -> Result<Option<Duration>, Wrong> {
+    match text {
+        "off" => Ok(None),
+        text => {
+            let bounds = Duration::from_secs(60)..=Duration::from_secs(20 * 86_400);
+            values::duration("probe_after", text, bounds).map(Some)
+        }
+    }
 }
 
 /// A currency by its code.

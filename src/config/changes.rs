@@ -123,6 +123,7 @@ pub fn same_account(a: &Account, b: &Account) -> bool {
         max_per_second,
         request_timeout,
         grace,
+        probe_after,
         options,
         credentials,
     } = a;
@@ -134,6 +135,7 @@ pub fn same_account(a: &Account, b: &Account) -> bool {
         && *max_per_second == b.max_per_second
         && *request_timeout == b.request_timeout
         && *grace == b.grace
+        && *probe_after == b.probe_after
         && *options == b.options
         && *credentials == b.credentials
 }

@@ -101,7 +101,8 @@ fn settings(answers: &Answers) -> String {
          # currency      = \"{currency}\"\n\
          # max_per_second  = 5\n\
          # request_timeout = \"30s\"\n\
-         # grace           = \"15s\"   # how long an unanswered write may still take effect\n",
+         # grace           = \"15s\"   # how long an unanswered write may still take effect\n\
+         # probe_after     = \"15m\"   # asked how it is after so long a silence; \"off\" for once in 20 days\n",
         zone = quoted(answers.timezone.name()),
         state = quoted(&state_dir),
         account = answers.account,

@@ -154,6 +154,8 @@ pub struct Account {
     pub request_timeout: Duration,
     /// How long an unanswered write may still take effect.
     pub grace: Duration,
+    /// After how long a silence the account is asked how it is; `None` for never.
+    pub probe_after: Option<Duration>,
     /// The marketplace's own settings, defaults filled in.
     pub options: Options,
     /// What signs its requests; `None` when no enabled job needs it and nobody has given it.

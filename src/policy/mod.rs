@@ -3,7 +3,9 @@
 pub mod access;
 pub mod backoff;
 pub mod due;
+pub mod expiry;
 pub mod quota;
 pub mod restraint;
 pub mod schedule;
 pub mod trouble;
+pub mod vigil;

@@ -41,6 +41,7 @@ pub const EVENTS: &[Event] = &[
     event("job.overlapped", Level::WARN, &["running_since"], "a run is due while the one before still runs"),
     event("auth.revoked", Level::ERROR, &["http.response.status_code", "confirmed"], "the marketplace does not accept the login"),
     event("auth.forbidden", Level::ERROR, &["http.response.status_code"], "access is switched off, it is not the login"),
+    event("auth.expiring", Level::WARN, &["expires", "in_s"], "a login ends in 30 days, in 7, in one, or has ended"),
     event("auth.suspended", Level::ERROR, &["http.response.status_code", "body", "next_probe_at"], "the account is left alone for a while"),
     event("auth.restricted", Level::WARN, &["http.response.status_code", "body"], "one resource is refused, the rest goes on"),
     event("auth.restored", Level::INFO, &["down_s"], "requests are answered again"),

@@ -389,6 +389,7 @@ fn tell(story: Vec<Step>) -> Result<(), TestCaseError> {
             clock: clock.clone(),
             random: Arc::new(Random::seeded(1)),
             wires: Arc::new(Watched(truth.clone())),
+            woken: Arc::default(),
         };
         let accounts =
             Accounts::make(&config, &Accounts::default(), &shared).await.expect("they can be used");

@@ -1,0 +1,191 @@
+//! Keeps an eye on accounts that nobody talks to: asks the canary of the suspended and of the silent, tells when a login
+//! is about to end, and lets what was blocked run again once an account is let in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::runner::{Due, Runner};
+use super::standing;
+use super::watch::Watch;
+use crate::config::{Account, Config};
+use crate::domain::{AccountName, Outcome, Trigger};
+use crate::jobs::Errand;
+use crate::policy::access::Access;
+use crate::policy::expiry::{Nearness, nearness};
+use crate::policy::quota::WindowKind;
+use crate::policy::vigil::{self, Watched};
+use crate::store::{StoreError, accounts, logins, problems, quotas, runs};
+
+/// Looks after the accounts of a running agent.
+pub struct Vigil {
+    watch: Arc<Watch>,
+    runner: Runner,
+    since: DateTime<Utc>,
+    /// The accounts that were blocked when it last looked, and since when.
+    blocked: BTreeMap<AccountName, DateTime<Utc>>,
+    told: BTreeMap<AccountName, Nearness>,
+}
+
+/// It looks at least this often: an account may have been blocked meanwhile, and clocks are set.
+const ROUND: Duration = Duration::from_secs(60);
+
+impl Vigil {
+    /// It begins now: silence before is no silence.
+    pub fn new(watch: Arc<Watch>, runner: Runner) -> Self {
+        let since = watch.shared.clock.now();
+        Self { watch, runner, since, blocked: BTreeMap::new(), told: BTreeMap::new() }
+    }
+
+    /// Looks again and again until `stop` is cancelled.
+    pub async fn keep(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let wait = match self.round(&stop).await {
+                Ok(wait) => wait,
+                Err(error) => {
+                    tracing::error!("the accounts could not be looked after: {error}");
+                    ROUND
+                }
+            };
+            let shared = &self.watch.shared;
+            tokio::select! {
+                () = shared.clock.sleep(wait) => {}
+                () = shared.woken.notified() => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// One look at every account. Returns when to look again.
+    async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, StoreError> {
+        let config = self.config();
+        let mut wait = ROUND;
+        for (name, account) in config.accounts.iter().filter(|(_, account)| account.credentials.is_some()) {
+            let now = self.watch.shared.clock.now();
+            let known = self.known(account, now).await?;
+            self.let_run_again(&config, name, &known.access, now).await?;
+            self.warn_of_the_end(account, known.login, now).await?;
+            let watched = Watched {
+                access: &known.access,
+                heard_at: known.heard_at,
+                watched_since: self.since,
+                probe_after: account.probe_after,
+                daily: known.daily,
+            };
+            match vigil::due(watched, now) {
+                Ok(why) => {
+                    let asked = self.runner.accounts().probe(name, stop).await;
+                    tracing::debug!(account = name.as_str(), ?why, answered = asked.is_ok(), "probed");
+                    let now = self.watch.shared.clock.now();
+                    let access = self.known(account, now).await?.access;
+                    self.let_run_again(&config, name, &access, now).await?;
+                }
+                Err(Some(at)) => wait = wait.min((at - now).to_std().unwrap_or_default()),
+                Err(None) => {}
+            }
+        }
+        // A clock that is about to be set must not make it spin.
+        Ok(wait.max(Duration::from_secs(1)))
+    }
+
+    async fn known(&self, account: &Account, now: DateTime<Utc>) -> Result<Known, StoreError> {
+        let (name, window, limit) =
+            (account.name.clone(), account.marketplace.limit_headers.window, account.limit);
+        let read = self.watch.shared.store.read(move |tx| {
+            let usage = quotas::usage(tx, &name, window.as_str())?;
+            let limit = usage.and_then(|usage| usage.limit).or(limit);
+            let windows_a_day = match window {
+                WindowKind::Day(_) => 1,
+                WindowKind::Hour => 24,
+            };
+            Ok(Known {
+                access: accounts::access(tx, &name, now)?,
+                heard_at: accounts::last_answer_at(tx, &name)?,
+                daily: limit.map(|limit| limit.saturating_mul(windows_a_day)),
+                login: logins::get(tx, &name)?,
+            })
+        });
+        read.await
+    }
+
+    /// An account that is let in again makes up for what it was kept from.
+    async fn let_run_again(
+        &mut self,
+        config: &Config,
+        name: &AccountName,
+        access: &Access,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        if !access.state.lets_through() {
+            self.blocked.entry(name.clone()).or_insert(access.since);
+            return Ok(());
+        }
+        let Some(since) = self.blocked.remove(name) else { return Ok(()) };
+        for job in config.jobs.values().filter(|job| job.enabled && job.account.as_ref() == Some(name)) {
+            let job_name = job.name.clone();
+            let last = self.watch.shared.store.read(move |tx| runs::last(tx, &job_name)).await?;
+            let kept_from = last.is_some_and(|run| {
+                run.outcome == Some(Outcome::Blocked) && run.started_at + TimeDelta::seconds(1) >= since
+            });
+            if kept_from {
+                let job = Arc::new(job.clone());
+                self.runner.start(Due { job, at: now, trigger: Trigger::Catchup, errand: Errand::Usual });
+            }
+        }
+        Ok(())
+    }
+
+    async fn warn_of_the_end(
+        &mut self,
+        account: &Account,
+        login: Option<logins::Login>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let ends = login.as_ref().and_then(|login| login.expires_at);
+        let made = login.and_then(|login| login.token_created_at);
+        let near = ends.and_then(|ends| Some((ends, nearness(made, ends, now)?)));
+        let told = self.told.get(&account.name).copied();
+        if near.map(|(_, near)| near) == told {
+            return Ok(());
+        }
+        let name = account.name.clone();
+        match near {
+            None => {
+                self.told.remove(&name);
+                self.watch
+                    .shared
+                    .store
+                    .write(move |tx| problems::close(tx, standing::LOGIN_ENDS, name.as_str(), now))
+                    .await?;
+            }
+            Some((ends, near)) => {
+                self.told.insert(name.clone(), near);
+                tracing::warn!(
+                    event = "auth.expiring",
+                    account = name.as_str(),
+                    expires = %ends,
+                    in_s = (ends - now).num_seconds(),
+                    "the login ends on {}", ends.format("%Y-%m-%d"),
+                );
+                let problem = standing::login_ends(account, near, ends, now);
+                self.watch.shared.store.write(move |tx| problems::open(tx, &problem)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn config(&self) -> Arc<Config> {
+        self.watch.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+}
+
+/// What the database knows of an account.
+struct Known {
+    access: Access,
+    heard_at: Option<DateTime<Utc>>,
+    daily: Option<i64>,
+    login: Option<logins::Login>,
+}
