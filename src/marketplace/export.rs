@@ -4,6 +4,7 @@
 //! Whatever goes wrong with it, the caller reads pages instead: nothing here is worth a run.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -59,10 +60,15 @@ pub struct ExportFile {
     pub url: String,
     /// When the marketplace began to make it: what happened since then may be in it or not.
     pub begun_at: DateTime<Utc>,
+    /// How long it was at it, by its own clock.
+    pub took: Duration,
 }
 
 impl fmt::Debug for ExportFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExportFile").field("begun_at", &self.begun_at).finish_non_exhaustive()
+        f.debug_struct("ExportFile")
+            .field("begun_at", &self.begun_at)
+            .field("took", &self.took)
+            .finish_non_exhaustive()
     }
 }

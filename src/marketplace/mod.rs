@@ -23,8 +23,8 @@ use crate::http::oauth1::{Profile, Target};
 use crate::http::{Canary, Client, LimitHeaders, WritingClient};
 pub use export::{ExportFile, ExportRequest, ExportState, StockExport, StockFile};
 pub use write::{
-    AsItIs, Batch, Fee, Item, ItemOutcome, Looked, Quantities, Step, Wanted, WriteError, Writer, Writes,
-    free, look_through,
+    AsItIs, Batch, Fee, Item, ItemOutcome, Looked, Looking, Quantities, Step, Wanted, WriteError, Writer,
+    Writes, free, look_through,
 };
 
 /// One seller's account at one marketplace, as far as it can be read. Everything comes in pages, so that nothing
@@ -49,6 +49,18 @@ pub trait Marketplace: Send + Sync {
     /// Reads some listings again, as they stand now, also where an edit has renumbered them.
     async fn look(&self, wanted: &[Wanted]) -> Result<Looked, CallError> {
         look_through(self, wanted).await
+    }
+
+    /// What the item of a change is looked for by: changes that share it are found by the same request. `None` where only
+    /// the whole list shows it.
+    fn look_key(&self, _: &Change) -> Option<i64> {
+        None
+    }
+
+    /// Requests that [`Marketplace::look`] takes for all of these in a shop of so many listings.
+    fn looking_costs(&self, looking: &Looking, listings: u64) -> u64 {
+        let pages = listings.div_ceil(100) + 1;
+        if looking.anywhere || !looking.keys.is_empty() { pages } else { 0 }
     }
 
     /// The way to read the whole stock as one file, where there is one.

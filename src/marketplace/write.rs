@@ -156,6 +156,25 @@ pub struct Looked {
     pub in_carts: Vec<Listing>,
 }
 
+/// What would be looked for before some changes are made, as far as it decides what that costs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Looking {
+    /// What the items are looked for by, each once.
+    pub keys: HashSet<i64>,
+    /// Whether there are items that only the whole list shows.
+    pub anywhere: bool,
+}
+
+impl Looking {
+    /// Takes in the item of a change.
+    pub fn add(&mut self, market: &(impl Marketplace + ?Sized), change: &Change) {
+        match market.look_key(change) {
+            Some(key) => drop(self.keys.insert(key)),
+            None => self.anywhere = true,
+        }
+    }
+}
+
 /// What a change costs at the marketplace, beside the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fee {

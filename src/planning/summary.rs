@@ -20,7 +20,8 @@ pub struct Summary {
     pub value_after: i128,
     /// The largest change of a price in either direction.
     pub largest_price_change: Option<PriceChange>,
-    /// Requests that it takes to apply it, if nothing goes wrong.
+    /// Requests that it takes to apply it, if nothing goes wrong; of a plan that is applied later, with those that read
+    /// its items again.
     pub requests_needed: u64,
 }
 

@@ -1,6 +1,8 @@
-//! When each list of orders was last read to its end.
+//! When each list of orders was last read to its end, and how long the last file of the stock took.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, params};
 
 use super::columns::{ms, time};
@@ -33,6 +35,21 @@ pub fn set_feed_read_at(
     Ok(())
 }
 
+/// How long the account's marketplace was at its last file of the stock; `None` before the first.
+pub fn export_took(tx: &Tx<'_>, account: &AccountName) -> Result<Option<Duration>, StoreError> {
+    let since_epoch = feed_read_at(tx, account, EXPORT_TOOK)?.map(|at| at - DateTime::UNIX_EPOCH);
+    Ok(since_epoch.and_then(|took| took.to_std().ok()))
+}
+
+/// Notes how long it was at one.
+pub fn set_export_took(tx: &Tx<'_>, account: &AccountName, took: Duration) -> Result<(), StoreError> {
+    let took = TimeDelta::from_std(took).unwrap_or_default();
+    set_feed_read_at(tx, account, EXPORT_TOOK, DateTime::UNIX_EPOCH + took)
+}
+
+/// The row whose time is a span from the beginning of time.
+const EXPORT_TOOK: &str = "stock-export-took";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +64,8 @@ mod tests {
         set_feed_read_at(&tx, &account, "paid", now()).unwrap();
         assert_eq!(feed_read_at(&tx, &account, "paid").unwrap(), Some(now()));
         assert_eq!(feed_read_at(&tx, &account, "sent").unwrap(), None);
+        assert_eq!(export_took(&tx, &account).unwrap(), None);
+        set_export_took(&tx, &account, Duration::from_millis(183_250)).unwrap();
+        assert_eq!(export_took(&tx, &account).unwrap(), Some(Duration::from_millis(183_250)));
     }
 }

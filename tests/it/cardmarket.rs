@@ -294,9 +294,9 @@ fn an_answer_that_was_lost_leaves_a_batch_in_doubt_until_it_is_looked_at() {
 }
 
 #[test]
-fn a_look_costs_a_request_for_each_product_and_one_for_the_carts() {
+fn a_look_costs_a_request_for_each_product_or_page_whichever_are_fewer_and_one_for_the_carts() {
     RUNTIME.block_on(async {
-        let at = AtTheSandbox::at(shop(300)).await;
+        let at = AtTheSandbox::at(shop(900)).await;
         let few = edits(&listings(&at, 5).await).items;
         let products: std::collections::BTreeSet<String> = few
             .iter()
@@ -313,5 +313,14 @@ fn a_look_costs_a_request_for_each_product_and_one_for_the_carts() {
             few.iter().all(|item| looked.offered.iter().any(|listing| Some(listing.id) == item.listing_id))
         );
         assert!(!looked.in_carts.is_empty());
+
+        let many = edits(&listings(&at, 60).await).items;
+        let before = at.sandbox.requests().len();
+        let looked = look(&at, &many).await;
+        let pages = at.sandbox.with_shop(|shop| shop.stock().rows().len()).div_ceil(100);
+        assert_eq!(at.sandbox.requests().len() - before, pages + 1);
+        assert!(
+            many.iter().all(|item| looked.offered.iter().any(|listing| Some(listing.id) == item.listing_id))
+        );
     });
 }

@@ -9,21 +9,41 @@ use super::take_in;
 use crate::http::CallError;
 use crate::marketplace::{ExportFile, ExportState, StockExport};
 use crate::planning::observe::Observation;
-use crate::store::snapshots;
+use crate::store::{cursors, snapshots};
 
-/// How long is waited before each question whether the file is made. Making one takes about three minutes
-/// (cardmarket.md 9.6), and each question is a request.
-const WAITS: [Duration; 9] = [
-    Duration::from_secs(10),
-    Duration::from_secs(50),
-    Duration::from_secs(120),
-    Duration::from_secs(60),
-    Duration::from_secs(60),
-    Duration::from_secs(60),
-    Duration::from_secs(60),
-    Duration::from_secs(60),
-    Duration::from_secs(60),
-];
+/// When, after a file was asked for, is asked whether it is made, as long as nobody knows how long that takes: each
+/// question is a request. Making one takes about three minutes (cardmarket.md 9.6).
+const FIRST_TIME: [u64; 6] = [10, 60, 180, 270, 390, 540];
+
+/// After so long it is not waited for any more.
+const LONGEST: Duration = Duration::from_secs(540);
+
+/// So much later than it should be ready is asked, for the way of the question and a clock that shows whole seconds.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// The moments at which is asked, since the file was asked for. Where the last one took so long, the first of them is
+/// when this one is likely to be ready, and each of the others leaves it twice as much time as the one before.
+fn questions(last_took: Option<Duration>) -> Vec<Duration> {
+    let Some(took) = last_took.filter(|took| *took < LONGEST) else {
+        return FIRST_TIME.into_iter().map(Duration::from_secs).collect();
+    };
+    let mut step = (took / 4).max(Duration::from_secs(15));
+    let mut moments = vec![took];
+    let mut next = took + step;
+    while next < LONGEST {
+        moments.push(next);
+        step *= 2;
+        next += step;
+    }
+    moments.push(LONGEST);
+    moments
+}
+
+/// How long the next file may be expected to take: as long as the marketplace says it was at this one, unless it was not
+/// ready then yet when it was asked, and not longer than it took us to see it.
+fn expected(took: Duration, not_ready_at: Duration, seen_at: Duration) -> Duration {
+    took.max(not_ready_at).saturating_add(MARGIN).min(seen_at)
+}
 
 /// Reads the file. `None` where the stock is not that large, the marketplace makes none, or something went wrong.
 pub(super) async fn read(
@@ -85,11 +105,21 @@ async fn wait(
     export: &dyn StockExport,
     request: &crate::marketplace::ExportRequest,
 ) -> Result<Option<ExportFile>, JobError> {
-    for wait in WAITS {
-        context.wait_until(context.clock.elapsed() + wait).await?;
+    let name = context.market()?.0.clone();
+    let account = name.clone();
+    let last_took = context.store.read(move |tx| cursors::export_took(tx, &account)).await?;
+    let begun = context.clock.elapsed();
+    let mut not_ready_at = Duration::ZERO;
+    for moment in questions(last_took) {
+        context.wait_until(begun + moment).await?;
+        let asked_at = context.clock.elapsed().saturating_sub(begun);
         match export.state(request).await? {
-            ExportState::Pending => {}
-            ExportState::Ready(file) => return Ok(Some(file)),
+            ExportState::Pending => not_ready_at = asked_at,
+            ExportState::Ready(file) => {
+                let took = expected(file.took, not_ready_at, asked_at);
+                context.store.write(move |tx| cursors::set_export_took(tx, &name, took)).await?;
+                return Ok(Some(file));
+            }
             ExportState::Failed(why) => {
                 tracing::warn!(
                     "the marketplace could not make a file of the stock, so pages are read: {why}"
@@ -112,6 +142,7 @@ mod tests {
 
     use super::super::super::testing::Place;
     use super::*;
+    use crate::clock::SharedClock;
     use crate::domain::{
         Currency, ErrorType, Listing, ListingId, Money, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor,
         StockPage,
@@ -126,6 +157,8 @@ mod tests {
         shop: Memory,
         /// Questions that are answered with `pending`, and whether the file breaks off or is never made.
         pending: u32,
+        /// How long a file takes to make, beside that, by this clock.
+        takes: Mutex<(Duration, Option<SharedClock>)>,
         breaks: bool,
         fails: bool,
         asked: AtomicU32,
@@ -135,7 +168,8 @@ mod tests {
     impl Exporting {
         fn new(shop: &Memory) -> Self {
             let (asked, pages) = Default::default();
-            Self { shop: shop.clone(), pending: 2, breaks: false, fails: false, asked, pages }
+            let takes = Mutex::default();
+            Self { shop: shop.clone(), pending: 2, takes, breaks: false, fails: false, asked, pages }
         }
     }
 
@@ -178,13 +212,17 @@ mod tests {
         }
 
         async fn state(&self, request: &ExportRequest) -> Result<ExportState, CallError> {
-            if self.asked.fetch_add(1, Ordering::SeqCst) < self.pending {
+            let (took, clock) = self.takes.lock().unwrap().clone();
+            let early = clock.is_some_and(|clock| {
+                (clock.now() - request.requested_at).to_std().unwrap_or_default() < took
+            });
+            if self.asked.fetch_add(1, Ordering::SeqCst) < self.pending || early {
                 return Ok(ExportState::Pending);
             }
             match self.fails {
                 true => Ok(ExportState::Failed("it has a bad day".to_owned())),
                 false => {
-                    let file = ExportFile { url: "file".to_owned(), begun_at: request.requested_at };
+                    let file = ExportFile { url: "file".to_owned(), begun_at: request.requested_at, took };
                     Ok(ExportState::Ready(file))
                 }
             }
@@ -274,6 +312,50 @@ mod tests {
         let fails = Exporting { fails: true, ..Exporting::new(&shop()) };
         assert_eq!(second_reading(fails, 1).await, (3, 3));
         let never = Exporting { pending: 100, ..Exporting::new(&shop()) };
-        assert_eq!(second_reading(never, 1).await, (9, 3));
+        assert_eq!(second_reading(never, 1).await, (6, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_takes_as_long_as_the_last_one_costs_one_question() {
+        let (place, shop) = (Place::new(), shop());
+        let exporting: &'static Exporting =
+            Box::leak(Box::new(Exporting { pending: 0, ..Exporting::new(&shop) }));
+        let read = async |takes: u64| {
+            *exporting.takes.lock().unwrap() = (Duration::from_secs(takes), Some(place.clock.clone()));
+            exporting.asked.store(0, Ordering::SeqCst);
+            let work = place.work(Box::new(exporting), async |context| {
+                let begun = context.clock.elapsed();
+                let mut report = Report::default();
+                stock::read(context, Some(1), &mut report).await?;
+                report.count("seconds", (context.clock.elapsed() - begun).as_secs() as i64);
+                Ok(report)
+            });
+            let seconds = work.await.unwrap().counts["seconds"];
+            (exporting.asked.load(Ordering::SeqCst), seconds)
+        };
+        read(170).await;
+        assert_eq!(read(170).await, (3, 180), "nobody knows how long it takes");
+        assert_eq!(read(170).await, (1, 172));
+        assert_eq!(read(170).await, (1, 172));
+        assert_eq!(read(20).await, (1, 172), "a quick one is not seen earlier");
+        assert_eq!(read(20).await, (1, 22), "and then it is expected");
+        assert_eq!(read(400).await.0, 6);
+        assert_eq!(read(400).await, (1, 402));
+        assert_eq!(read(900).await.0, 3, "the pages are read then");
+        assert_eq!(exporting.pages.load(Ordering::SeqCst), 8, "at first, and once more");
+    }
+
+    #[test]
+    fn it_is_never_waited_longer_than_nine_minutes_and_never_asked_in_vain_before_the_last_took() {
+        for took in [0, 1, 60, 180, 400, 539, 540, 5_000] {
+            let moments = questions(Some(Duration::from_secs(took)));
+            assert!(moments.is_sorted() && moments.last() == Some(&LONGEST), "{took}: {moments:?}");
+            assert!(moments.len() <= 8, "{took}: {moments:?}");
+            assert!(took >= 540 || moments[0] == Duration::from_secs(took), "{took}: {moments:?}");
+        }
+        let second = Duration::from_secs;
+        assert_eq!(expected(second(100), second(0), second(180)), second(102));
+        assert_eq!(expected(second(100), second(150), second(180)), second(152), "it waited to be begun");
+        assert_eq!(expected(second(200), second(150), second(180)), second(180), "the clocks are not ours");
     }
 }

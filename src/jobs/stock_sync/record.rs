@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::super::{Context, Errand, JobError, Report};
 use super::{judge, shape};
 use crate::config::StockSync;
-use crate::domain::{Change, ErrorType, Operation, PlanId, PlanState, RunId};
+use crate::domain::{Cadence, Change, ErrorType, Operation, PlanId, PlanState, RunId};
+use crate::marketplace::{Looking, Marketplace};
 use crate::planning::guards::{self, GuardFacts, GuardResult};
 use crate::planning::reconcile::{Plan, Tally};
 use crate::planning::summary::{Summary, sum_up};
@@ -67,8 +68,12 @@ pub(super) async fn record(
     let most_rejected = draft.from_source.then_some(draft.most_rejected);
     let judged = guards::judge(plan, &judge::limits(settings, most_rejected), &facts, &[""; 0]);
     let tripped: Vec<&GuardResult> = judged.iter().filter(|guard| guard.tripped).collect();
-    let summary = sum_up(plan, tally, worked.currency, &shape(&market.capabilities().writes));
+    let mut summary = sum_up(plan, tally, worked.currency, &shape(&market.capabilities().writes));
     tell(&summary, report);
+    let at_once = tripped.is_empty() && context.errand == Errand::Usual && context.writer().is_some();
+    if !at_once {
+        summary.requests_needed += before_later(market, &plan.changes, tally.listings);
+    }
     if plan.changes.is_empty() && tripped.is_empty() && !keep {
         let job = context.job.clone();
         let now = context.clock.now();
@@ -167,6 +172,18 @@ async fn write(
         Ok(id)
     });
     Ok(id.await?)
+}
+
+/// Requests that applying a plan later takes before the first write: its items and the orders are read again.
+fn before_later(market: &dyn Marketplace, changes: &[Change], listings: u64) -> u64 {
+    if changes.is_empty() {
+        return 0;
+    }
+    let mut looking = Looking::default();
+    changes.iter().for_each(|change| looking.add(market, change));
+    let feeds = market.capabilities().order_feeds.iter();
+    let polled = feeds.filter(|feed| feed.cadence == Cadence::EveryPoll).count() as u64;
+    market.looking_costs(&looking, listings) + polled
 }
 
 /// What the marketplace charges, and what it would not do.

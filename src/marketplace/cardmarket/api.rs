@@ -1,23 +1,23 @@
 //! Cardmarket's endpoints and their paging (cardmarket.md 8 and 9).
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use serde_json::value::RawValue;
 
-use super::article::Attributes;
 use super::drafting::Articles;
+use super::look::{self, no_complaint};
 use super::wire::{self, Body, OwnArticle};
 use super::{CAPABILITIES, PAGE};
 use crate::domain::{
-    Complaint, Currency, Drafting, Listing, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor,
-    RequestClass, StockPage, StockPart,
+    Change, Currency, Drafting, Listing, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, RequestClass,
+    StockPage, StockPart,
 };
 use crate::http::oauth1::Target;
 use crate::http::{Answer, Asking, Call, CallError, Canary, Client, WritingClient};
 use crate::marketplace::{
-    Capabilities, Connection, Identity, Looked, Marketplace, StockExport, Wanted, json, look_through,
+    Capabilities, Connection, Identity, Looked, Looking, Marketplace, StockExport, Wanted, json,
 };
 
 /// One Cardmarket account: `W` is the way to change it, and nothing where it is only looked at.
@@ -26,8 +26,8 @@ pub(super) struct Cardmarket<W = ()> {
     base: Target,
     pub(super) currency: Currency,
     pub(super) writes: W,
-    /// What its stock is read for.
-    stock: RequestClass,
+    /// How many articles a page of the stock has last said there are, and one more; nothing before the first.
+    total: AtomicU64,
 }
 
 /// The cursor that stands for the articles in carts, which follow the last page of the stock.
@@ -36,14 +36,14 @@ const CARTS: &str = "carts";
 impl Cardmarket {
     pub fn new(connection: Connection) -> Self {
         let Connection { client, base, currency, .. } = connection;
-        Self { client, base, currency, writes: (), stock: RequestClass::Stock }
+        Self { client, base, currency, writes: (), total: AtomicU64::new(0) }
     }
 }
 
 impl Cardmarket<WritingClient> {
     pub fn writing(connection: Connection<WritingClient>) -> Self {
         let Connection { client, base, currency, .. } = connection;
-        Self { client: client.reads().clone(), base, currency, writes: client, stock: RequestClass::Stock }
+        Self { client: client.reads().clone(), base, currency, writes: client, total: AtomicU64::new(0) }
     }
 }
 
@@ -75,18 +75,20 @@ impl<W: Send + Sync> Cardmarket<W> {
     /// The same account, to look at.
     pub(super) fn reading(&self) -> Cardmarket {
         let Self { client, base, currency, .. } = self;
-        Cardmarket {
-            client: client.clone(),
-            base: base.clone(),
-            currency: *currency,
-            writes: (),
-            stock: RequestClass::Stock,
-        }
+        let total = AtomicU64::new(0);
+        Cardmarket { client: client.clone(), base: base.clone(), currency: *currency, writes: (), total }
     }
 
-    async fn stock_from(&self, start: u64) -> Result<StockPage, CallError> {
-        let answer = self.get("stock/{start}", self.stock, &["stock", &start.to_string()]).await?;
+    /// How many articles there were when a page of the stock was last read.
+    pub(super) fn total_seen(&self) -> Option<u64> {
+        self.total.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// The page of the stock that begins with this article.
+    pub(super) async fn stock_from(&self, start: u64, class: RequestClass) -> Result<StockPage, CallError> {
+        let answer = self.get("stock/{start}", class, &["stock", &start.to_string()]).await?;
         let page = Page::read(&answer, start, |body| body.article)?;
+        page.total.inspect(|total| self.total.store(total.saturating_add(1), Ordering::Relaxed));
         let (listings, complaints) =
             json::read_rows(page.rows, &format!("stock/{start}"), |row| wire::listing(row, self.currency));
         let next = page.next.map_or_else(|| CARTS.to_owned(), |start| start.to_string());
@@ -110,7 +112,7 @@ impl<W: Send + Sync> Cardmarket<W> {
     }
 
     /// The articles of one product that can be bought.
-    async fn of_product(&self, product_id: i64) -> Result<Vec<Listing>, CallError> {
+    pub(super) async fn of_product(&self, product_id: i64) -> Result<Vec<Listing>, CallError> {
         let segments = ["stock", "products", &product_id.to_string()];
         let answer = match self.get("stock/products/{idProduct}", RequestClass::ReadBack, &segments).await {
             Err(CallError::NotFound { .. }) => return Ok(Vec::new()),
@@ -138,23 +140,6 @@ pub(super) fn canary(base: &Target) -> Canary {
     Canary { template: "account", target: url(base, &["account"]) }
 }
 
-/// More products than this are looked for in the whole stock: a page shows a hundred articles.
-const MOST_PRODUCTS: usize = 100;
-
-/// The products of what is wanted, each once; `None` where one is not known.
-fn products(wanted: &[Wanted]) -> Option<BTreeSet<i64>> {
-    let of = |wanted: &Wanted| Attributes::parse(&wanted.attributes).ok().map(|article| article.product_id);
-    wanted.iter().map(|wanted| of(wanted).filter(|product_id| *product_id > 0)).collect()
-}
-
-/// A row that cannot be read could be the one that is looked for.
-fn no_complaint(at: &str, complaints: &[Complaint]) -> Result<(), CallError> {
-    complaints.first().map_or(Ok(()), |complaint| {
-        let what = format!("{}: {}", complaint.place, complaint.problem);
-        Err(CallError::BadAnswer { at: at.to_owned(), what })
-    })
-}
-
 #[async_trait]
 impl<W: Send + Sync> Marketplace for Cardmarket<W> {
     fn capabilities(&self) -> &Capabilities {
@@ -170,8 +155,8 @@ impl<W: Send + Sync> Marketplace for Cardmarket<W> {
 
     async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
         match at.map(|cursor| cursor.0.as_str()) {
-            Some(CARTS) => self.articles_in_carts(self.stock).await,
-            at => self.stock_from(start_of(at)).await,
+            Some(CARTS) => self.articles_in_carts(RequestClass::Stock).await,
+            at => self.stock_from(start_of(at), RequestClass::Stock).await,
         }
     }
 
@@ -195,22 +180,17 @@ impl<W: Send + Sync> Marketplace for Cardmarket<W> {
         wire::order(order, self.currency).map(Some).map_err(|problem| bad(&answer, &problem))
     }
 
-    /// By product, since an article's own number may be another one now (cardmarket.md 9.4).
     async fn look(&self, wanted: &[Wanted]) -> Result<Looked, CallError> {
-        let Some(products) = products(wanted).filter(|products| products.len() <= MOST_PRODUCTS) else {
-            let again = Cardmarket { stock: RequestClass::ReadBack, ..self.reading() };
-            return look_through(&again, wanted).await;
-        };
-        let mut looked = Looked::default();
-        for product_id in &products {
-            looked.offered.extend(self.of_product(*product_id).await?);
-        }
-        if !products.is_empty() {
-            let carts = self.articles_in_carts(RequestClass::ReadBack).await?;
-            no_complaint("GET stock/shoppingcart-articles", &carts.complaints)?;
-            looked.in_carts = carts.listings;
-        }
-        Ok(looked)
+        self.look_at(wanted).await
+    }
+
+    fn look_key(&self, change: &Change) -> Option<i64> {
+        let offer = change.before.as_ref().or(change.after.as_ref())?;
+        look::product(&offer.attributes)
+    }
+
+    fn looking_costs(&self, looking: &Looking, listings: u64) -> u64 {
+        look::costs(looking, listings)
     }
 
     fn stock_export(&self) -> Option<&dyn StockExport> {

@@ -126,7 +126,8 @@ fn state_of(rows: &[&RawValue], request: &ExportRequest) -> Result<ExportState, 
         Some("pending") => ExportState::Pending,
         Some("finished") => match (begun(&export), instant(export.finished_at), json::text(export.url)) {
             (Some(begun_at), Some(finished), Some(url)) if begun_at >= since && finished >= since => {
-                ExportState::Ready(ExportFile { url: url.trim().to_owned(), begun_at })
+                let took = (finished - begun_at).to_std().unwrap_or_default();
+                ExportState::Ready(ExportFile { url: url.trim().to_owned(), begun_at, took })
             }
             (Some(_), Some(_), Some(_)) => {
                 ExportState::Failed("it is older than the request for it".to_owned())
@@ -305,8 +306,9 @@ mod tests {
 
     const URL: &str = "https://example-bucket/presigned?X-Amz-Signature=1";
 
-    fn ready(url: &str, begun_at: &str) -> Result<ExportState, String> {
-        Ok(ExportState::Ready(ExportFile { url: url.to_owned(), begun_at: begun_at.parse().unwrap() }))
+    fn ready(url: &str, begun_at: &str, took: u64) -> Result<ExportState, String> {
+        let (begun_at, took) = (begun_at.parse().unwrap(), std::time::Duration::from_secs(took));
+        Ok(ExportState::Ready(ExportFile { url: url.to_owned(), begun_at, took }))
     }
 
     #[test]
@@ -314,8 +316,8 @@ mod tests {
         let of = |begun, finished| {
             state(Some(7), &json!({"stockRequest": export(7, "finished", begun, finished, URL)}))
         };
-        assert_eq!(of("2026-06-21 14:31:05", "2026-06-21 14:34:09"), ready(URL, "2026-06-21T12:31:05Z"));
-        assert_eq!(of("2026-06-21 14:29:30", "2026-06-21 14:34:09"), ready(URL, "2026-06-21T12:29:30Z"));
+        assert_eq!(of("2026-06-21 14:31:05", "2026-06-21 14:34:09"), ready(URL, "2026-06-21T12:31:05Z", 184));
+        assert_eq!(of("2026-06-21 14:29:30", "2026-06-21 14:34:09"), ready(URL, "2026-06-21T12:29:30Z", 279));
         assert!(matches!(of("2026-06-21 13:31:05", "2026-06-21 13:34:09"), Ok(ExportState::Failed(_))));
         assert!(matches!(of("2026-06-21 14:20:05", "2026-06-21 14:34:09"), Ok(ExportState::Failed(_))));
         assert!(matches!(of("2026-06-21 14:31:05", ""), Ok(ExportState::Failed(_))));
@@ -330,7 +332,10 @@ mod tests {
         assert_eq!(state(None, &json!({"stockExports": [older]})), Ok(ExportState::Pending), "not ours");
         assert_eq!(state(None, &json!({"stockExports": []})), Ok(ExportState::Pending));
         let done = export(9, "finished", "2026-06-21 14:31:05", "2026-06-21 14:33:05", URL);
-        assert_eq!(state(None, &json!({"stockExports": [done, older]})), ready(URL, "2026-06-21T12:31:05Z"));
+        assert_eq!(
+            state(None, &json!({"stockExports": [done, older]})),
+            ready(URL, "2026-06-21T12:31:05Z", 120)
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod api;
 mod article;
 mod drafting;
 mod export;
+mod look;
 mod outcome;
 mod request;
 mod rows;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::answer::{Body, Page, Place, bad};
 use super::draft::Drafts;
-use super::{CAPABILITIES, VISIBILITY_LAG, sale, wire};
+use super::{CAPABILITIES, VISIBILITY_LAG, look, sale, wire};
 use crate::domain::{
     Change, Currency, Drafting, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, RequestClass,
     StockPage, StockPart,
@@ -15,7 +15,7 @@ use crate::domain::{
 use crate::http::oauth1::Target;
 use crate::http::{Answer, Asking, Call, CallError, Canary, Client, WritingClient};
 use crate::marketplace::{
-    Attention, Capabilities, Connection, Fee, Identity, Looked, Marketplace, Wanted, json,
+    Attention, Capabilities, Connection, Fee, Identity, Looked, Looking, Marketplace, Wanted, json,
 };
 
 /// One Trade Me account.
@@ -138,6 +138,14 @@ impl<C: Line> Marketplace for TradeMe<C> {
 
     async fn look(&self, wanted: &[Wanted]) -> Result<Looked, CallError> {
         self.look_at(wanted).await
+    }
+
+    fn look_key(&self, change: &Change) -> Option<i64> {
+        change.listing_id.map(|id| id.0)
+    }
+
+    fn looking_costs(&self, looking: &Looking, listings: u64) -> u64 {
+        look::costs(looking, listings)
     }
 
     async fn fees(&self, changes: &[Change]) -> Result<Vec<Fee>, CallError> {

@@ -18,7 +18,7 @@ use super::wire;
 use crate::domain::{Currency, Listing, ListingId, RequestClass};
 use crate::http::CallError;
 use crate::marketplace::json::{self, Raw};
-use crate::marketplace::{Looked, Wanted};
+use crate::marketplace::{Looked, Looking, Wanted};
 
 /// The most listings that are read one by one, at two requests each. More are looked up in the lists, five hundred a
 /// request: whoever asks for so many is about to write them, and a write reads its listing anyway.
@@ -58,6 +58,14 @@ struct Sought<'a> {
     made: BTreeSet<ListingId>,
     /// Whether there is something without a reference, which may stand anywhere in the list.
     to_the_end: bool,
+}
+
+/// Requests that a look takes. A new listing is sought in the lists, and, where it is in none, among what was sold.
+pub(super) fn costs(looking: &Looking, listings: u64) -> u64 {
+    let (known, lists) = (looking.keys.len(), listings.div_ceil(500).max(1));
+    let singly = if known <= SINGLY { 2 * known as u64 } else { 0 };
+    let through = if known > SINGLY || looking.anywhere { lists } else { 0 };
+    singly + through + u64::from(looking.anywhere)
 }
 
 impl<C: Line> TradeMe<C> {

@@ -1,8 +1,10 @@
 //! Cardmarket: as few requests as it allows, and nothing twice.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use sellerd::sandbox::Deed;
+use sellerd::store::cursors;
 
 use super::{OPEN, Shelf, rows};
 
@@ -56,6 +58,71 @@ fn a_first_sync_takes_one_request_for_each_hundred_items_of_each_step_and_the_se
 
     let again = shelf.sync("cm", 0);
     assert_eq!((shelf.cm(), shelf.cm_writes().len()), (expected, 5), "{again}");
+}
+
+#[test]
+fn a_plan_that_is_applied_later_costs_what_it_says_and_reads_the_pages_of_a_small_shop() {
+    let keys: Vec<String> = (0..300).map(|n| format!("S{n:03}")).collect();
+    let all: Vec<(&str, u32, u32)> = keys.iter().map(|key| (key.as_str(), 5, 100)).collect();
+    // Each of a product of its own, so that each would be a request.
+    let products: Vec<_> =
+        Shelf::of(&[], &[]).0.sandbox.with_shop(|shop| shop.product_ids().take(300).collect());
+    let shelf = Shelf::with(&all, &[], |options| {
+        options.placed.iter_mut().zip(&products).for_each(|(placed, id)| placed.product_id = Some(*id));
+    });
+    shelf.0.edit("jobs/cm-sync.toml", "mode = \"apply\"", "mode = \"observe\"");
+    let row = |(n, key): (usize, &String)| format!("{key},5,{}\n", if n < 47 { "1.10" } else { "1.00" });
+    let list: String = keys.iter().enumerate().map(row).collect();
+    shelf.list("cm", &format!("sku,quantity,price\n{list}"));
+    let plan = shelf.0.run("-o json plan cm-sync").exits(0).document("sellerd.plan/1");
+    assert_eq!(plan["changes"].as_array().map(Vec::len), Some(47), "{plan}");
+    let before = shelf.0.asked();
+    shelf.0.run(&format!("-o json --yes apply {}", plan["plan_id"].as_str().expect("an id"))).exits(0);
+    let cost = shelf.0.asked() - before;
+    // Three pages, the carts, two lists of orders, and one write.
+    assert_eq!(
+        (cost, plan["requests_needed"].as_i64()),
+        (7, Some(7)),
+        "{:?}",
+        shelf.0.seen().split_off(before)
+    );
+    assert_eq!(shelf.cm().iter().filter(|(_, _, cents)| *cents == 110).count(), 47);
+}
+
+#[test]
+fn a_large_stock_costs_three_requests_when_its_file_takes_as_long_as_the_last_one() {
+    let keys: Vec<String> = (0..120).map(|n| format!("S{n:03}")).collect();
+    let all: Vec<(&str, u32, u32)> = keys.iter().map(|key| (key.as_str(), 5, 100)).collect();
+    let shelf = Shelf::with(&all, &[], |options| options.export_delay = Duration::from_millis(200));
+    shelf.0.write_job("pull", "stock-pull", "0 0 1 1 *", "account = \"cm\"\nexport_above = 100\n");
+    let pages = shelf.0.job("pull", 0);
+    assert_eq!(
+        pages["requests"].as_i64(),
+        Some(3),
+        "two pages, and the carts: nobody knew how large it is: {pages}"
+    );
+    shelf.0.store(|tx| cursors::set_export_took(tx, &"cm".into(), Duration::from_secs(1)));
+    for _ in 0..2 {
+        let before = shelf.0.asked();
+        let run = shelf.0.job("pull", 0);
+        assert_eq!(run["counts"]["exports"].as_i64(), Some(1), "{run}");
+        let asked: Vec<String> = shelf
+            .0
+            .seen()
+            .split_off(before)
+            .iter()
+            .map(|seen| format!("{} {}", seen.method, seen.path))
+            .collect();
+        // Asking for the file, asking whether it is made, and the carts, which the file does not show.
+        assert!(run["requests"].as_i64() <= Some(3) && asked.len() <= 4, "{run}: {asked:?}");
+        assert_eq!(
+            asked.iter().filter(|asked| !asked.contains("/stock-exports/")).count() as i64,
+            3,
+            "{asked:?}"
+        );
+        let learned = shelf.0.store(|tx| cursors::export_took(tx, &"cm".into()));
+        assert!(learned <= Some(Duration::from_secs(3)), "{learned:?}");
+    }
 }
 
 #[test]
