@@ -275,6 +275,10 @@ impl Marketplace for Memory {
         })
     }
 
+    async fn in_carts(&self) -> Result<Vec<Listing>, CallError> {
+        Ok(self.shop().carts.clone())
+    }
+
     async fn order_page(&self, feed: &OrderFeed, at: Option<&PageCursor>) -> Result<OrderPage, CallError> {
         let shop = self.shop();
         let of_state: Vec<Order> =

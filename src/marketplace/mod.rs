@@ -16,7 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Change, Currency, Drafting, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, StockPage,
+    Change, Currency, Drafting, Listing, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, StockPage,
 };
 pub use crate::http::CallError;
 use crate::http::oauth1::{Profile, Target};
@@ -24,7 +24,7 @@ use crate::http::{Canary, Client, LimitHeaders, WritingClient};
 pub use export::{ExportFile, ExportRequest, ExportState, StockExport, StockFile};
 pub use write::{
     AsItIs, Batch, Fee, Item, ItemOutcome, Looked, Looking, Quantities, Step, Wanted, WriteError, Writer,
-    Writes, free, look_through,
+    Writes, free, look_through, most_in_carts, summed,
 };
 
 /// One seller's account at one marketplace, as far as it can be read. Everything comes in pages, so that nothing
@@ -39,6 +39,11 @@ pub trait Marketplace: Send + Sync {
 
     /// One page of the account's stock; `None` asks for the first.
     async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError>;
+
+    /// The copies that lie in buyers' carts now, as one small list; nothing where a cart takes no copy off the shelf.
+    async fn in_carts(&self) -> Result<Vec<Listing>, CallError> {
+        Ok(Vec::new())
+    }
 
     /// One page of a list of orders; `None` asks for the first.
     async fn order_page(&self, feed: &OrderFeed, at: Option<&PageCursor>) -> Result<OrderPage, CallError>;

@@ -2,7 +2,7 @@
 //!
 //! [`Writer`] is a type of its own: a run in `observe` is handed a [`Marketplace`], which has no method that writes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -194,6 +194,8 @@ pub async fn look_through(
     let skus: HashSet<&Sku> = wanted.iter().map(|wanted| &wanted.sku).collect();
     let ids: HashSet<ListingId> = wanted.iter().filter_map(|wanted| wanted.listing_id).collect();
     let mut looked = Looked::default();
+    let mut before = market.in_carts().await?;
+    before.retain(|listing| skus.contains(&listing.sku) || ids.contains(&listing.id));
     let mut at = None;
     loop {
         let page = market.stock_page(at.as_ref()).await?;
@@ -208,9 +210,40 @@ pub async fn look_through(
         }
         at = page.next;
         if at.is_none() {
+            looked.in_carts = most_in_carts(before, looked.in_carts);
             return Ok(looked);
         }
     }
+}
+
+/// One row a listing, with the copies of all carts.
+pub fn summed(carts: Vec<Listing>) -> Vec<Listing> {
+    let mut sums: Vec<Listing> = Vec::with_capacity(carts.len());
+    let mut at: HashMap<ListingId, usize> = HashMap::new();
+    for listing in carts {
+        match at.get(&listing.id) {
+            Some(at) => sums[*at].quantity = sums[*at].quantity.saturating_add(listing.quantity),
+            None => {
+                at.insert(listing.id, sums.len());
+                sums.push(listing);
+            }
+        }
+    }
+    sums
+}
+
+/// What lies in carts, where it was read before and after the stock: as much as either says. A copy that was put back
+/// in between is in neither of the readings of stock and carts, and would be taken for one that is missing; one that is
+/// counted twice is only left alone for now.
+pub fn most_in_carts(before: Vec<Listing>, after: Vec<Listing>) -> Vec<Listing> {
+    let mut after = summed(after);
+    for was in summed(before) {
+        match after.iter_mut().find(|listing| listing.id == was.id) {
+            Some(listing) => listing.quantity = listing.quantity.max(was.quantity),
+            None => after.push(was),
+        }
+    }
+    after
 }
 
 /// How offers are drafted where listings can be neither made nor worded through the API.

@@ -211,6 +211,13 @@ pub fn clear_offered_except(
     Ok(as_count(stale.len()))
 }
 
+/// How many copies of a listing lie in carts.
+pub fn in_carts(tx: &Tx<'_>, account: &AccountName, id: ListingId) -> Result<i64, StoreError> {
+    let mut statement =
+        tx.0.prepare_cached("select in_carts from listings where account = ?1 and listing_id = ?2")?;
+    Ok(statement.query_row(params![account.as_str(), id.0], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
 /// How many listings the account has.
 pub fn count(tx: &Tx<'_>, account: &AccountName) -> Result<i64, StoreError> {
     let mut statement = tx.0.prepare_cached("select count(*) from listings where account = ?1")?;

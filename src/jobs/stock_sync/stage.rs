@@ -309,6 +309,10 @@ impl Marketplace for Clerk {
         self.around(self.memory.stock_page(at)).await
     }
 
+    async fn in_carts(&self) -> Result<Vec<Listing>, CallError> {
+        self.around(self.memory.in_carts()).await
+    }
+
     async fn order_page(&self, feed: &OrderFeed, at: Option<&PageCursor>) -> Result<OrderPage, CallError> {
         self.around(self.memory.order_page(feed, at)).await
     }

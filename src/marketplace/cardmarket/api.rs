@@ -111,6 +111,13 @@ impl<W: Send + Sync> Cardmarket<W> {
         Ok(StockPage { part: StockPart::InCarts, listings, complaints, total: None, next: None })
     }
 
+    /// What lies in carts, all of it read.
+    pub(super) async fn carts(&self, class: RequestClass) -> Result<Vec<Listing>, CallError> {
+        let carts = self.articles_in_carts(class).await?;
+        no_complaint("GET stock/shoppingcart-articles", &carts.complaints)?;
+        Ok(carts.listings)
+    }
+
     /// The articles of one product that can be bought.
     pub(super) async fn of_product(&self, product_id: i64) -> Result<Vec<Listing>, CallError> {
         let segments = ["stock", "products", &product_id.to_string()];
@@ -158,6 +165,10 @@ impl<W: Send + Sync> Marketplace for Cardmarket<W> {
             Some(CARTS) => self.articles_in_carts(RequestClass::Stock).await,
             at => self.stock_from(start_of(at), RequestClass::Stock).await,
         }
+    }
+
+    async fn in_carts(&self) -> Result<Vec<Listing>, CallError> {
+        self.carts(RequestClass::Stock).await
     }
 
     async fn order_page(&self, feed: &OrderFeed, at: Option<&PageCursor>) -> Result<OrderPage, CallError> {

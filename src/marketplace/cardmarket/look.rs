@@ -8,20 +8,20 @@ use super::api::Cardmarket;
 use super::article::Attributes;
 use crate::domain::{Complaint, Listing, ListingId, PageCursor, RequestClass, StockPage};
 use crate::http::CallError;
-use crate::marketplace::{Looked, Looking, Wanted};
+use crate::marketplace::{Looked, Looking, Wanted, most_in_carts};
 
 /// So few products are read one by one without a thought of how large the stock may be.
 const FEW: usize = 2;
 
-/// Requests that a look takes where the size of the stock is not known before: the first page tells it. One more is for
-/// what lies in carts.
+/// Requests that a look takes where the size of the stock is not known before: the first page tells it. Two more are
+/// for what lies in carts, before and after.
 pub(super) fn costs(looking: &Looking, listings: u64) -> u64 {
     let (products, pages) = (looking.keys.len() as u64, listings.div_ceil(PAGE).max(1));
     match (looking.keys.len(), looking.anywhere) {
         (0, false) => 0,
-        (few, false) if few <= FEW => products + 1,
-        (_, false) => 1 + products.min(pages - 1) + 1,
-        (_, true) => pages + 1,
+        (few, false) if few <= FEW => products + 2,
+        (_, false) => 1 + products.min(pages - 1) + 2,
+        (_, true) => pages + 2,
     }
 }
 
@@ -39,6 +39,7 @@ impl<W: Send + Sync> Cardmarket<W> {
         let products: Option<BTreeSet<i64>> =
             wanted.iter().map(|wanted| product(&wanted.attributes)).collect();
         let known = self.total_seen();
+        let before = self.carts(RequestClass::ReadBack).await?;
         let mut looked = match products {
             Some(few) if few.len() <= FEW => self.by_products(&few).await?,
             Some(some) if known.is_some_and(|total| (some.len() as u64) < total.div_ceil(PAGE)) => {
@@ -57,9 +58,7 @@ impl<W: Send + Sync> Cardmarket<W> {
                 }
             }
         };
-        let carts = self.articles_in_carts(RequestClass::ReadBack).await?;
-        no_complaint("GET stock/shoppingcart-articles", &carts.complaints)?;
-        looked.in_carts = carts.listings;
+        looked.in_carts = most_in_carts(before, self.carts(RequestClass::ReadBack).await?);
         Ok(looked)
     }
 
@@ -138,11 +137,11 @@ mod tests {
     fn the_cheaper_way_is_counted() {
         let of = |products: i64| Looking { keys: (0..products).collect(), anywhere: false };
         assert_eq!(costs(&of(0), 300), 0);
-        assert_eq!(costs(&of(2), 300), 3);
-        assert_eq!(costs(&of(47), 300), 4, "three pages, and the carts");
-        assert_eq!(costs(&of(47), 100_000), 49, "the first page, each product, and the carts");
-        assert_eq!(costs(&of(100_000), 100_000), 1_001);
-        assert_eq!(costs(&Looking { anywhere: true, ..of(1) }, 300), 4);
-        assert_eq!(costs(&of(5), 0), 2);
+        assert_eq!(costs(&of(2), 300), 4);
+        assert_eq!(costs(&of(47), 300), 5, "three pages, and the carts");
+        assert_eq!(costs(&of(47), 100_000), 50, "the first page, each product, and the carts");
+        assert_eq!(costs(&of(100_000), 100_000), 1_002);
+        assert_eq!(costs(&Looking { anywhere: true, ..of(1) }, 300), 5);
+        assert_eq!(costs(&of(5), 0), 3);
     }
 }
