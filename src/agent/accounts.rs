@@ -99,6 +99,7 @@ impl Accounts {
             };
             usable.insert(name.clone(), made);
         }
+        super::login::terms::note_all(config, &shared.store).await?;
         Ok(Self(usable))
     }
 
@@ -125,6 +126,11 @@ impl Accounts {
             channel: usable.channel.to_vec(),
             turn: usable.turn.clone(),
         })
+    }
+
+    /// The account's line and the epoch in which it is ours, for credentials that are tried.
+    pub(super) fn held(&self, name: &AccountName) -> Option<(&Client, i64)> {
+        self.0.get(name).map(|usable| (&usable.client, usable.epoch))
     }
 
     /// The account's marketplace, asked although the account may be blocked.
@@ -237,7 +243,7 @@ async fn take_over(
 }
 
 /// Tells credentials apart without holding them.
-fn mark_of(credentials: &Credentials) -> String {
+pub(super) fn mark_of(credentials: &Credentials) -> String {
     let mut hash = Sha1::new();
     for secret in credentials.expose() {
         hash.update((secret.len() as u64).to_be_bytes());

@@ -124,6 +124,8 @@ pub fn same_account(a: &Account, b: &Account) -> bool {
         request_timeout,
         grace,
         options,
+        login,
+        sources: _,
         credentials,
     } = a;
     *name == b.name
@@ -135,6 +137,7 @@ pub fn same_account(a: &Account, b: &Account) -> bool {
         && *request_timeout == b.request_timeout
         && *grace == b.grace
         && *options == b.options
+        && *login == b.login
         && *credentials == b.credentials
 }
 

@@ -8,6 +8,7 @@ mod detail;
 mod document;
 mod draft;
 mod edit;
+mod login;
 mod look;
 mod members;
 mod sale;
@@ -52,6 +53,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     profile,
     connect,
     connect_writing: Some(connect_writing),
+    login: login::ENTRANCE,
 };
 
 const SIGNATURE: &str = "signature";
