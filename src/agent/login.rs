@@ -10,10 +10,11 @@ mod pending;
 pub mod terms;
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::accounts::{AccountError, Accounts, mark_of};
 use super::ask::{Answered, Declined, Desk};
@@ -45,7 +46,8 @@ pub struct Begun {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Proof {
     /// What was typed or pasted, or the address that a browser asked for.
-    pub said: String,
+    #[serde(serialize_with = "expose")]
+    pub said: SecretString,
     /// Another seller than before is meant.
     pub other_seller: bool,
 }
@@ -54,7 +56,8 @@ pub struct Proof {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Brought {
     /// A secrets file, or bare values.
-    pub text: String,
+    #[serde(serialize_with = "expose")]
+    pub text: SecretString,
     /// Another seller than before is meant.
     pub other_seller: bool,
 }
@@ -134,7 +137,7 @@ impl Desk {
         let (account, vault) = self.account(name)?;
         let mut pending = self.waiting(&account, &vault, self.shared.clock.now())?;
         if pending.granted.is_none() {
-            let exchanged = self.exchange(&account, &pending, &proof.said).await?;
+            let exchanged = self.exchange(&account, &pending, proof.said.expose_secret()).await?;
             let pair = match exchanged {
                 Ok(pair) => pair,
                 Err(error) if error.may_try_again() => return Ok(Finished::TryAgain(error.to_string())),
@@ -155,7 +158,7 @@ impl Desk {
     pub async fn import(&self, name: &AccountName, brought: &Brought) -> Answered<LoggedIn> {
         let (account, vault) = self.account(name)?;
         let again = format!("sellerd auth import {name}");
-        let pairs = Pairs::from_text(&brought.text, account.credentials.is_none())
+        let pairs = Pairs::from_text(brought.text.expose_secret(), account.credentials.is_none())
             .map_err(|why| declined(2, why, again.clone()))?;
         if pairs.consumer.is_none() && pairs.token.is_none() {
             return Err(declined(2, "there are no credentials in it", again));
@@ -494,6 +497,16 @@ fn declined(exit: u8, message: impl Into<String>, fix: String) -> Declined {
     Declined { message: message.into(), fix, exit }
 }
 
+/// Since when a login of the account waits for a person; `None` when none does, or it cannot be read.
+pub fn begun_at(state_dir: &Path, account: &AccountName) -> Option<DateTime<Utc>> {
+    Pending::read(&Vault::of(state_dir), account).ok()?.map(|pending| pending.begun)
+}
+
+/// Only for the socket between a person's command and the agent, which nobody else can open.
+fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose_secret())
+}
+
 /// A time as JSON shows it.
 pub fn rfc3339(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
@@ -510,9 +523,8 @@ impl Brought {
         const KEYS: [&str; 4] = ["consumer_key", "consumer_secret", "token", "token_secret"];
         let mut text = String::new();
         for (key, value) in KEYS.iter().zip(values) {
-            // Debug's escapes are those of TOML for all that a terminal lets through.
-            text.push_str(&format!("{key} = {:?}\n", value.expose_secret().trim()));
+            text.push_str(&format!("{key} = {}\n", config::quoted(value.expose_secret().trim())));
         }
-        Self { text, other_seller }
+        Self { text: text.into(), other_seller }
     }
 }

@@ -51,6 +51,7 @@ pub use secrets::{Origin, Place, Sources};
 pub use stock_sync::{
     Absent, Column, DELIMITERS, DecimalSign, Delimiter, Encoding, Guards, MaxRejected, Source, StockSync,
 };
+pub use values::quoted;
 pub use vault::{Pair, Pairs, Vault, VaultError};
 pub use work::{Housekeeping, KINDS, OrderPoll, Probe, StockPull, Work};
 
