@@ -23,9 +23,9 @@ use crate::config::{self, Account, Origin, Pair, Pairs, Place, Sources, Vault, V
 use crate::domain::{AccountName, Credentials, ErrorType};
 use crate::http::CallError;
 use crate::marketplace::{self, Identity, LoginError};
-use crate::policy::access::AccessEvent;
+use crate::policy::access::{Access, AccessEvent};
 use crate::store::logins::{self, Login, Member};
-use crate::store::{StoreError, accounts, problems};
+use crate::store::{StoreError, Tx, accounts, problems};
 use line::Tried;
 use pending::Pending;
 
@@ -257,7 +257,9 @@ impl Desk {
         let used = account.credentials.as_ref().map(Pairs::of).unwrap_or_default();
         let credentials = pairs.or(&used).ok_or_else(|| no_consumer(account))?;
         let owned = name.clone();
-        let before = self.shared.store.read(move |tx| logins::get(tx, &owned)).await.map_err(not_stored)?;
+        let now = self.shared.clock.now();
+        let read = move |tx: &Tx<'_>| Ok((logins::get(tx, &owned)?, accounts::access(tx, &owned, now)?));
+        let (before, access) = self.shared.store.read(read).await.map_err(not_stored)?;
         let before = before.unwrap_or_default();
         let (mut identity, mut scopes) = (None, Vec::new());
         if credentials.token.is_some() {
@@ -299,7 +301,7 @@ impl Desk {
         let sources = sources_of(account, vault, &kept);
         self.put_into_use(name, Some(credentials), sources).await?;
         if member.is_some() {
-            self.welcome(name).await.map_err(not_stored)?;
+            self.welcome(name, access).await.map_err(not_stored)?;
         }
         let needed =
             if member.is_some() && !scopes.is_empty() { account.marketplace.login.scopes } else { &[] };
@@ -339,10 +341,17 @@ impl Desk {
         Ok(())
     }
 
-    /// The marketplace has said who we are: whatever kept the account from sending is over.
-    async fn welcome(&self, name: &AccountName) -> Result<(), StoreError> {
+    /// Notes who an account is that nobody has logged in to here: its credentials were put into place by hand.
+    pub(super) async fn meet(&self, name: &AccountName, who: &Identity) -> Result<(), StoreError> {
         let (owned, now) = (name.clone(), self.shared.clock.now());
-        let write = move |tx: &crate::store::Tx<'_>| {
+        let member = Member { id: who.id, name: who.name.clone() };
+        self.shared.store.write(move |tx| logins::meet(tx, &owned, &member, now)).await
+    }
+
+    /// The marketplace has said who we are: whatever kept the account from sending is over.
+    async fn welcome(&self, name: &AccountName, before: Access) -> Result<(), StoreError> {
+        let (owned, now) = (name.clone(), self.shared.clock.now());
+        let write = move |tx: &Tx<'_>| {
             let access = accounts::access(tx, &owned, now)?;
             if let Some(active) = access.after(&AccessEvent::Answered, now) {
                 accounts::set_access(tx, &owned, &active)?;
@@ -353,7 +362,14 @@ impl Desk {
             Ok(())
         };
         self.shared.store.write(write).await?;
-        tracing::info!(event = "auth.restored", account = name.as_str(), "new credentials are in use");
+        if !before.state.lets_through() {
+            tracing::info!(
+                event = "auth.restored",
+                account = name.as_str(),
+                down_s = (now - before.since).num_seconds(),
+                "new credentials are in use, and the account is active again",
+            );
+        }
         Ok(())
     }
 

@@ -270,7 +270,8 @@ fn missing(files: &[File], account: &Account, home: &Path, diagnostics: &mut Vec
         _ => (format!("account `{}` has no consumer pair in {}", account.name, path.display()), "add"),
     };
     let fix = format!(
-        "{verb}  consumer_key = \"<{key}>\"  and  consumer_secret = \"<{secret}>\"  from {title}, then  chmod 600 {}",
+        "sellerd auth import {}; or {verb}  consumer_key = \"<{key}>\"  and  consumer_secret = \"<{secret}>\"  from {title}, then  chmod 600 {}",
+        account.name,
         path.display()
     );
     diagnostics.push(Wrong::new(Code::SecretsMissing, message, fix).at(Spot::whole(path)));

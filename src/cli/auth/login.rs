@@ -130,12 +130,11 @@ impl Attempt<'_> {
                 note("the browser has brought it.\n");
                 return Ok(address);
             }
-            line = typed.line() => match line? {
-                Some(line) => return Ok(line),
-                // Nobody types; the browser still may come.
-                None => {}
+            line = typed.line() => if let Some(line) = line? {
+                return Ok(line);
             },
         }
+        // Nobody types any more; the browser still may come.
         tokio::select! {
             Some(address) = browser.recv() => Ok(address),
             failure = typed.stopped() => Err(failure),
