@@ -105,6 +105,7 @@ impl Accounts {
             };
             usable.insert(name.clone(), made);
         }
+        super::login::terms::note_all(config, &shared.store).await?;
         Ok(Self(usable))
     }
 
@@ -139,6 +140,11 @@ impl Accounts {
             Some(usable) => usable.client.until(stop.clone()).probe().await,
             None => Ok(()),
         }
+    }
+
+    /// The account's line and the epoch in which it is ours, for credentials that are tried.
+    pub(super) fn held(&self, name: &AccountName) -> Option<(&Client, i64)> {
+        self.0.get(name).map(|usable| (&usable.client, usable.epoch))
     }
 
     /// The account's marketplace, asked although the account may be blocked.
@@ -186,7 +192,7 @@ async fn make_one(
         shared.wires.open(account).map_err(|error| AccountError::Wire(account.name.clone(), error))?;
     let mark = mark_of(credentials);
     let descriptor = account.marketplace;
-    let standing = Standing::at(descriptor);
+    let standing = Standing::at(account);
     let epoch = take_over(account, mark.clone(), held.map(|held| held.epoch), &standing, shared).await?;
     let gate = StoreGate {
         store: shared.store.clone(),
@@ -255,7 +261,7 @@ async fn take_over(
 }
 
 /// Tells credentials apart without holding them.
-fn mark_of(credentials: &Credentials) -> String {
+pub(super) fn mark_of(credentials: &Credentials) -> String {
     let mut hash = Sha1::new();
     for secret in credentials.expose() {
         hash.update((secret.len() as u64).to_be_bytes());

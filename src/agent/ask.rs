@@ -137,6 +137,9 @@ impl Desk {
         let account = name.clone();
         let access = self.shared.store.read(move |tx| accounts::access(tx, &account, now)).await;
         let access = access.map_err(|e| internal(e.to_string()))?;
+        if let Ok(who) = &answer {
+            self.meet(&name, who).await.map_err(|e| internal(e.to_string()))?;
+        }
         let (identity, error) = match answer {
             Ok(identity) => (Some(identity.name), None),
             Err(error) => (None, Some(error)),

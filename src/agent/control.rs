@@ -12,6 +12,7 @@ use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{Answered, Desk};
+use super::login::{Brought, Proof};
 use crate::domain::{AccountName, JobName};
 use crate::jobs::Errand;
 
@@ -39,6 +40,10 @@ pub async fn serve(listener: UnixListener, desk: Arc<Desk>, stop: CancellationTo
         .route("/job/{name}/run", post(run_job))
         .route("/job/{name}/progress", get(progress))
         .route("/account/{name}/test", post(test_account))
+        .route("/account/{name}/login/begin", post(begin_login))
+        .route("/account/{name}/login/finish", post(finish_login))
+        .route("/account/{name}/import", post(import))
+        .route("/account/{name}/logout", post(log_out))
         .with_state(desk);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
@@ -63,6 +68,40 @@ async fn test_account(
     UrlPath(name): UrlPath<String>,
 ) -> (StatusCode, Json<Value>) {
     reply(desk.test_account(&AccountName(name)).await.map(|tested| json!(tested)))
+}
+
+/// The body says whether one that was begun is gone on with.
+async fn begin_login(
+    State(desk): State<Arc<Desk>>,
+    UrlPath(name): UrlPath<String>,
+    Json(resume): Json<bool>,
+) -> (StatusCode, Json<Value>) {
+    reply(desk.begin_login(&AccountName(name), resume).await.map(|begun| json!(begun)))
+}
+
+async fn finish_login(
+    State(desk): State<Arc<Desk>>,
+    UrlPath(name): UrlPath<String>,
+    Json(proof): Json<Proof>,
+) -> (StatusCode, Json<Value>) {
+    reply(desk.finish_login(&AccountName(name), &proof).await.map(|finished| json!(finished)))
+}
+
+async fn import(
+    State(desk): State<Arc<Desk>>,
+    UrlPath(name): UrlPath<String>,
+    Json(brought): Json<Brought>,
+) -> (StatusCode, Json<Value>) {
+    reply(desk.import(&AccountName(name), &brought).await.map(|logged_in| json!(logged_in)))
+}
+
+/// The body says whether the marketplace is left alone.
+async fn log_out(
+    State(desk): State<Arc<Desk>>,
+    UrlPath(name): UrlPath<String>,
+    Json(local): Json<bool>,
+) -> (StatusCode, Json<Value>) {
+    reply(desk.log_out(&AccountName(name), local).await.map(|logged_out| json!(logged_out)))
 }
 
 fn reply(answered: Answered<Value>) -> (StatusCode, Json<Value>) {

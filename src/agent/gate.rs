@@ -279,6 +279,7 @@ mod tests {
     async fn what_is_not_counted_goes_out_though_the_window_is_used_up_and_is_recorded() {
         let dir = tempfile::tempdir().unwrap();
         let clock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
+        let (_config_dir, config) = crate::agent::testing::config_dir();
         let (now, account) = (Clock::now(&*clock), AccountName::from("nz"));
         let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now).unwrap();
         let owned = account.clone();
@@ -287,7 +288,7 @@ mod tests {
             store: store.clone(),
             clock,
             account,
-            standing: Standing::at(crate::marketplace::descriptor("trademe").unwrap()),
+            standing: Standing::at(&config.accounts[&AccountName::from("cm")]),
             epoch,
             credentials_mark: String::new(),
             window: WindowKind::Hour,

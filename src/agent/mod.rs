@@ -7,6 +7,7 @@ pub mod daemon;
 mod gate;
 pub mod instance;
 pub mod lifecycle;
+pub mod login;
 pub mod nudge;
 mod reckoning;
 pub mod runner;

@@ -8,7 +8,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::config::Account;
 use crate::domain::AccountName;
 use crate::http::Attempt;
-use crate::marketplace::Descriptor;
 use crate::policy::access::{Access, AccessState, Cause, Rules};
 use crate::policy::expiry::Nearness;
 use crate::policy::trouble::{Silence, Trouble};
@@ -56,13 +55,15 @@ struct Told {
 const WRONG: TimeDelta = TimeDelta::seconds(60);
 
 impl Standing {
-    /// The standing of an account at this marketplace.
-    pub fn at(descriptor: &Descriptor) -> Self {
+    /// The standing of this account.
+    pub fn at(account: &Account) -> Self {
+        let descriptor = account.marketplace;
+        let can_log_in = (descriptor.login.import_only)(&account.options).is_none();
         let silence = Arc::new(Mutex::new(Told { silence: Silence::default(), told: true }));
         Self {
             marketplace: descriptor.title,
             waits_to_reapply: descriptor.waits_to_reapply,
-            renewed_by: "import",
+            renewed_by: if can_log_in { "login" } else { "import" },
             silence,
         }
     }
@@ -287,7 +288,7 @@ pub fn login_ends(account: &Account, near: Nearness, ends: DateTime<Utc>, now: D
             (Severity::Warning, format!("the login of {name} at {market} ends within a month, on {day}"))
         }
     };
-    let fix = format!("sellerd auth {} {name}", Standing::at(account.marketplace).renewed_by);
+    let fix = format!("sellerd auth {} {name}", Standing::at(account).renewed_by);
     problem(LOGIN_ENDS, name, severity, title, now, fix)
 }
 

@@ -243,6 +243,17 @@ pub fn requests_left(account: &Account, tx: &Tx<'_>, now: DateTime<Utc>) -> Resu
     Ok(usage.limit.or(account.limit).map(|limit| limit.saturating_sub(usage.used).max(0)))
 }
 
+/// Requests used of the account's window, and the most that are allowed.
+pub fn requests_used(
+    account: &Account,
+    tx: &Tx<'_>,
+    now: DateTime<Utc>,
+) -> Result<(i64, Option<i64>), StoreError> {
+    let window = account.marketplace.limit_headers.window;
+    let usage = quota::current(quotas::usage(tx, &account.name, window.as_str())?, window, now);
+    Ok((usage.used, usage.limit.or(account.limit)))
+}
+
 fn account(account: &Account, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result<AccountStatus, StoreError> {
     let window = account.marketplace.limit_headers.window;
     let (access, usage, listings, in_doubt, parked) = match tx {

@@ -1,71 +1,230 @@
-//! `sellerd auth test`: does the marketplace accept the login?
+//! `sellerd auth`: logging in and out, and where every account stands.
+//!
+//! The deeds are the agent's, in this process or in the one that runs; here are the words.
 
+mod callback;
+mod import;
+mod login;
+mod logout;
+mod qr;
+mod status;
+mod test;
+mod typed;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::args::Format;
+use super::args::{AuthCommand, Format};
 use super::home::Home;
 use super::job::{ask_agent, here};
-use super::{Exit, Failure, output};
-use crate::agent::ask::{Desk, Tested};
-use crate::clock::SystemClock;
+use super::output::{self, span, thousands, when};
+use super::{Exit, Failure};
+use crate::agent::ask::{Answered, Desk};
+use crate::agent::login::{LoggedIn, rfc3339};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Account, Config};
 use crate::domain::AccountName;
+use crate::store::accounts;
+use crate::store::logins::{self, Login};
 
-#[derive(Serialize)]
-struct Document<'a> {
-    schema: &'static str,
-    accounts: [Row<'a>; 1],
-}
-
-/// What the contract names of an account's login; what this version does not know is null.
-#[derive(Serialize)]
-struct Row<'a> {
-    account: &'a AccountName,
-    state: &'a str,
-    since: &'a str,
-    identity: Option<&'a str>,
-    scopes: Option<&'a str>,
-    token_created_at: Option<&'a str>,
-    fix: Option<String>,
-}
-
-/// Asks, and shows the answer. Exit 4 when the login is not accepted.
-pub async fn test(account: &str, home: &Home) -> Result<Exit, Failure> {
-    let config = home.config()?;
-    home.log(&config, false, &SystemClock::shared());
-    let name = AccountName::from(account);
-    let tested: Tested = match ask_agent(&config, &format!("/account/{name}/test"), Vec::new()).await? {
-        Some(answered) => answered?,
-        None => here(config, async |desk: &Desk| desk.test_account(&name).await).await??,
-    };
-    let lost = ["unauthorized", "revoked", "suspended"].contains(&tested.state.as_str());
-    let fix = tested.error.as_ref().map(|_| match lost {
-        true => format!("put the right credentials into secrets/{name}.toml, then: sellerd auth test {name}"),
-        false => format!("try again: sellerd auth test {name}"),
-    });
-    match home.output {
-        Format::Table => match (&tested.identity, &tested.error) {
-            (Some(identity), _) => output::text(&format!("{name}: logged in as {identity}\n"))?,
-            (None, error) => {
-                let why = error.as_deref().unwrap_or("no answer");
-                output::text(&format!("{name}: {why}\n  fix:  {}\n", fix.unwrap_or_default()))?;
-            }
-        },
-        _ => output::json(&Document {
-            schema: "sellerd.auth/1",
-            accounts: [Row {
-                account: &tested.account,
-                state: &tested.state,
-                since: &tested.since,
-                identity: tested.identity.as_deref(),
-                scopes: None,
-                token_created_at: None,
-                fix,
-            }],
-        })?,
+/// Does what was asked.
+pub async fn run(command: AuthCommand, home: &Home) -> Result<Exit, Failure> {
+    match command {
+        AuthCommand::Import(options) => import::run(options, home).await,
+        AuthCommand::Login(options) => login::run(options, home).await,
+        AuthCommand::Status => status::run(home).await,
+        AuthCommand::Test { account } => test::run(&account, home).await,
+        AuthCommand::Logout { account, local } => logout::run(&account, local, home).await,
     }
-    Ok(match (tested.identity.is_some(), lost) {
-        (true, _) => Exit::Success,
-        (false, true) => Exit::Login,
-        (false, false) => Exit::Temporary,
+}
+
+/// The document `sellerd.auth/1`.
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    accounts: Vec<Row>,
+}
+
+/// What the contract names of an account's login, and what else there is to say; what is not known is null.
+#[derive(Debug, Serialize)]
+struct Row {
+    account: AccountName,
+    state: String,
+    since: Option<String>,
+    identity: Option<String>,
+    scopes: Option<Vec<String>>,
+    token_created_at: Option<String>,
+    fix: Option<String>,
+    identity_id: Option<i64>,
+    expires_at: Option<String>,
+    /// Where the app's pair and the login's come from.
+    sources: Option<[Option<String>; 2]>,
+    /// Places that hold other pairs, which are not used.
+    unused: Vec<String>,
+    /// The page of a login that was begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// What is needed and was not granted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes_missing: Vec<String>,
+}
+
+impl Document {
+    fn of(accounts: Vec<Row>) -> Self {
+        Self { schema: "sellerd.auth/1", accounts }
+    }
+}
+
+impl Row {
+    /// What the database and the configuration know of an account.
+    fn known(account: &Account, access: Option<&crate::policy::access::Access>, login: &Login) -> Self {
+        let sources = [&account.sources.consumer, &account.sources.token];
+        let unused = sources.into_iter().flatten().flat_map(|origin| &origin.others);
+        Self {
+            account: account.name.clone(),
+            state: access.map_or("unknown", |access| access.state.as_str()).to_owned(),
+            since: access.map(|access| rfc3339(access.since)),
+            identity: login.identity.as_ref().map(|member| member.name.clone()),
+            identity_id: login.identity.as_ref().map(|member| member.id),
+            scopes: (!login.scopes.is_empty()).then(|| login.scopes.clone()),
+            token_created_at: login.token_created_at.map(rfc3339),
+            expires_at: login.expires_at.map(rfc3339),
+            sources: Some(sources.map(|origin| origin.as_ref().map(|origin| origin.place.to_string()))),
+            unused: unused.map(ToString::to_string).collect(),
+            fix: None,
+            url: None,
+            scopes_missing: Vec::new(),
+        }
+    }
+}
+
+/// Asks something of the running agent, or of this process in its place.
+async fn ask<T: DeserializeOwned>(
+    config: &Config,
+    path: &str,
+    body: &impl Serialize,
+    question: impl AsyncFnOnce(&Desk) -> Answered<T>,
+) -> Result<T, Failure> {
+    let body = serde_json::to_vec(body).map_err(|error| Failure::internal(error.to_string()))?;
+    match ask_agent(config, path, body).await? {
+        Some(answered) => Ok(answered?),
+        None => Ok(here(config.clone(), question).await??),
+    }
+}
+
+/// What is known of an account's login now.
+async fn row(home: &Home, account: &Account, config: &Config) -> Result<Row, Failure> {
+    let now = SystemClock::default().now();
+    let Some(store) = home.store(config)? else {
+        return Ok(Row::known(account, None, &Login::default()));
+    };
+    let name = account.name.clone();
+    let read =
+        move |tx: &crate::store::Tx<'_>| Ok((accounts::access(tx, &name, now)?, logins::get(tx, &name)?));
+    let (access, login) = store.read(read).await?;
+    Ok(Row::known(account, Some(&access), &login.unwrap_or_default()))
+}
+
+/// Says that new credentials are in use.
+async fn welcome(home: &Home, name: &AccountName, welcome: &LoggedIn) -> Result<Exit, Failure> {
+    let config = home.config_for_login_quietly()?;
+    let account = config.accounts.get(name).ok_or_else(|| Failure::internal(format!("{name} is gone")))?;
+    match home.output {
+        Format::Table => output::text(&words(&config, account, welcome, SystemClock::default().now()))?,
+        format => {
+            let row = Row {
+                scopes_missing: welcome.scopes_missing.clone(),
+                fix: welcome.identity.is_none().then(|| mend(account)),
+                ..row(home, account, &config).await?
+            };
+            output::document(format, &Document::of(vec![row]))?;
+        }
+    }
+    Ok(if welcome.identity.is_some() { Exit::Success } else { Exit::Login })
+}
+
+fn words(config: &Config, account: &Account, welcome: &LoggedIn, now: DateTime<Utc>) -> String {
+    let name = &account.name;
+    let Some((id, member)) = &welcome.identity else {
+        return format!(
+            "Kept in {}. {name} is not logged in yet.\n  next:  {}\n",
+            welcome.kept_in,
+            mend(account)
+        );
+    };
+    let mut text = format!("{name}: logged in as {member} (member {id})\n");
+    let mut line = |what: &str, words: String| text.push_str(&format!("  {what:<13} {words}\n"));
+    match (&welcome.scopes[..], &welcome.scopes_missing[..]) {
+        ([], _) => {}
+        (granted, []) => line("permissions", format!("{}   as needed", granted.join(", "))),
+        (granted, missing) => line(
+            "permissions",
+            format!(
+                "{}   NOT {}: jobs that write will be refused; allow it at the next login",
+                granted.join(", "),
+                missing.join(", ")
+            ),
+        ),
+    }
+    line(
+        "clock",
+        match welcome.clock_offset_ms {
+            -2_000..=2_000 => "as the marketplace's".to_owned(),
+            offset => format!(
+                "{} s {}; requests are signed by the marketplace's time, but set it: timedatectl set-ntp true",
+                offset.abs() / 1_000,
+                if offset > 0 { "behind" } else { "ahead" }
+            ),
+        },
+    );
+    let window = account.marketplace.limit_headers.window.as_str();
+    line(
+        "limit",
+        match welcome.limit {
+            Some(limit) => {
+                format!("{} requests a {window}, {} used", thousands(limit), thousands(welcome.used))
+            }
+            None => format!("none, {} requests used this {window}", thousands(welcome.used)),
+        },
+    );
+    if let Some(end) = welcome.expires_at {
+        line("ends", ends(end, now, config.timezone));
+    }
+    text.push_str(&format!("Kept in {}.{}\n", welcome.kept_in, next(config, account, now)));
+    text
+}
+
+/// When a login ends, for people.
+fn ends(end: DateTime<Utc>, now: DateTime<Utc>, tz: Tz) -> String {
+    let at = when(end, now, tz);
+    if end <= now { format!("{at}: it is over") } else { format!("{at}, in {}", span(end - now)) }
+}
+
+/// What the account does next by its schedules.
+fn next(config: &Config, account: &Account, now: DateTime<Utc>) -> String {
+    let of_account =
+        config.jobs.values().filter(|job| job.enabled && job.account.as_ref() == Some(&account.name));
+    let soonest = of_account.filter_map(|job| Some((job.next_after(now)?, &job.name))).min();
+    soonest.map_or(String::new(), |(at, job)| {
+        format!("  Next by its schedule: {job}, {}.", when(at, now, config.timezone))
+    })
+}
+
+/// The command that gives an account a login that works.
+fn mend(account: &Account) -> String {
+    let import_only = (account.marketplace.login.import_only)(&account.options).is_some();
+    match account.credentials {
+        Some(_) if !import_only => format!("sellerd auth login {}", account.name),
+        _ => format!("sellerd auth import {}", account.name),
+    }
+}
+
+/// The account of that name.
+fn account<'c>(config: &'c Config, name: &AccountName) -> Result<&'c Account, Failure> {
+    config.accounts.get(name).ok_or_else(|| {
+        let known = config.accounts.keys().map(AccountName::as_str).collect::<Vec<_>>().join(", ");
+        Failure::usage(format!("there is no account {name}"), format!("the accounts are: {known}"))
     })
 }

@@ -44,7 +44,26 @@ impl Home {
 
     /// The configuration, or its mistakes drawn and exit 78. Warnings are drawn too and do not keep anybody.
     pub fn config(&self) -> Result<Config, Failure> {
-        let checked = config::load(&self.dir);
+        super::private::keep();
+        self.take(config::load(&self.dir))
+    }
+
+    /// The same for a command that brings credentials, or tells that there are none.
+    pub fn config_for_login(&self) -> Result<Config, Failure> {
+        super::private::keep();
+        self.take(config::load_for_login(&self.dir))
+    }
+
+    /// The same once more, when its warnings have been drawn or are what the command shows itself.
+    pub fn config_for_login_quietly(&self) -> Result<Config, Failure> {
+        let checked = config::load_for_login(&self.dir);
+        match checked.config {
+            Some(config) => Ok(config),
+            None => self.config_for_login(),
+        }
+    }
+
+    fn take(&self, checked: config::Checked) -> Result<Config, Failure> {
         let errors = checked.config.is_none();
         if !checked.diagnostics.is_empty() && (errors || !self.output.is_json() && !self.quiet) {
             match self.output.is_json() {

@@ -16,6 +16,7 @@ mod list;
 mod orders;
 mod output;
 mod plan;
+mod private;
 mod progress;
 mod promote;
 mod run;
@@ -96,7 +97,7 @@ async fn dispatch(args: Args) -> Result<Exit, Failure> {
         Some(Command::Stock(args::StockCommand::Believe { account })) => believe::run(&account, &home).await,
         Some(Command::Config(args::ConfigCommand::Check)) => check::run(&home),
         Some(Command::Sandbox(command)) => sandbox::run(command, &home).await,
-        Some(Command::Auth(args::AuthCommand::Test { account })) => auth::test(&account, &home).await,
+        Some(Command::Auth(command)) => auth::run(command, &home).await,
     }
 }
 

@@ -15,6 +15,8 @@ use url::{Host, Url};
 
 use super::Account;
 use super::diagnostic::{Code, Wrong, shown};
+use super::login;
+use super::secrets::Sources;
 use super::source::Source;
 use super::toml_errors::{self, Place, type_error};
 use super::values::{self, Text, Whole};
@@ -23,8 +25,20 @@ use crate::marketplace::{self, Descriptor, OptionKey, Options};
 
 /// The settings that every account may have.
 #[cfg(test)]
-pub(super) const COMMON_KEYS: [&str; 7] =
-    ["marketplace", "base_url", "currency", "max_per_second", "request_timeout", "grace", "probe_after"];
+pub(super) const COMMON_KEYS: [&str; 12] = [
+    "marketplace",
+    "base_url",
+    "currency",
+    "max_per_second",
+    "request_timeout",
+    "grace",
+    "probe_after",
+    "callback",
+    "callback_listen",
+    "token_expires",
+    "token_lifetime",
+    "credentials_command",
+];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +51,11 @@ struct AccountFile {
     request_timeout: Text,
     grace: Text,
     probe_after: Text,
+    callback: Text,
+    callback_listen: Text,
+    token_expires: Text,
+    token_lifetime: Text,
+    credentials_command: Option<Spanned<Vec<String>>>,
 }
 
 /// Reads all accounts. Their names are known even where they are wrong; `None` when not even that.
@@ -95,6 +114,17 @@ fn read(
     let place = Place { path: &path, name: &owner, also: &also };
     let file: AccountFile = toml_errors::read(source, table, &place).unwrap_or_default();
 
+    let login = login::read(
+        source,
+        marketplace,
+        login::Texts {
+            callback: &file.callback,
+            callback_listen: &file.callback_listen,
+            token_expires: &file.token_expires,
+            token_lifetime: &file.token_lifetime,
+            credentials_command: &file.credentials_command,
+        },
+    );
     let default = Url::parse(marketplace.base_url).ok();
     let base_url = source.checked(&file.base_url, |text| url("base_url", text)).or(default)?;
     let seconds = Duration::from_secs;
@@ -115,6 +145,8 @@ fn read(
         grace: source.duration("grace", &file.grace, seconds(15), Duration::ZERO..=seconds(600)),
         probe_after: source.value(&file.probe_after, Some(seconds(900)), probe_after),
         options,
+        login,
+        sources: Sources::default(),
         credentials: None,
     })
 }

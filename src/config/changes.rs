@@ -125,6 +125,8 @@ pub fn same_account(a: &Account, b: &Account) -> bool {
         grace,
         probe_after,
         options,
+        login,
+        sources: _,
         credentials,
     } = a;
     *name == b.name
@@ -137,6 +139,7 @@ pub fn same_account(a: &Account, b: &Account) -> bool {
         && *grace == b.grace
         && *probe_after == b.probe_after
         && *options == b.options
+        && *login == b.login
         && *credentials == b.credentials
 }
 

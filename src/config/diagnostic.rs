@@ -158,6 +158,7 @@ codes! {
     SecretInConfig = "E301" "a secret outside the secrets directory",
     SecretsMissing = "E302" "credentials that are needed and missing",
     HalfPair = "E303" "one half of a pair of credentials",
+    CommandFailed = "E304" "a command that prints no credentials",
     NothingToWrite = "W101" "apply mode on a job that never writes",
     OpenPage = "W110" "a status page that others can reach",
     NoJobs = "W120" "nothing to do",

@@ -54,8 +54,17 @@ pub fn load(dir: &Path) -> Checked {
     load_with(dir, &Places::of_process(|name| std::env::var_os(name)))
 }
 
+/// The same for somebody who brings credentials: that there are none yet is no mistake.
+pub fn load_for_login(dir: &Path) -> Checked {
+    read_all(dir, &Places::of_process(|name| std::env::var_os(name)), false)
+}
+
 /// The same with places of one's own.
 pub fn load_with(dir: &Path, places: &Places) -> Checked {
+    read_all(dir, places, true)
+}
+
+fn read_all(dir: &Path, places: &Places, needs_credentials: bool) -> Checked {
     let mut checked = Checked { config: None, diagnostics: Vec::new(), files: 0 };
     if let Err(diagnostic) = check_dir(dir) {
         checked.diagnostics.push(*diagnostic);
@@ -64,7 +73,7 @@ pub fn load_with(dir: &Path, places: &Places) -> Checked {
     let mut settings = read_settings(dir, places, &mut checked);
     let jobs = read_jobs(dir, &settings, &mut checked);
     let templates = templates::read(dir, &mut checked);
-    read_secrets(dir, places, &mut settings, &jobs, &mut checked);
+    read_secrets(dir, places, needs_credentials, &mut settings, &jobs, &mut checked);
     let scheduled = jobs.iter().filter_map(|found| Some((found.job.as_ref()?, found.schedule.as_ref()?)));
     checked.diagnostics.extend(budget::check(&settings.accounts, scheduled));
     checked.diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
@@ -174,6 +183,7 @@ fn read_jobs(dir: &Path, settings: &Settings, checked: &mut Checked) -> Vec<job:
 fn read_secrets(
     dir: &Path,
     places: &Places,
+    needs_credentials: bool,
     settings: &mut Settings,
     jobs: &[job::Found],
     checked: &mut Checked,
@@ -185,10 +195,11 @@ fn read_secrets(
         }
         let paths = secrets::paths(name, dir, settings.state_dir.as_deref(), places);
         let home = dir.join(format!("secrets/{name}.toml"));
-        let mut found = secrets::read(account, &paths, &home, used.contains(name));
+        let mut found = secrets::read(account, &paths, &home, needs_credentials && used.contains(name));
         checked.files += found.files;
         checked.diagnostics.append(&mut found.diagnostics);
         account.credentials = found.credentials;
+        account.sources = found.sources;
     }
     if let Some(names) = &settings.names {
         checked.diagnostics.extend(secrets::strays(dir, names));

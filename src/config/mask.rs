@@ -69,8 +69,11 @@ pub(super) fn names_a_secret(word: &str) -> bool {
         "access_token",
         "password",
     ];
+    // Settings that are about secrets and hold none.
+    const OURS: [&str; 3] = ["token_expires", "token_lifetime", "credentials_command"];
     let word = word.to_ascii_lowercase().replace('-', "_");
-    word.len() >= 4
+    !OURS.contains(&word.as_str())
+        && word.len() >= 4
         && word.len() <= 40
         && (PARTS.iter().any(|part| word.contains(part))
             || word.ends_with("_token")

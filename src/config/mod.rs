@@ -7,12 +7,14 @@
 mod account;
 mod budget;
 mod changes;
+mod command;
 mod diagnostic;
 mod draw;
 pub mod init;
 mod job;
 mod leaks;
 mod load;
+mod login;
 mod mask;
 mod places;
 pub mod samples;
@@ -27,6 +29,7 @@ mod tests;
 mod timing;
 mod toml_errors;
 mod values;
+mod vault;
 mod work;
 
 use std::collections::BTreeMap;
@@ -41,12 +44,16 @@ use chrono_tz::Tz;
 pub use changes::{Changes, same_account};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use draw::draw;
-pub use load::{Checked, load, load_with};
+pub use load::{Checked, load, load_for_login, load_with};
+pub use login::LoginSettings;
 pub use places::{Places, find_dir};
+pub use secrets::{Origin, Place, Sources};
 pub use stock_sync::{
     Absent, Column, DELIMITERS, DecimalSign, Delimiter, Encoding, Guards, LastLine, MaxRejected, Source,
     StockSync,
 };
+pub use values::quoted;
+pub use vault::{Pair, Pairs, Vault, VaultError};
 pub use work::{Housekeeping, KINDS, OrderPoll, Probe, StockPull, Work};
 
 use crate::domain::{AccountName, Credentials, Currency, JobName, Mode};
@@ -158,6 +165,10 @@ pub struct Account {
     pub probe_after: Option<Duration>,
     /// The marketplace's own settings, defaults filled in.
     pub options: Options,
+    /// How a person logs in to it, and how long that lasts.
+    pub login: LoginSettings,
+    /// Where its credentials were found.
+    pub sources: Sources,
     /// What signs its requests; `None` when no enabled job needs it and nobody has given it.
     pub credentials: Option<Credentials>,
 }

@@ -4,9 +4,12 @@
 //! places would sign with a key of one login and the secret of another, which no marketplace explains.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret;
 
 use super::Account;
 use super::diagnostic::{Code, Diagnostic, Spot, Wrong, shown};
@@ -17,9 +20,46 @@ use super::source::Source;
 use super::toml_errors::{self, type_error, unknown_setting};
 use crate::domain::{AccountName, Credentials, nearest};
 
+/// Where an account's two pairs were found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The app's pair.
+    pub consumer: Option<Origin>,
+    /// The login's.
+    pub token: Option<Origin>,
+}
+
+/// Where one pair was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The place that is used.
+    pub place: Place,
+    /// Other places, in which another pair stands.
+    pub others: Vec<Place>,
+}
+
+/// A place of secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A file.
+    File(PathBuf),
+    /// What `credentials_command` prints, by the program that it names.
+    Command(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Command(program) => write!(f, "the output of {}", shown(program)),
+        }
+    }
+}
+
 /// What was found of one account.
 pub(super) struct Found {
     pub credentials: Option<Credentials>,
+    pub sources: Sources,
     pub diagnostics: Vec<Diagnostic>,
     pub files: usize,
 }
@@ -46,7 +86,8 @@ pub(super) fn paths(
 
 /// Reads the credentials of an account. They are missed only when `needed`.
 pub(super) fn read(account: &Account, paths: &[(PathBuf, bool)], home: &Path, needed: bool) -> Found {
-    let mut found = Found { credentials: None, diagnostics: Vec::new(), files: 0 };
+    let mut found =
+        Found { credentials: None, sources: Sources::default(), diagnostics: Vec::new(), files: 0 };
     let mut files = Vec::new();
     let mut closed = Vec::new();
     let mut unclear = false;
@@ -73,8 +114,21 @@ pub(super) fn read(account: &Account, paths: &[(PathBuf, bool)], home: &Path, ne
             Err(diagnostic) => closed.push(*diagnostic),
         }
     }
+    // The last place, and asked only when the others leave something open: it may cost a password.
+    let open = (0..2).any(|pair| files.iter().all(|file| file.pairs[pair].is_none()));
+    if let Some(words) = account.login.credentials_command.as_ref().filter(|_| open) {
+        match printed(words, account) {
+            Ok(file) => files.push(file),
+            Err(wrong) => {
+                unclear = true;
+                let settings = home.ancestors().nth(2).unwrap_or(home).join("sellerd.toml");
+                found.diagnostics.push(wrong.at(Spot::whole(&settings)));
+            }
+        }
+    }
     let consumer = choose(&files, 0, account, &mut found.diagnostics);
     let token = choose(&files, 1, account, &mut found.diagnostics);
+    found.sources = Sources { consumer: origin(&files, 0), token: origin(&files, 1) };
     match consumer {
         Some((key, secret)) => {
             let token = token.map(|(key, secret)| (key.as_str(), secret.as_str()));
@@ -90,6 +144,7 @@ pub(super) fn read(account: &Account, paths: &[(PathBuf, bool)], home: &Path, ne
 /// One file: its pairs, and the places of the names that are there and empty.
 struct File {
     path: PathBuf,
+    place: Place,
     pairs: [Option<(String, String)>; 2],
     empty: Vec<(usize, Spot)>,
     /// Whether one of its pairs is a half, or something in it could not be used.
@@ -97,7 +152,8 @@ struct File {
 }
 
 fn read_file(source: &mut Source<'_>, account: &Account) -> File {
-    let mut file = File { path: source.path.clone(), pairs: [None, None], empty: Vec::new(), half: false };
+    let (path, place) = (source.path.clone(), Place::File(source.path.clone()));
+    let mut file = File { path, place, pairs: [None, None], empty: Vec::new(), half: false };
     let Some(tree) = toml_errors::parse(source) else { return file };
     let mut values: [Option<String>; 4] = Default::default();
     let mut spans = [const { None }; 4];
@@ -131,6 +187,35 @@ fn read_file(source: &mut Source<'_>, account: &Account) -> File {
         }
     }
     file
+}
+
+/// What the account's command prints, as if it stood in a file. Nothing of it is shown, not even its mistakes.
+fn printed(words: &[String], account: &Account) -> Result<File, Wrong> {
+    let program = words.first().map(String::as_str).unwrap_or_default();
+    let wrong = |why: String| {
+        let name = &account.name;
+        let message = format!("`credentials_command` of account `{name}` gave no credentials: {why}");
+        let fix =
+            format!("make `{}` print the lines of a secrets file, or take the setting out", shown(program));
+        Wrong::new(Code::CommandFailed, message, fix)
+    };
+    let text = super::command::output(words).map_err(wrong)?;
+    let pairs = super::vault::Pairs::from_text(&text, true).map_err(wrong)?;
+    let texts = |pair: Option<super::vault::Pair>| {
+        pair.map(|(first, second)| (first.expose_secret().to_owned(), second.expose_secret().to_owned()))
+    };
+    let place = Place::Command(program.to_owned());
+    let path = PathBuf::from(place.to_string());
+    let pairs = [texts(pairs.consumer), texts(pairs.token)];
+    Ok(File { path, place, pairs, empty: Vec::new(), half: false })
+}
+
+/// Where the pair was found, and where there is another.
+fn origin(files: &[File], pair: usize) -> Option<Origin> {
+    let mut having = files.iter().filter(|file| file.pairs[pair].is_some());
+    let first = having.next()?;
+    let others = having.filter(|file| file.pairs[pair] != first.pairs[pair]);
+    Some(Origin { place: first.place.clone(), others: others.map(|file| file.place.clone()).collect() })
 }
 
 /// The pair of the first file that has one. Files that disagree are named.
@@ -185,7 +270,8 @@ fn missing(files: &[File], account: &Account, home: &Path, diagnostics: &mut Vec
         _ => (format!("account `{}` has no consumer pair in {}", account.name, path.display()), "add"),
     };
     let fix = format!(
-        "{verb}  consumer_key = \"<{key}>\"  and  consumer_secret = \"<{secret}>\"  from {title}, then  chmod 600 {}",
+        "sellerd auth import {}; or {verb}  consumer_key = \"<{key}>\"  and  consumer_secret = \"<{secret}>\"  from {title}, then  chmod 600 {}",
+        account.name,
         path.display()
     );
     diagnostics.push(Wrong::new(Code::SecretsMissing, message, fix).at(Spot::whole(path)));

@@ -202,7 +202,7 @@ pub(super) fn bad_name(what: &str, text: &str) -> (Wrong, String) {
 }
 
 /// Text as a TOML string.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut out = String::from('"');
     for c in text.chars() {
         match c {

@@ -179,6 +179,18 @@ impl Client {
         self.ask_canary(&mut restraint).await
     }
 
+    /// What the line is made of, for the requests of a login.
+    pub(super) fn parts(&self) -> &Parts {
+        &self.line.parts
+    }
+
+    /// Waits for the account's turn and its pace. Nothing else of the account leaves while this is held.
+    pub(super) async fn hold(&self) -> tokio::sync::MutexGuard<'_, Restraint> {
+        let turn = self.line.in_flight.lock().await;
+        self.line.pace.ready().await;
+        turn
+    }
+
     /// Asks once, and again only where [`backoff::retry`] allows: a read, after 429 with a short `Retry-After`, 502,
     /// 503, 504 or a broken connection, and as far as [`Restraint`] has retries left. Each attempt is paced, passes the
     /// gate, has a nonce of its own and is settled before anything follows from it.

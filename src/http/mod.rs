@@ -5,6 +5,7 @@ mod client;
 mod download;
 mod error;
 mod gate;
+mod handshake;
 pub mod local;
 pub mod oauth1;
 mod pace;
@@ -17,6 +18,7 @@ pub use client::{Answer, Asking, Call, Canary, Client, Parts};
 pub use download::{Download, FILE_LIMIT};
 pub use error::CallError;
 pub use gate::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
+pub use handshake::{Exchange, Handshake, Heard};
 pub use random::Random;
 pub use transport::{
     BODY_LIMIT, Body, Chunks, Opened, ReqwestTransport, Transport, WireError, WireRequest, WireResponse,

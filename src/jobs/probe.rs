@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use super::{Context, JobError, Report};
 use crate::domain::AccountName;
 use crate::marketplace::Marketplace;
-use crate::store::cursors;
+use crate::store::{cursors, logins};
 
 /// How often it is looked for what waits. It costs requests, and questions can wait an hour.
 const EVERY: TimeDelta = TimeDelta::hours(1);
@@ -18,6 +18,9 @@ const CURSOR: &str = "attention";
 pub(super) async fn run(context: &Context) -> Result<Report, JobError> {
     let (account, market) = context.market()?;
     let identity = market.identity().await?;
+    let (owned, now) = (account.clone(), context.clock.now());
+    let member = logins::Member { id: identity.id, name: identity.name.clone() };
+    context.store.write(move |tx| logins::meet(tx, &owned, &member, now)).await?;
     let mut report = Report::default();
     let mut words = vec![format!("logged in as {}", identity.name)];
     words.extend(look_for_what_waits(context, account, market, &mut report).await?);

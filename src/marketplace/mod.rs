@@ -6,6 +6,7 @@
 pub mod cardmarket;
 mod export;
 pub mod json;
+mod login;
 pub mod memory;
 pub mod trademe;
 mod write;
@@ -22,6 +23,7 @@ pub use crate::http::CallError;
 use crate::http::oauth1::{Profile, Target};
 use crate::http::{Canary, Client, LimitHeaders, WritingClient};
 pub use export::{ExportFile, ExportRequest, ExportState, StockExport, StockFile};
+pub use login::{Doorstep, Entrance, Granted, Invitation, Login, LoginError, proof};
 pub use write::{
     AsItIs, Batch, Fee, Item, ItemOutcome, Looked, Looking, Quantities, Step, Wanted, WriteError, Writer,
     Writes, free, look_through, most_in_carts, summed,
@@ -145,6 +147,8 @@ pub struct Descriptor {
     pub connect: fn(Connection) -> Box<dyn Marketplace>,
     /// Makes an account of it usable to change; `None` where that is not possible yet.
     pub connect_writing: Option<ConnectWriting>,
+    /// How a person logs in.
+    pub login: Entrance,
     /// The key that sets the limit, for example `daily_limit`.
     pub limit_key: &'static str,
     /// The limit, unless that key or the marketplace itself says otherwise.

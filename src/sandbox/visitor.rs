@@ -73,7 +73,7 @@ impl Ask {
     }
 
     /// The same, signed with another access token.
-    pub fn as_user(mut self, token: &str, secret: &str) -> Self {
+    pub fn by_user(mut self, token: &str, secret: &str) -> Self {
         (self.claim.token, self.keys.token_secret) = (token.to_owned(), secret.to_owned());
         self
     }

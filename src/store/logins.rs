@@ -62,6 +62,21 @@ pub fn set(tx: &Tx<'_>, account: &AccountName, login: &Login) -> Result<(), Stor
     Ok(())
 }
 
+/// Notes who an account is, as its marketplace has just said. Who is known already stays: another one is a matter for
+/// the next login, which a person sees.
+pub fn meet(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    member: &Member,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let login = get(tx, account)?.unwrap_or_default();
+    if login.identity.as_ref().is_none_or(|known| known.id == member.id) {
+        set(tx, account, &Login { identity: Some(member.clone()), checked_at: Some(now), ..login })?;
+    }
+    Ok(())
+}
+
 /// Forgets the login and keeps who it was.
 pub fn forget(tx: &Tx<'_>, account: &AccountName) -> Result<(), StoreError> {
     tx.0.prepare_cached(
@@ -108,8 +123,13 @@ mod tests {
             set(&tx, &account, &kept).unwrap();
             assert_eq!(get(&tx, &account).unwrap(), Some(kept));
         }
+        let other = Member { id: 7, name: "somebody-else".to_owned() };
+        meet(&tx, &account, &other, now()).unwrap();
+        assert_eq!(get(&tx, &account).unwrap(), Some(login.clone()));
         forget(&tx, &account).unwrap();
         let left = Login { identity: login.identity, checked_at: login.checked_at, ..Login::default() };
         assert_eq!(get(&tx, &account).unwrap(), Some(left));
+        meet(&tx, &"cm".into(), &other, now()).unwrap();
+        assert_eq!(get(&tx, &"cm".into()).unwrap().unwrap().identity, Some(other));
     }
 }

@@ -12,6 +12,7 @@ mod faults;
 mod init;
 mod jobs;
 mod leaks;
+mod login;
 mod plan;
 mod quota;
 mod readme;

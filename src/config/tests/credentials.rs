@@ -54,6 +54,38 @@ fn credentials_are_missed_only_by_a_job_that_is_enabled() {
 }
 
 #[test]
+fn what_is_said_of_a_login_is_checked_where_it_stands() {
+    let codes = |lines: &str| {
+        let dir = Dir::good();
+        let path = dir.path().join("sellerd.toml");
+        let settings = fs::read_to_string(&path).unwrap();
+        let settings = settings.replace("[accounts.cm-main]", &format!("[accounts.cm-main]\n{lines}"));
+        fs::write(&path, settings).unwrap();
+        dir.found().into_iter().map(|(code, ..)| code).collect::<Vec<_>>()
+    };
+    for good in [
+        "callback = \"http://127.0.0.1:8788/\"",
+        "callback = \"https://shop.example/back\"\ncallback_listen = \"127.0.0.1:8788\"",
+        "token_expires = \"2026-12-31\"\ntoken_lifetime = \"24h\"",
+        // It is not run while a file has both pairs.
+        "credentials_command = [\"/no/such/program\"]",
+    ] {
+        assert!(codes(good).is_empty(), "{good}: {:?}", codes(good));
+    }
+    for bad in [
+        "callback = \"shop\"",
+        "callback = \"https://shop.example/back\"",
+        "callback_listen = \"8788\"",
+        "token_expires = \"31.12.2026\"",
+        "token_lifetime = \"soon\"",
+        "credentials_command = []",
+    ] {
+        assert_eq!(codes(bad), ["E105"], "{bad}");
+    }
+    assert_eq!(codes("credentials_command = \"pass show\""), ["E103"]);
+}
+
+#[test]
 fn credentials_that_others_can_read_are_a_warning_with_the_chmod() {
     use std::os::unix::fs::PermissionsExt;
     let dir = Dir::good();

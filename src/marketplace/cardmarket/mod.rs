@@ -4,6 +4,7 @@ mod api;
 mod article;
 mod drafting;
 mod export;
+mod login;
 mod look;
 mod outcome;
 mod request;
@@ -29,7 +30,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     currency: Currency::EUR,
     limit_key: "daily_limit",
     default_limit: 5_000,
-    options: &[OptionKey { key: "app", values: &["dedicated", "third-party"], default: "dedicated" }],
+    options: &[OptionKey { key: "app", values: &["dedicated", login::THIRD_PARTY], default: "dedicated" }],
     first_account: "cm-main",
     credential_names: ["app token", "app secret", "access token", "access token secret"],
     limit_headers: LimitHeaders {
@@ -42,6 +43,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     waits_to_reapply: true,
     connect,
     connect_writing: Some(connect_writing),
+    login: login::ENTRANCE,
 };
 
 /// The allowance is renewed at midnight in Berlin (cardmarket.md 7).

@@ -8,6 +8,7 @@ mod detail;
 mod document;
 mod draft;
 mod edit;
+mod login;
 mod look;
 mod members;
 mod sale;
@@ -54,6 +55,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     waits_to_reapply: false,
     connect,
     connect_writing: Some(connect_writing),
+    login: login::ENTRANCE,
 };
 
 const SIGNATURE: &str = "signature";

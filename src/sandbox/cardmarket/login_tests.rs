@@ -38,7 +38,7 @@ async fn allow(sandbox: &Sandbox) -> String {
 async fn exchange(sandbox: &Sandbox, token: &str) -> Reply {
     let key = &sandbox.credentials().consumer_key;
     let body = format!("<request><app_key>{key}</app_key><request_token>{token}</request_token></request>");
-    let mut ask = Ask::new(sandbox, "/access").as_user("", "");
+    let mut ask = Ask::new(sandbox, "/access").by_user("", "");
     (ask.method, ask.body) = ("POST", body.into_bytes());
     ask.headers.push(("Content-Type".to_owned(), "application/xml".to_owned()));
     ask.signed().await.expect("an answer")
@@ -47,7 +47,7 @@ async fn exchange(sandbox: &Sandbox, token: &str) -> Reply {
 async fn account(sandbox: &Sandbox, pair: &Reply) -> Reply {
     let pair = pair.json();
     let text = |name: &str| pair[name].as_str().unwrap_or_default().to_owned();
-    let ask = Ask::new(sandbox, "/account").as_user(&text("oauth_token"), &text("oauth_token_secret"));
+    let ask = Ask::new(sandbox, "/account").by_user(&text("oauth_token"), &text("oauth_token_secret"));
     ask.signed().await.expect("an answer")
 }
 
@@ -67,7 +67,7 @@ async fn a_request_token_is_worth_one_access_token() {
     let pair = granted.json();
     let text = |name: &str| pair[name].as_str().unwrap_or_default().to_owned();
     let mut out =
-        Ask::new(&sandbox, "/account/logout").as_user(&text("oauth_token"), &text("oauth_token_secret"));
+        Ask::new(&sandbox, "/account/logout").by_user(&text("oauth_token"), &text("oauth_token_secret"));
     out.method = "POST";
     assert_eq!(out.signed().await.expect("an answer").json()["logout"], "successful");
     assert_eq!(account(&sandbox, &granted).await.status, 403);

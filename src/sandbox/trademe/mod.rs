@@ -145,6 +145,13 @@ impl Shop {
         &self.effects
     }
 
+    /// From now on, what was granted covers reading alone.
+    pub fn grant_only_reading(&mut self) {
+        for grant in &mut self.grants {
+            grant.scopes.write = false;
+        }
+    }
+
     /// From `at` on, the member's grant is worth nothing, until a `restore`.
     pub fn revoke_at(&mut self, at: DateTime<Utc>) {
         self.revoked_at = Some(at);

@@ -44,7 +44,13 @@ impl Agent {
 
     /// Starts it and waits for nothing.
     pub fn begin(program: Program) -> Self {
+        Self::begin_with(program, |_| {})
+    }
+
+    /// The same, after something was taken of the child.
+    pub fn begin_with(program: Program, take: impl FnOnce(&mut Child)) -> Self {
         let mut child = program.start();
+        take(&mut child);
         let stderr = lines_of(child.stderr.take().expect("stderr is piped"));
         let stdout = lines_of(child.stdout.take().expect("stdout is piped"));
         Self { child, stderr, stdout, lines: Vec::new(), said: Vec::new(), page: String::new() }
@@ -68,6 +74,17 @@ impl Agent {
             let line = self.next_line(event);
             let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
             if line["event"] == event && fits(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// The next line of stderr that fits.
+    #[track_caller]
+    pub fn line_where(&mut self, wanted: &str, fits: impl Fn(&str) -> bool) -> String {
+        loop {
+            let line = self.next_line(wanted);
+            if fits(&line) {
                 return line;
             }
         }

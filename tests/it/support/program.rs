@@ -60,6 +60,12 @@ impl Program {
         self
     }
 
+    /// Where its stdin comes from.
+    pub fn stdin(mut self, stdin: Stdio) -> Self {
+        self.0.stdin(stdin);
+        self
+    }
+
     /// The directory in which it is run.
     pub fn in_dir(mut self, dir: &Path) -> Self {
         self.0.current_dir(dir);

@@ -1,0 +1,105 @@
+//! The way to a marketplace for credentials that are not the account's yet.
+//!
+//! It is the account's own line, so that one request is in flight, and the account's own gate, so that what is sent is
+//! owned, counted and recorded. But its credentials have a mark of their own: what they are answered says nothing about
+//! the access of the login that is in use.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use crate::agent::accounts::{AccountError, Accounts, Shared};
+use crate::agent::gate::StoreGate;
+use crate::agent::reckoning::Reckoning;
+use crate::agent::standing::Standing;
+use crate::config::Account;
+use crate::domain::Credentials;
+use crate::http::oauth1::{Signer, Target};
+use crate::http::{Client, Handshake, Parts};
+use crate::marketplace::{Connection, Doorstep, Login, Marketplace};
+use crate::store::leases;
+
+/// No credentials have this mark.
+const NOBODYS: &str = "a login that is tried";
+
+/// An account with credentials that are tried.
+pub(super) struct Tried<'a> {
+    account: &'a Account,
+    credentials: Credentials,
+    base: Target,
+    client: Client,
+}
+
+impl<'a> Tried<'a> {
+    /// Makes the way. An account that had no credentials until now is taken over.
+    pub async fn open(
+        accounts: &Accounts,
+        account: &'a Account,
+        credentials: Credentials,
+        shared: &Shared,
+    ) -> Result<Self, AccountError> {
+        let base = Target::new(account.base_url.as_str())
+            .map_err(|error| AccountError::BaseUrl(account.name.clone(), error))?;
+        let transport =
+            shared.wires.open(account).map_err(|error| AccountError::Wire(account.name.clone(), error))?;
+        let held = accounts.held(&account.name);
+        let epoch = match held {
+            Some((_, epoch)) => epoch,
+            None => {
+                let (name, now) = (account.name.clone(), shared.clock.now());
+                shared.store.write(move |tx| leases::take_over(tx, &name, "this machine", now)).await?
+            }
+        };
+        let descriptor = account.marketplace;
+        let gate = StoreGate {
+            store: shared.store.clone(),
+            clock: shared.clock.clone(),
+            account: account.name.clone(),
+            standing: Standing::at(account),
+            epoch,
+            credentials_mark: NOBODYS.to_owned(),
+            window: descriptor.limit_headers.window,
+            limit: account.limit,
+            reckoning: Reckoning::default(),
+            woken: shared.woken.clone(),
+        };
+        let parts = Parts {
+            transport,
+            gate: shared.wires.guard(account, Arc::new(gate)),
+            signer: Some(Signer::new((descriptor.profile)(&account.options), &credentials)),
+            headers: descriptor.limit_headers,
+            canary: (descriptor.canary)(&base),
+            clock: shared.clock.clone(),
+            random: shared.random.clone(),
+            max_per_second: NonZeroU32::new(account.max_per_second).unwrap_or(NonZeroU32::MIN),
+            request_timeout: account.request_timeout,
+        };
+        let client = match held {
+            Some((client, _)) => client.succeeded_by(parts),
+            None => Client::new(parts),
+        };
+        Ok(Self { account, credentials, base, client })
+    }
+
+    /// The login of the account.
+    pub fn login(&self) -> Box<dyn Login> {
+        let Account { marketplace, options, .. } = self.account;
+        (marketplace.login.open)(Doorstep {
+            base: self.base.clone(),
+            options: options.clone(),
+            profile: (marketplace.profile)(options),
+            credentials: self.credentials.clone(),
+            line: Handshake::new(self.client.clone()),
+        })
+    }
+
+    /// The account, looked at with the credentials.
+    pub fn marketplace(&self) -> Box<dyn Marketplace> {
+        (self.account.marketplace.connect)(Connection {
+            base: self.base.clone(),
+            currency: self.account.currency,
+            options: self.account.options.clone(),
+            templates: Arc::default(),
+            client: self.client.insisting(),
+        })
+    }
+}

@@ -1,0 +1,38 @@
+//! When each login ends, as far as the configuration says so: kept beside what is known of the login itself, so that
+//! whoever warns of an end need not know who said it.
+
+use chrono::Utc;
+
+use crate::agent::accounts::mark_of;
+use crate::config::{Account, Config};
+use crate::store::logins::{self, Login};
+use crate::store::{Store, StoreError, Tx};
+
+/// Brings the end of every login up to the configuration.
+pub async fn note_all(config: &Config, store: &Store) -> Result<(), StoreError> {
+    let (accounts, tz) = (config.accounts.clone(), config.timezone);
+    store.write(move |tx| accounts.values().try_for_each(|account| note(tx, account, tz))).await
+}
+
+fn note(tx: &Tx<'_>, account: &Account, tz: chrono_tz::Tz) -> Result<(), StoreError> {
+    let known = logins::get(tx, &account.name)?;
+    let before = known.clone().unwrap_or_default();
+    let mark = account.credentials.as_ref().map(mark_of);
+    // Other credentials than those of the last login: nobody knows when they were made.
+    let login = match mark == before.credentials_mark {
+        true => before,
+        false => Login {
+            identity: before.identity,
+            checked_at: before.checked_at,
+            credentials_mark: mark,
+            ..Login::default()
+        },
+    };
+    let expires_at = account.login.ends(login.token_created_at, tz).map(|at| at.with_timezone(&Utc));
+    let login = Login { expires_at, ..login };
+    let nothing = known.is_none() && expires_at.is_none();
+    if nothing || known.as_ref() == Some(&login) {
+        return Ok(());
+    }
+    logins::set(tx, &account.name, &login)
+}
