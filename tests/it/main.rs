@@ -16,6 +16,7 @@ mod login;
 mod plan;
 mod quota;
 mod readme;
+mod refused;
 mod samples;
 mod stock_sync;
 mod support;

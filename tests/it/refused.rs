@@ -1,0 +1,160 @@
+//! What a refusal means is found out with few requests, and what is refused for good is left alone, whoever kills the
+//! agent meanwhile.
+
+use crate::support::{Agent, Place, access, eventually};
+
+const EVERY_SECOND: &str = "* * * * * *";
+
+/// Two accounts at shops of their own, each polled every second.
+fn two_accounts() -> (Place, Place) {
+    let (place, other) = (Place::of(10), Place::of(10));
+    place.add_account("other", &other.sandbox.base_url(), other.sandbox.credentials());
+    place.write_job("order-poll", "order-poll", EVERY_SECOND, "account = \"cm\"");
+    place.write_job("other-poll", "order-poll", EVERY_SECOND, "account = \"other\"");
+    (place, other)
+}
+
+/// Returns once the shop was asked some more.
+fn until_asked_more(place: &Place) {
+    let before = place.asked();
+    eventually("more requests", || (place.asked() > before + 2).then_some(()));
+}
+
+#[test]
+fn polled_every_second_and_killed_a_refused_account_gets_three_requests_at_most_and_the_other_is_polled_on() {
+    for (fault, state) in [("revoke", "revoked"), ("reject-token", "unauthorized")] {
+        let (place, other) = two_accounts();
+        let agent = place.agent();
+        until_asked_more(&place);
+        until_asked_more(&other);
+        place.fault(fault);
+        let before = place.seen().iter().filter(|seen| seen.status == Some(200)).count();
+        // Killed at once, with the refusal perhaps under way.
+        agent.kill();
+        for _ in 0..4 {
+            let agent = place.agent();
+            until_asked_more(&other);
+            agent.kill();
+        }
+        let agent = place.agent();
+        eventually(state, || (access(&place.status(), "cm")["state"] == state).then_some(()));
+        until_asked_more(&other);
+        let refused = place.seen().iter().filter(|seen| matches!(seen.status, Some(401 | 403))).count();
+        assert!((1..=3).contains(&refused), "{fault}: {refused} requests after {before}");
+        assert_eq!(access(&place.status(), "other")["state"], "active");
+
+        // A person acts, and what was missed is caught up without waiting for anything.
+        place.fault("restore");
+        place.run("auth test cm").exits(0);
+        until_asked_more(&place);
+        agent.stop();
+    }
+}
+
+#[test]
+fn new_credentials_let_a_running_agent_go_on_at_once() {
+    let place = Place::of(10);
+    let right = place.sandbox.credentials().clone();
+    let mut wrong = right.clone();
+    wrong.token_secret = "0".repeat(32);
+    place.write_secrets("cm", &wrong);
+    place.write_job("order-poll", "order-poll", "0 0 1 1 *", "account = \"cm\"");
+    let mut agent = place.agent();
+    place.job("order-poll", 4);
+    assert_eq!(access(&place.status(), "cm")["state"], "unauthorized");
+    place.write_secrets("cm", &right);
+    agent.signal("HUP");
+    let caught_up = agent.event_where("job.finished", |line| line["outcome"] == "success");
+    assert_eq!(caught_up["job"], "order-poll", "{caught_up}");
+    let run = &place.list("runs list --job order-poll", "runs")[0];
+    assert_eq!(
+        (run["trigger"].as_str(), run["outcome"].as_str()),
+        (Some("catchup"), Some("success")),
+        "{run}"
+    );
+    agent.stop();
+}
+
+#[test]
+fn a_refusal_that_was_not_meant_costs_two_requests_and_nothing_else() {
+    for fault in ["revoke --next 1", "reject-token --next 1"] {
+        let place = Place::of(10);
+        place.fault(fault);
+        let run = place.job("stock-pull", 0);
+        assert_eq!((run["outcome"].as_str(), run["requests"].as_i64()), (Some("success"), Some(4)), "{run}");
+        let status = place.status();
+        assert_eq!(access(&status, "cm")["state"], "active");
+        assert_eq!(status["problems"].as_array().map(Vec::len), Some(0), "{status}");
+    }
+}
+
+#[test]
+fn one_resource_that_is_refused_is_left_alone_and_the_rest_goes_on() {
+    let place = Place::of(10);
+    place.fault("revoke --path /stock");
+    let run = place.job("stock-pull", 4);
+    assert_eq!(
+        (run["error_type"].as_str(), run["requests"].as_i64()),
+        (Some("auth_forbidden"), Some(3)),
+        "{run}"
+    );
+    let status = place.status();
+    let found = access(&status, "cm");
+    assert_eq!((found["state"].as_str(), found["cause"].as_str()), (Some("restricted"), Some("resource")));
+    assert_eq!(found["closed"][0]["resource"], "GET stock/{start}");
+    assert_eq!(status["problems"][0]["code"], "E452");
+    let asked = place.asked();
+    assert_eq!(place.job("stock-pull", 4)["requests"], 0);
+    assert_eq!(place.asked(), asked);
+    place.job("order-poll", 0);
+    place.job("probe", 0);
+    assert_eq!(access(&place.status(), "cm")["state"], "restricted");
+}
+
+#[test]
+fn a_block_at_the_edge_is_no_revocation_and_is_asked_again_in_an_hour() {
+    let place = Place::of(10);
+    place.fault("revoke --empty-body");
+    place.job("stock-pull", 4);
+    let status = place.status();
+    let found = access(&status, "cm");
+    assert_eq!((found["state"].as_str(), found["cause"].as_str()), (Some("suspended"), Some("edge-block")));
+    assert!(found["next_probe_at"].is_string() && found["reapply_on"].is_null(), "{found}");
+    assert_eq!(found["evidence"]["status"], 403);
+    assert_eq!(status["problems"][0]["code"], "E451");
+    place.job("order-poll", 4);
+    assert_eq!(place.asked(), 2);
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_a_problem_until_it_is_right() {
+    for (skew, words) in [("20m", "20m behind Cardmarket's"), ("-20m", "20m ahead of Cardmarket's")] {
+        let place = Place::of(10);
+        place.fault(&format!("clock-skew {skew}"));
+        place.job("probe", 0);
+        place.job("stock-pull", 0);
+        let refused = place.seen().iter().filter(|seen| seen.status == Some(401)).count();
+        assert_eq!(refused, 1, "{skew}");
+        let status = place.status();
+        let problem = &status["problems"][0];
+        let about = |title: &str| title.replace("19m 59s", "20m").replace("20m 1s", "20m");
+        assert_eq!(problem["code"], "E430", "{status}");
+        assert!(about(problem["title"].as_str().unwrap()).contains(words), "{problem}");
+        place.sandbox.clear_faults();
+        place.run("auth test cm");
+        place.job("probe", 0);
+        assert_eq!(place.status()["problems"].as_array().map(Vec::len), Some(0));
+    }
+}
+
+#[test]
+fn an_agent_that_is_started_anew_asks_nothing_of_an_account_that_is_refused() {
+    let place = Place::of(10);
+    place.fault("revoke");
+    place.job("probe", 4);
+    let asked = place.asked();
+    let agent = place.agent();
+    eventually("a look at the schedule", || (agent.get("/readyz").status == 200).then_some(()));
+    agent.stop();
+    assert_eq!(place.asked(), asked);
+}
