@@ -59,7 +59,8 @@ pub struct Shared {
     pub woken: Arc<Notify>,
 }
 
-/// The usable accounts by name. Those without credentials are left out; the configuration has said so.
+/// The usable accounts by name. Those without credentials are left out; the configuration has said so. And so are those
+/// that nobody has logged in to yet: a request without a token is only ever refused, and a refusal blocks.
 #[derive(Clone, Default)]
 pub struct Accounts(BTreeMap<AccountName, Usable>);
 
@@ -95,7 +96,8 @@ impl Accounts {
     pub async fn make(config: &Config, before: &Self, shared: &Shared) -> Result<Self, AccountError> {
         let mut usable = BTreeMap::new();
         for (name, account) in &config.accounts {
-            let Some(credentials) = &account.credentials else { continue };
+            let logged_in = account.credentials.as_ref().filter(|credentials| credentials.token.is_some());
+            let Some(credentials) = logged_in else { continue };
             let made = match before.0.get(name) {
                 Some(held) if same_account(&held.settings, account) => {
                     let channel = channel_of(config, name);

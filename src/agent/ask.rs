@@ -128,8 +128,8 @@ impl Desk {
         })?;
         let internal = |message: String| Declined { message, fix: String::new(), exit: 1 };
         let market = self.runner.accounts().insisting(&account.name).ok_or_else(|| Declined {
-            message: format!("account {name} has no credentials"),
-            fix: format!("put them into secrets/{name}.toml"),
+            message: format!("account {name} is not logged in"),
+            fix: "the command that mends it: sellerd auth status".to_owned(),
             exit: 4,
         })?;
         let answer = market.identity().await;

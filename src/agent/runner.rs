@@ -385,7 +385,7 @@ fn no_account(job: &Job) -> runs::RunEnd {
     failed(
         Outcome::Blocked,
         Some(ErrorType::AuthExpired),
-        format!("account {name} has no credentials; put them into secrets/{name}.toml"),
+        format!("account {name} is not logged in; the command that mends it: sellerd auth status"),
     )
 }
 

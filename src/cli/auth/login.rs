@@ -122,22 +122,23 @@ impl Attempt<'_> {
         typed: &mut Typed,
         browser: &mut Option<mpsc::Receiver<String>>,
     ) -> Result<String, Failure> {
+        let goes_on = |failure: Failure| Failure { fix: self.resume_command(), ..failure };
         let Some(browser) = browser else {
-            return typed.line().await?.ok_or_else(|| self.nobody());
+            return typed.line().await.map_err(goes_on)?.ok_or_else(|| self.nobody());
         };
         tokio::select! {
             Some(address) = browser.recv() => {
                 note("the browser has brought it.\n");
                 return Ok(address);
             }
-            line = typed.line() => if let Some(line) = line? {
+            line = typed.line() => if let Some(line) = line.map_err(goes_on)? {
                 return Ok(line);
             },
         }
         // Nobody types any more; the browser still may come.
         tokio::select! {
             Some(address) = browser.recv() => Ok(address),
-            failure = typed.stopped() => Err(failure),
+            failure = typed.stopped() => Err(goes_on(failure)),
         }
     }
 
@@ -167,13 +168,17 @@ impl Attempt<'_> {
 
     fn not_accepted(&self, why: String) -> Failure {
         let name = &self.account.name;
-        let fix = format!("sellerd auth login {name} --resume, or begin anew: sellerd auth login {name}");
+        let fix = format!("{}, or begin anew: sellerd auth login {name}", self.resume_command());
         Failure::new("E411", Exit::Login, why, fix)
     }
 
     fn nobody(&self) -> Failure {
         let message = "stdin ended before anything was typed; the login waits";
         Failure::new("E411", Exit::Login, message, self.finish_command())
+    }
+
+    fn resume_command(&self) -> String {
+        format!("sellerd auth login {} --resume", self.account.name)
     }
 
     fn finish_command(&self) -> String {

@@ -31,7 +31,8 @@ pub async fn run(home: &Home) -> Result<Exit, Failure> {
     let lost = standings.iter().any(|standing| standing.fix.is_some() && standing.lost);
     match home.output {
         Format::Table => {
-            output::text(&standings.iter().map(|of| of.draw(now, config.timezone)).collect::<String>())?
+            let drawn: Vec<_> = standings.iter().map(|of| of.draw(now, config.timezone)).collect();
+            output::text(&drawn.join("\n"))?;
         }
         format => {
             let rows = standings.into_iter().map(|of| Row { fix: of.fix, ..of.row }).collect();
@@ -133,7 +134,7 @@ impl Standing {
         if let Some(fix) = &self.fix {
             line("fix", fix);
         }
-        text + "\n"
+        text
     }
 }
 

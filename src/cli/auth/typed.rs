@@ -74,6 +74,7 @@ async fn stopped(signals: &mut mpsc::Receiver<Command>) {
 }
 
 fn interrupted() -> Failure {
+    note("\n");
     Failure::new("E201", Exit::Interrupted, "interrupted; nothing was changed", "")
 }
 

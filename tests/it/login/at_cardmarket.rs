@@ -46,6 +46,22 @@ fn the_address_that_a_browser_ends_up_on_logs_in() {
 }
 
 #[test]
+fn an_agent_sends_nothing_for_an_account_until_somebody_has_logged_in_to_it() {
+    let place = shop("https://shop.invalid/back", None);
+    let agent = place.agent();
+    let run = place.job("probe", 4);
+    assert_eq!((run["outcome"].as_str(), place.asked()), (Some("blocked"), 0), "{run}");
+    place.run("auth test cm").exits(4).says("is not logged in");
+    let begun = place.run("--no-input auth login cm").exits(4).document("sellerd.auth/1");
+    let back = sent_to(begun["url"].as_str().expect("an address"), "demo-shop");
+    place.run(&format!("auth login cm --pin {back}")).exits(0);
+    place.job("probe", 0);
+    place.run("--yes auth logout cm").exits(0);
+    place.job("probe", 4);
+    agent.stop();
+}
+
+#[test]
 fn a_bare_request_token_finishes_and_the_logout_is_told_to_the_marketplace() {
     let place = shop("https://shop.invalid/back", None);
     let begun = place.run("--no-input auth login cm").exits(4).document("sellerd.auth/1");
