@@ -171,6 +171,8 @@ super::run::words! {
         Interrupted = "interrupted",
         /// A newer plan of the same job has taken its place.
         Superseded = "superseded",
+        /// Its time is over, and nobody has applied it.
+        Expired = "expired",
     }
 }
 

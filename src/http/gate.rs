@@ -132,7 +132,9 @@ impl Refusal {
             }
             Self::Access { .. } => ErrorType::AuthRevoked,
             Self::Quota { .. } => ErrorType::QuotaExhausted,
-            Self::Halted | Self::Parked(_) | Self::LostOwnership => ErrorType::Internal,
+            Self::Halted => ErrorType::Halted,
+            Self::Parked(_) => ErrorType::Parked,
+            Self::LostOwnership => ErrorType::Internal,
             Self::Store(_, error_type) => *error_type,
         }
     }

@@ -245,6 +245,20 @@ pub fn begin(tx: &Tx<'_>, id: PlanId, run: RunId, accepted: &[String]) -> Result
     Ok(())
 }
 
+/// The time of these plans, of one job or of all, is over by now, and nobody has applied them.
+pub fn expire(tx: &Tx<'_>, job: Option<&JobName>, now: DateTime<Utc>) -> Result<Vec<PlanId>, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "update plans set state = 'expired'
+         where state in ('planned', 'pending') and expires_at <= ?1 and (?2 is null or job = ?2)
+         returning plan_id",
+    )?;
+    let ids =
+        statement.query_map(params![ms(now), job.map(JobName::as_str)], |row| row.get(0).map(PlanId))?;
+    let mut ids = ids.collect::<Result<Vec<_>, _>>()?;
+    ids.sort_unstable();
+    Ok(ids)
+}
+
 /// A newer plan of the same job takes the place of those that nobody has applied.
 pub fn supersede(tx: &Tx<'_>, job: &JobName, but: PlanId) -> Result<(), StoreError> {
     tx.0.prepare_cached(

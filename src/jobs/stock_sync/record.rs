@@ -104,7 +104,8 @@ pub(super) async fn record(
         state,
     };
     let words = tripped.iter().map(|guard| format!("{}: {}", guard.guard, guard.words)).collect::<Vec<_>>();
-    let id = write(context, new, spool, words.clone()).await?;
+    let (id, expired) = write(context, new, spool, words.clone()).await?;
+    tell_of_expired(&expired);
     report.plan = Some(id);
     tracing::info!(
         event = "plan.created",
@@ -135,6 +136,13 @@ pub(super) async fn record(
     Ok(Some(Made { plan: id, state, obstacles: priced.obstacles }))
 }
 
+/// Says of each plan that its time was over before anybody applied it.
+pub(in super::super) fn tell_of_expired(plans: &[PlanId]) {
+    for id in plans {
+        tracing::info!(event = "plan.expired", plan.id = %id, "a plan was not applied in its time");
+    }
+}
+
 /// The plan, and the problem that it is or that it ends, in one transaction. A plan that a person asked for is nobody's
 /// problem.
 async fn write(
@@ -142,7 +150,7 @@ async fn write(
     new: plans::NewPlan,
     mut spool: Spool,
     tripped: Vec<String>,
-) -> Result<PlanId, JobError> {
+) -> Result<(PlanId, Vec<PlanId>), JobError> {
     let (job, now, usual) = (context.job.clone(), context.clock.now(), context.errand == Errand::Usual);
     let id = context.store.write(move |tx: &Tx<'_>| {
         let unread = |error: std::io::Error| StoreError::Internal(format!("the plan is lost: {error}"));
@@ -155,6 +163,7 @@ async fn write(
             writing.held(&part.held)?;
         }
         let id = writing.plan;
+        let expired = plans::expire(tx, Some(&job), now)?;
         plans::supersede(tx, &job, id)?;
         match tripped.is_empty() {
             true => drop(problems::close(tx, GUARD_TRIPPED, job.as_str(), now)?),
@@ -174,7 +183,7 @@ async fn write(
             )?,
             false => {}
         }
-        Ok(id)
+        Ok((id, expired))
     });
     Ok(id.await?)
 }
