@@ -223,7 +223,7 @@ fn what_init_writes_with_credentials_is_right_and_private() {
 #[test]
 fn a_stock_sync_is_read_as_it_was_meant() {
     let dir = Dir::good();
-    dir.put("jobs/sync.toml", &SYNC.replace("[guards]", "last_line = \"may-lack-newline\"\n[guards]"));
+    dir.put("jobs/sync.toml", SYNC.replace("[guards]", "last_line = \"may-lack-newline\"\n[guards]"));
     let checked = dir.load();
     assert_eq!(checked.diagnostics, [], "apply is no mistake for what writes");
     let config = checked.config.unwrap();
