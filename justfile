@@ -18,7 +18,7 @@ bench *arguments:
 # the real program killed at random, for example `just torture 1000`; the tests do it 15 times, and 20 while it applies
 torture kills="200" *arguments:
     cargo test --test torture -- --kills {{ kills }} {{ arguments }}
-    SELLERD_SYNC_KILLS={{ kills }} cargo test --test it killed_while_it_applies -- --nocapture
+    SELLERD_SYNC_KILLS={{ kills }} SELLERD_SYNC_ITEMS=2000 cargo test --test it killed_while_it_applies -- --nocapture
 
 # the agent's own loop under seeded disasters, for example `just simulate 500`; the tests tell 150 stories
 simulate seeds="10000" *arguments:

@@ -117,6 +117,11 @@ pub enum Command {
     /// The accounts' logins.
     #[command(subcommand)]
     Auth(AuthCommand),
+    /// What a code such as E520 means, at length; all of them in a word without one.
+    Explain {
+        /// The code.
+        code: Option<String>,
+    },
     /// Pretend marketplaces, for trying things out.
     #[command(subcommand)]
     Sandbox(SandboxCommand),

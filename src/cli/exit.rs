@@ -44,10 +44,14 @@ impl Exit {
             Some(Outcome::Interrupted) => Self::Interrupted,
             Some(Outcome::Timeout) => Self::Temporary,
             Some(Outcome::Blocked) => match error_type {
-                // `internal`: halted, parked, or another has taken over. It is not a matter of the login.
-                Some(ErrorType::QuotaExhausted | ErrorType::RateLimited | ErrorType::Internal) => {
-                    Self::Temporary
-                }
+                // `internal`: another has taken over. None of these is a matter of the login.
+                Some(
+                    ErrorType::QuotaExhausted
+                    | ErrorType::RateLimited
+                    | ErrorType::Halted
+                    | ErrorType::Parked
+                    | ErrorType::Internal,
+                ) => Self::Temporary,
                 _ => Self::Login,
             },
             Some(Outcome::Failure) if error_type == Some(ErrorType::PlanStale) => Self::Stale,

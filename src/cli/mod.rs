@@ -7,6 +7,7 @@ mod believe;
 mod check;
 mod confirm;
 mod exit;
+mod explain;
 mod failure;
 mod halt;
 mod home;
@@ -96,6 +97,7 @@ async fn dispatch(args: Args) -> Result<Exit, Failure> {
         Some(Command::Stock(args::StockCommand::List(options))) => stock::all(options, &home).await,
         Some(Command::Stock(args::StockCommand::Believe { account })) => believe::run(&account, &home).await,
         Some(Command::Config(args::ConfigCommand::Check)) => check::run(&home),
+        Some(Command::Explain { code }) => explain::run(code.as_deref(), &home),
         Some(Command::Sandbox(command)) => sandbox::run(command, &home).await,
         Some(Command::Auth(command)) => auth::run(command, &home).await,
     }

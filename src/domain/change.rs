@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{Bound, Currency, Desired, IntentId, ListingId, Money, Sku};
 
 /// One operation of a plan. Complete: whoever applies it makes no choices.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// What is done.
     pub op: Operation,
@@ -171,6 +171,8 @@ super::run::words! {
         Interrupted = "interrupted",
         /// A newer plan of the same job has taken its place.
         Superseded = "superseded",
+        /// Its time is over, and nobody has applied it.
+        Expired = "expired",
     }
 }
 

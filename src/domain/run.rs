@@ -126,6 +126,10 @@ words! {
         PlanStale = "plan_stale",
         /// A write came out as nobody expected.
         Conflict = "conflict",
+        /// A person has halted every write.
+        Halted = "halted",
+        /// Writes of the account wait for a person, since one came out as nobody expected.
+        Parked = "parked",
         /// The database is in use by another process.
         DbLocked = "db_locked",
         /// The database is damaged.

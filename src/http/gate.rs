@@ -147,7 +147,9 @@ impl Refusal {
             Self::Access { state: AccessState::Unauthorized, .. } => ErrorType::AuthRevoked,
             Self::Access { .. } => ErrorType::AuthForbidden,
             Self::Quota { .. } => ErrorType::QuotaExhausted,
-            Self::Halted | Self::Parked(_) | Self::LostOwnership => ErrorType::Internal,
+            Self::Halted => ErrorType::Halted,
+            Self::Parked(_) => ErrorType::Parked,
+            Self::LostOwnership => ErrorType::Internal,
             Self::Store(_, error_type) => *error_type,
         }
     }

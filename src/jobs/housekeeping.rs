@@ -1,5 +1,6 @@
 //! `housekeeping`: prunes what is old, and makes a backup that has been opened and checked.
 
+use super::stock_sync::tell_of_expired;
 use super::{Context, JobError, Report};
 use crate::config::Housekeeping;
 use crate::domain::PlanId;
@@ -31,6 +32,8 @@ pub(super) async fn run(settings: &Housekeeping, context: &Context) -> Result<Re
         .await?;
     report.count("runs_pruned", runs as i64);
     report.count("readings_pruned", readings as i64);
+    let expired = context.store.write(move |tx| plans::expire(tx, None, now)).await?;
+    tell_of_expired(&expired);
     loop {
         context.go_on()?;
         let pruned = context.store.write(move |tx| plans::prune(tx, runs_before, PLANS)).await?;
@@ -113,7 +116,7 @@ mod tests {
             account: "cm".into(),
             made_by: crate::domain::RunId(1),
             created_at: now - chrono::TimeDelta::days(days),
-            expires_at: now,
+            expires_at: now + chrono::TimeDelta::minutes(1),
             base_snapshot: None,
             undo_of: None,
             source: raw("{}"),
@@ -136,8 +139,11 @@ mod tests {
             std::fs::write(dir.join(file), "{}").unwrap();
         }
         let settings = Housekeeping { backup: false, ..Housekeeping::default() };
+        // The clock moves on by some minutes before each run.
         let report =
             place.work(Box::new(Memory::default()), async |context| run(&settings, context).await).await;
+        let young = place.store.read(|tx| plans::get(tx, PlanId(2))).await.unwrap();
+        assert_eq!(young.unwrap().state, PlanState::Expired);
         assert_eq!(report.unwrap().counts["plans_pruned"], 1);
         let mut left: Vec<String> = std::fs::read_dir(&dir)
             .unwrap()

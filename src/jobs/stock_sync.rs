@@ -7,12 +7,14 @@ mod observe;
 mod plan;
 mod record;
 mod settle;
+mod spool;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod tests;
 mod undo;
 
+pub(super) use record::tell_of_expired;
 pub use settle::PARKED;
 
 use super::{Context, Errand, JobError, Report};

@@ -67,6 +67,7 @@ const WRITES: Writes = Writes {
     visibility_lag: Duration::ZERO,
     natural_sku: "mem:",
     zero_is_final: false,
+    charged: false,
 };
 
 impl Memory {

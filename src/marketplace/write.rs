@@ -38,6 +38,8 @@ pub struct Writes {
     pub natural_sku: &'static str,
     /// Whether a listing whose last copy is taken off is gone for good, and cannot be filled again.
     pub zero_is_final: bool,
+    /// Whether a change can cost more than its request, so that [`Marketplace::fees`] has something to say.
+    pub charged: bool,
 }
 
 /// How a number of copies is changed.

@@ -5,8 +5,7 @@
 //! that counts twice when it is sent twice, no other of that kind leaves: with one of them at a time, reading back tells
 //! what happened.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 
 use super::shape::Shape;
 use crate::domain::{Change, ListingId, Offer, Operation, Sku};
@@ -67,6 +66,27 @@ pub struct Doubt {
     pub repeating: bool,
 }
 
+/// As much of a change as decides when it leaves: a plan of a hundred thousand changes is put in order by these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brief {
+    /// The seller's key.
+    pub sku: Sku,
+    /// The listing, if there is one already.
+    pub listing_id: Option<ListingId>,
+    /// What is done to it.
+    pub step: Step,
+    /// Whether it stays listed with copies for sale, so that whoever edits it whole has to fetch it before.
+    pub stays: bool,
+}
+
+impl Brief {
+    /// That of a change.
+    pub fn of(change: &Change) -> Self {
+        let stays = change.before.is_some() && change.after.as_ref().is_some_and(|after| after.listed() > 0);
+        Self { sku: change.sku.clone(), listing_id: change.listing_id, step: step_of(change), stays }
+    }
+}
+
 /// The changes that have not left yet, in the order in which they should.
 #[derive(Debug, Clone)]
 pub struct Queue {
@@ -76,29 +96,27 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// All changes of a plan.
-    pub fn new(changes: &[Change], shape: &Shape<'_>) -> Self {
-        let mut parcels: Vec<(Parcel, bool)> = Vec::with_capacity(changes.len());
-        let mut places: HashMap<(ListingId, Option<Step>), usize> = HashMap::new();
-        for (index, change) in changes.iter().enumerate() {
-            let step = step_of(change);
-            let parcel =
-                || (Parcel { step, sku: change.sku.clone(), changes: vec![index] }, step == Step::Lower);
-            let Some(listing) = change.listing_id else {
-                parcels.push(parcel());
-                continue;
-            };
+    /// All changes of a plan, in its order: those of one listing stand together.
+    pub fn new<'a>(changes: impl IntoIterator<Item = &'a Brief>, shape: &Shape<'_>) -> Self {
+        let mut parcels: Vec<(Parcel, bool)> = Vec::new();
+        // The parcels of the listing that is being looked at begin here.
+        let (mut listing, mut from) = (None, 0);
+        for (index, change) in changes.into_iter().enumerate() {
+            let Brief { step, listing_id, .. } = *change;
+            if listing_id.is_none() || listing_id != listing {
+                (listing, from) = (listing_id, parcels.len());
+            }
             // Price and details are one edit everywhere; where a listing is taken whole, so is the rest.
-            match places.entry((listing, (!shape.whole_listing).then_some(step))) {
-                Entry::Vacant(place) => {
-                    place.insert(parcels.len());
-                    parcels.push(parcel());
-                }
-                Entry::Occupied(place) => {
-                    let (first, lowers) = &mut parcels[*place.get()];
+            let same = |parcel: &(Parcel, bool)| shape.whole_listing || parcel.0.step == step;
+            match parcels.get_mut(from..).and_then(|of_listing| of_listing.iter_mut().find(|p| same(p))) {
+                Some((first, lowers)) => {
                     first.changes.push(index);
                     first.step = together(first.step, step);
                     *lowers |= step == Step::Lower;
+                }
+                None => {
+                    let parcel = Parcel { step, sku: change.sku.clone(), changes: vec![index] };
+                    parcels.push((parcel, step == Step::Lower));
                 }
             }
         }
@@ -215,9 +233,13 @@ mod tests {
         }
     }
 
+    fn queue(changes: &[Change], shape: &Shape<'_>) -> Queue {
+        Queue::new(&changes.iter().map(Brief::of).collect::<Vec<_>>(), shape)
+    }
+
     /// What would leave if each request were done at once.
     fn loads(changes: &[Change], shape: &Shape<'_>) -> Vec<(Step, Vec<Vec<usize>>)> {
-        let mut queue = Queue::new(changes, shape);
+        let mut queue = queue(changes, shape);
         let next = || queue.next(&Doubt::default());
         std::iter::from_fn(next)
             .map(|load| (load.step, load.parcels.into_iter().map(|parcel| parcel.changes).collect()))
@@ -273,7 +295,7 @@ mod tests {
             change(Operation::Price, 2, 0),
             change(Operation::Add, 3, 0),
         ];
-        let mut queue = Queue::new(&changes, &CARDS);
+        let mut queue = queue(&changes, &CARDS);
         let doubt = Doubt { skus: HashSet::new(), repeating: true };
         // The price of the first waits for its own decrease.
         assert_eq!(queue.next(&doubt).unwrap().parcels[0].changes, [2]);
@@ -288,7 +310,7 @@ mod tests {
     #[test]
     fn an_item_that_was_not_done_is_the_next_of_its_step() {
         let changes = [1, 2, 3, 4].map(|id| change(Operation::Quantity, id, -1));
-        let mut queue = Queue::new(&changes, &CARDS);
+        let mut queue = queue(&changes, &CARDS);
         let mut load = queue.next(&Doubt::default()).unwrap();
         assert_eq!(load.parcels.len(), 3);
         queue.put_back(load.parcels.remove(1));
@@ -337,7 +359,7 @@ mod tests {
             doubts in proptest::collection::vec((0_i64..25, any::<bool>(), any::<bool>()), 60),
         ) {
             let shape = Shape { batch, ..if whole { WHOLE } else { CARDS } };
-            let mut queue = Queue::new(&changes, &shape);
+            let mut queue = queue(&changes, &shape);
             let mut left: Vec<usize> = Vec::new();
             let mut doubts = doubts.into_iter();
             loop {

@@ -6,8 +6,8 @@
 
 use serde::Serialize;
 
-use super::reconcile::{Plan, Tally};
-use super::summary::{items_changed, largest_price_change, percent_up, value_change};
+use super::reconcile::Tally;
+use super::summary::{Sums, percent_up};
 use crate::domain::{Currency, Money, Operation};
 
 /// What a plan may come to; `None` is no bound.
@@ -92,7 +92,7 @@ const FEW: u64 = 5;
 
 /// Lets every guard judge. Those whose names are in `accepted` trip no more, and say so.
 pub fn judge(
-    plan: &Plan,
+    plan: &Sums,
     limits: &Limits,
     facts: &GuardFacts<'_>,
     accepted: &[impl AsRef<str>],
@@ -114,26 +114,17 @@ pub fn judge(
         ("max_zeroed_items", Operation::Zero, limits.max_zeroed_items, "go to zero"),
         ("max_removed_items", Operation::Remove, limits.max_removed_items, "are removed"),
     ] {
-        let count = plan.changes.iter().filter(|change| change.op == op).count() as u64;
+        let count = plan.count(op);
         results.push(result(guard, most, count, format!("{count} listings {what}, limit {most}")));
     }
     results.push(price_change(plan, limits));
     results.push(value(plan, limits, facts));
-    let prices = || {
-        let leaving =
-            plan.changes.iter().filter(|change| matches!(change.op, Operation::Add | Operation::Price));
-        leaving.filter_map(|change| Some((change.after.as_ref()?.price, &change.sku)))
-    };
-    if let (Some(least), Some((price, sku))) =
-        (limits.min_price, prices().min_by_key(|(price, _)| price.minor))
-    {
+    if let (Some(least), Some((price, sku))) = (limits.min_price, &plan.lowest) {
         let words = format!("the lowest price is {price} for {sku}, limit {}", money(least));
         let tripped = price.minor < least;
         results.push(GuardResult { tripped, ..result("min_price", least, price.minor, words) });
     }
-    if let (Some(most), Some((price, sku))) =
-        (limits.max_price, prices().max_by_key(|(price, _)| price.minor))
-    {
+    if let (Some(most), Some((price, sku))) = (limits.max_price, &plan.highest) {
         let words = format!("the highest price is {price} for {sku}, limit {}", money(most));
         results.push(result("max_price", most, price.minor, words));
     }
@@ -142,7 +133,7 @@ pub fn judge(
         results.push(result("max_fees", most, facts.fees, words));
     }
     if let Some(most) = limits.max_items_per_day {
-        let items = facts.touched_today.saturating_add(items_changed(&plan.changes));
+        let items = facts.touched_today.saturating_add(plan.items);
         let words = format!(
             "{items} items are touched today with the {} that were already, limit {most}",
             facts.touched_today
@@ -158,8 +149,8 @@ pub fn judge(
     results
 }
 
-fn changes(plan: &Plan, limits: &Limits, facts: &GuardFacts<'_>) -> GuardResult {
-    let items = items_changed(&plan.changes);
+fn changes(plan: &Sums, limits: &Limits, facts: &GuardFacts<'_>) -> GuardResult {
+    let items = plan.items;
     let all = facts.tally.listings.max(facts.tally.source_rows);
     let (limit, percent) = (limits.max_changes_percent, percent_up(i128::from(items), i128::from(all)));
     let words = format!("{items} of {all} items change, limit {limit} %");
@@ -167,9 +158,9 @@ fn changes(plan: &Plan, limits: &Limits, facts: &GuardFacts<'_>) -> GuardResult 
     GuardResult { tripped: result.tripped && items >= FEW, ..result }
 }
 
-fn price_change(plan: &Plan, limits: &Limits) -> GuardResult {
+fn price_change(plan: &Sums, limits: &Limits) -> GuardResult {
     let limit = limits.max_price_change_percent;
-    let (percent, words) = match largest_price_change(&plan.changes) {
+    let (percent, words) = match &plan.largest_price_change {
         None => (0, format!("no price changes, limit {limit} %")),
         Some(worst) => {
             let words = format!(
@@ -182,9 +173,9 @@ fn price_change(plan: &Plan, limits: &Limits) -> GuardResult {
     result("max_price_change_percent", limit, percent, words)
 }
 
-fn value(plan: &Plan, limits: &Limits, facts: &GuardFacts<'_>) -> GuardResult {
+fn value(plan: &Sums, limits: &Limits, facts: &GuardFacts<'_>) -> GuardResult {
     let (limit, before) = (limits.max_value_change_percent, facts.tally.value_before);
-    let change = value_change(&plan.changes, facts.currency);
+    let change = plan.value_change();
     let percent = percent_up(change.saturating_abs(), before);
     let shown = |value: i128| Money { minor: clamped(value), currency: facts.currency };
     let words = format!(
@@ -216,6 +207,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{Bounds, Change, ListingId, Offer};
+    use crate::planning::reconcile::Plan;
 
     fn offer(quantity: i64, minor: i64) -> Offer {
         let price = Money { minor, currency: Currency::EUR };
@@ -257,8 +249,12 @@ mod tests {
         currency: Currency::EUR,
     };
 
+    fn sums(changes: Vec<Change>) -> Sums {
+        Sums::of(&Plan { changes, held: Vec::new() }, Currency::EUR)
+    }
+
     fn judged(changes: Vec<Change>, limits: &Limits, facts: &GuardFacts<'_>) -> Vec<GuardResult> {
-        judge(&Plan { changes, held: Vec::new() }, limits, facts, &[] as &[&str])
+        judge(&sums(changes), limits, facts, &[] as &[&str])
     }
 
     #[track_caller]
@@ -376,8 +372,7 @@ mod tests {
 
     #[test]
     fn what_is_accepted_by_name_trips_no_more_and_the_others_do() {
-        let plan = Plan { changes: zeros(11), held: Vec::new() };
-        let results = judge(&plan, &Limits::default(), &FACTS, &["max_zeroed_items"]);
+        let results = judge(&sums(zeros(11)), &Limits::default(), &FACTS, &["max_zeroed_items"]);
         let tripped: Vec<&str> = results.iter().filter(|r| r.tripped).map(|r| r.guard).collect();
         assert_eq!(tripped, ["max_changes_percent"]);
         assert!(results.iter().any(|result| result.words.ends_with("limit 5; accepted")));

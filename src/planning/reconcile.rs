@@ -102,6 +102,9 @@ pub enum Absent {
     Remove,
 }
 
+/// So many changes and held items are handed over at once.
+const PART: usize = 512;
+
 /// The words under which something is held. Programs may rely on them.
 pub mod held {
     /// More would be offered, and the orders are not read up to that point.
@@ -195,15 +198,31 @@ impl<'a> Reconciliation<'a> {
     }
 
     /// The plan, once the last listing is in.
-    pub fn finish(mut self) -> Result<(Plan, Tally), OutOfOrder> {
+    pub fn finish(self) -> Result<(Plan, Tally), OutOfOrder> {
+        let mut plan = Plan::default();
+        let tally = self.finish_in_parts(|part| {
+            plan.changes.extend(part.changes);
+            plan.held.extend(part.held);
+        })?;
+        Ok((plan, tally))
+    }
+
+    /// What has been decided so far, where that is worth handing over, so that a large plan need not be held as a whole.
+    pub fn take_part(&mut self) -> Option<Plan> {
+        let large = self.plan.changes.len() + self.plan.held.len() >= PART;
+        large.then(|| std::mem::take(&mut self.plan))
+    }
+
+    /// The rest of the plan in parts, once the last listing is in. None of it is worth anything where this ends with an
+    /// error, and neither are the parts that were taken before.
+    pub fn finish_in_parts(mut self, mut each: impl FnMut(Plan)) -> Result<Tally, OutOfOrder> {
         self.judge_group();
         while let Some(desired) = self.next_desired(|_| true) {
             self.judge_missing(&desired);
+            self.take_part().into_iter().for_each(&mut each);
         }
-        match self.disorder {
-            None => Ok((self.plan, self.tally)),
-            Some(disorder) => Err(disorder),
-        }
+        each(self.plan);
+        self.disorder.map_or(Ok(self.tally), Err)
     }
 
     fn judge_group(&mut self) {

@@ -1,11 +1,11 @@
 //! A plan in a few numbers: for the lines under its table, for the record of it, and for `guards`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
-use super::dispatch::{Doubt, Load, Queue};
+use super::dispatch::{Brief, Doubt, Load, Queue};
 use super::reconcile::{Plan, Tally};
 use super::shape::Shape;
-use crate::domain::{Change, Currency, ListingId, Money, Offer, Operation, Sku};
+use crate::domain::{Change, Currency, ListingId, Money, Operation, Sku};
 
 /// What a plan comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,76 +53,163 @@ impl PriceChange {
         let (before, after) = (change.before.as_ref()?.price, change.after.as_ref()?.price);
         (before != after).then(|| Self { sku: change.sku.clone(), before, after })
     }
+
+    /// Whether it moves its price further than another, measured in percent of what they were.
+    fn exceeds(&self, other: &Self) -> bool {
+        // Both fractions multiplied out: |is - was| / was. At most 2^64 times 2^63: it fits.
+        let parts = |change: &Self| {
+            let (was, is) = (i128::from(change.before.minor), i128::from(change.after.minor));
+            ((is - was).abs(), was.max(1))
+        };
+        let ((moved, was), (other_moved, other_was)) = (parts(self), parts(other));
+        moved * other_was > other_moved * was
+    }
 }
 
-/// Sums a plan up. `value_before` is in `tally`.
-pub fn sum_up(plan: &Plan, tally: &Tally, currency: Currency, shape: &Shape<'_>) -> Summary {
-    let mut summary = Summary {
-        value_before: tally.value_before,
-        value_after: tally.value_before.saturating_add(value_change(&plan.changes, currency)),
-        largest_price_change: largest_price_change(&plan.changes),
-        requests_needed: requests_needed(&plan.changes, shape),
-        ..Summary::default()
-    };
-    for change in &plan.changes {
-        *summary.counts.entry(change.op).or_default() += 1;
+/// What a plan comes to, while it is made: each change is taken in once, in the order of the plan, in which those of
+/// one listing stand together, and need not be kept.
+#[derive(Debug, Clone)]
+pub struct Sums {
+    currency: Currency,
+    /// Changes, by what they do.
+    pub counts: BTreeMap<Operation, u64>,
+    /// What is held, by the word of its reason.
+    pub held: BTreeMap<String, u64>,
+    /// Listings and new listings that the changes touch.
+    pub items: u64,
+    /// The change that moves a price furthest.
+    pub largest_price_change: Option<PriceChange>,
+    /// The lowest price that would leave, and whose it is.
+    pub lowest: Option<(Money, Sku)>,
+    /// The highest.
+    pub highest: Option<(Money, Sku)>,
+    /// What decides in which requests the changes leave.
+    pub briefs: Vec<Brief>,
+    value_change: i128,
+    listing: Option<Worth>,
+}
+
+/// What the listing of the last change was worth, and what it will be as far as its changes are known.
+#[derive(Debug, Clone, Copy)]
+struct Worth {
+    listing_id: ListingId,
+    before: i128,
+    price: Money,
+    quantity: i64,
+}
+
+impl Sums {
+    /// Those of a plan without changes, of an account with this currency.
+    pub fn new(currency: Currency) -> Self {
+        Self {
+            currency,
+            counts: BTreeMap::new(),
+            held: BTreeMap::new(),
+            items: 0,
+            largest_price_change: None,
+            lowest: None,
+            highest: None,
+            briefs: Vec::new(),
+            value_change: 0,
+            listing: None,
+        }
     }
-    for held in &plan.held {
-        match summary.held.get_mut(&held.reason) {
-            Some(count) => *count += 1,
-            None => {
-                summary.held.insert(held.reason.clone(), 1);
+
+    /// Those of a plan that is there as a whole.
+    pub fn of(plan: &Plan, currency: Currency) -> Self {
+        let mut sums = Self::new(currency);
+        sums.add(plan);
+        sums
+    }
+
+    /// Takes in the next part of a plan.
+    pub fn add(&mut self, part: &Plan) {
+        part.changes.iter().for_each(|change| self.change(change));
+        for held in &part.held {
+            match self.held.get_mut(&held.reason) {
+                Some(count) => *count += 1,
+                None => drop(self.held.insert(held.reason.clone(), 1)),
             }
         }
     }
-    summary
-}
 
-/// By how much the changes raise the worth of the stock, in minor units of `currency`. The changes of one listing are
-/// taken together: two more at another price are two more at the new one.
-pub fn value_change(changes: &[Change], currency: Currency) -> i128 {
-    let mut listings: HashMap<ListingId, (i128, Money, i64)> = HashMap::new();
-    let mut sum: i128 = 0;
-    for change in changes {
+    /// How many changes do this.
+    pub fn count(&self, op: Operation) -> u64 {
+        self.counts.get(&op).copied().unwrap_or(0)
+    }
+
+    /// By how much the changes raise the worth of the stock, in minor units of the account's currency. Those of one
+    /// listing are taken together: two more at another price are two more at the new one.
+    pub fn value_change(&self) -> i128 {
+        let open = self.listing.map_or(0, |listing| listing.change(self.currency));
+        self.value_change.saturating_add(open)
+    }
+
+    fn change(&mut self, change: &Change) {
+        *self.counts.entry(change.op).or_default() += 1;
+        self.briefs.push(Brief::of(change));
         let (before, after) = (change.before.as_ref(), change.after.as_ref());
-        let (Some(id), Some(was)) = (change.listing_id, before) else {
-            sum = sum.saturating_add(after.map_or(0, |after| worth(after.price, after.quantity, currency)));
-            continue;
+        if let (Operation::Add | Operation::Price, Some(after)) = (change.op, after) {
+            let price = after.price;
+            if self.lowest.as_ref().is_none_or(|(lowest, _)| price.minor < lowest.minor) {
+                self.lowest = Some((price, change.sku.clone()));
+            }
+            if self.highest.as_ref().is_none_or(|(highest, _)| price.minor > highest.minor) {
+                self.highest = Some((price, change.sku.clone()));
+            }
+        }
+        if change.op == Operation::Price
+            && let Some(moved) = PriceChange::of(change)
+            && self.largest_price_change.as_ref().is_none_or(|largest| moved.exceeds(largest))
+        {
+            self.largest_price_change = Some(moved);
+        }
+        if change.listing_id.is_none() || change.listing_id != self.listing.map(|worth| worth.listing_id) {
+            self.items += 1;
+            self.value_change = self.value_change();
+            self.listing = None;
+        }
+        let (Some(listing_id), Some(was)) = (change.listing_id, before) else {
+            let worth = after.map_or(0, |after| worth(after.price, after.quantity, self.currency));
+            self.value_change = self.value_change.saturating_add(worth);
+            return;
         };
-        let worth_before = worth(was.price, was.quantity, currency);
-        let (_, price, quantity) =
-            listings.entry(id).or_insert_with(|| (worth_before, was.price, was.quantity));
+        let fresh = Worth {
+            listing_id,
+            before: worth(was.price, was.quantity, self.currency),
+            price: was.price,
+            quantity: was.quantity,
+        };
+        let listing = self.listing.get_or_insert(fresh);
         match (change.op, after) {
-            (_, None) => *quantity = 0,
-            (Operation::Price, Some(after)) => *price = after.price,
-            (Operation::Quantity | Operation::Zero, Some(after)) => *quantity = after.quantity,
+            (_, None) => listing.quantity = 0,
+            (Operation::Price, Some(after)) => listing.price = after.price,
+            (Operation::Quantity | Operation::Zero, Some(after)) => listing.quantity = after.quantity,
             (_, Some(_)) => {}
         }
     }
-    listings.values().fold(sum, |sum, (before, price, quantity)| {
-        sum.saturating_add(worth(*price, *quantity, currency).saturating_sub(*before))
-    })
+
+    /// Sums it up. `value_before` is in `tally`.
+    pub fn sum_up(self, tally: &Tally, shape: &Shape<'_>) -> Summary {
+        Summary {
+            value_before: tally.value_before,
+            value_after: tally.value_before.saturating_add(self.value_change()),
+            requests_needed: requests_needed(&self.briefs, shape),
+            counts: self.counts,
+            held: self.held,
+            largest_price_change: self.largest_price_change,
+        }
+    }
 }
 
-/// The change that moves a price furthest, measured in percent of what it was.
-pub fn largest_price_change(changes: &[Change]) -> Option<PriceChange> {
-    let furthest = changes.iter().filter(|change| change.op == Operation::Price).max_by(|a, b| {
-        // Both fractions multiplied out: |is - was| / was.
-        let parts = |change: &Change| {
-            let price =
-                |offer: &Option<Offer>| offer.as_ref().map_or(0, |offer| i128::from(offer.price.minor));
-            let (was, is) = (price(&change.before), price(&change.after));
-            ((is - was).abs(), was.max(1))
-        };
-        let ((moved_a, was_a), (moved_b, was_b)) = (parts(a), parts(b));
-        // At most 2^64 times 2^63: it fits.
-        (moved_a * was_b).cmp(&(moved_b * was_a))
-    });
-    furthest.and_then(PriceChange::of)
+impl Worth {
+    fn change(&self, currency: Currency) -> i128 {
+        worth(self.price, self.quantity, currency).saturating_sub(self.before)
+    }
 }
 
 /// Requests that it takes to apply the changes, if nothing goes wrong.
-pub fn requests_needed(changes: &[Change], shape: &Shape<'_>) -> u64 {
+pub fn requests_needed(changes: &[Brief], shape: &Shape<'_>) -> u64 {
     let mut queue = Queue::new(changes, shape);
     let doubt = Doubt::default();
     let mut requests = 0;
@@ -130,13 +217,6 @@ pub fn requests_needed(changes: &[Change], shape: &Shape<'_>) -> u64 {
         requests += requests_of(&load, changes, shape);
     }
     requests
-}
-
-/// Listings and new listings that the changes touch.
-pub fn items_changed(changes: &[Change]) -> u64 {
-    let listings: BTreeSet<ListingId> = changes.iter().filter_map(|change| change.listing_id).collect();
-    let new = changes.iter().filter(|change| change.listing_id.is_none()).count();
-    (listings.len() + new) as u64
 }
 
 /// How many hundredths of `whole` are in `part`, rounded up; a whole of nothing counts as one.
@@ -147,12 +227,8 @@ pub(super) fn percent_up(part: i128, whole: i128) -> i64 {
 }
 
 /// A listing that is edited whole is fetched before, so that nothing of it gets lost; one that goes is not.
-fn requests_of(load: &Load, changes: &[Change], shape: &Shape<'_>) -> u64 {
-    let fetched = |index: &usize| {
-        changes.get(*index).is_some_and(|change| {
-            change.before.is_some() && change.after.as_ref().is_some_and(|after| after.listed() > 0)
-        })
-    };
+fn requests_of(load: &Load, changes: &[Brief], shape: &Shape<'_>) -> u64 {
+    let fetched = |index: &usize| changes.get(*index).is_some_and(|change| change.stays);
     let fetches =
         load.parcels.iter().filter(|parcel| shape.whole_listing && parcel.changes.iter().any(fetched));
     1 + fetches.count() as u64
@@ -168,7 +244,7 @@ fn worth(price: Money, quantity: i64, currency: Currency) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Bounds, Held};
+    use crate::domain::{Bounds, Held, Offer};
 
     const CARDS: Shape<'static> =
         Shape { batch: 100, relative: true, whole_listing: false, natural_sku: "cm:", zero_is_final: false };
@@ -217,7 +293,7 @@ mod tests {
     #[test]
     fn a_plan_is_summed_up() {
         let tally = Tally { source_rows: 9, listings: 9, value_before: 10_000 };
-        let summary = sum_up(&plan(), &tally, Currency::EUR, &CARDS);
+        let summary = Sums::of(&plan(), Currency::EUR).sum_up(&tally, &CARDS);
         let counts: Vec<(Operation, u64)> = summary.counts.into_iter().collect();
         let each =
             [Operation::Add, Operation::Quantity, Operation::Price, Operation::Zero, Operation::Remove];
@@ -227,7 +303,24 @@ mod tests {
         assert_eq!(summary.value_after - 10_000, (4 * 590 - 3 * 650) - 100 + 2 * 2_490 - 20);
         let largest = summary.largest_price_change.unwrap();
         assert_eq!((largest.sku.as_str(), largest.percent(), largest.signed_percent()), ("sku-1", 10, -10));
-        assert_eq!(items_changed(&plan().changes), 4);
+        let sums = Sums::of(&plan(), Currency::EUR);
+        assert_eq!((sums.items, sums.briefs.len()), (4, 5));
+        let bound = |bound: Option<(Money, Sku)>| bound.map(|(price, sku)| (price.minor, sku.0)).unwrap();
+        assert_eq!(bound(sums.lowest), (590, "sku-1".to_owned()));
+        assert_eq!(bound(sums.highest), (2_490, "sku-3".to_owned()));
+    }
+
+    #[test]
+    fn parts_come_to_the_same_as_the_whole() {
+        let whole = plan();
+        let mut parts = Sums::new(Currency::EUR);
+        for change in &whole.changes {
+            parts.add(&Plan { changes: vec![change.clone()], held: Vec::new() });
+        }
+        parts.add(&Plan { changes: Vec::new(), held: whole.held.clone() });
+        let tally = Tally { source_rows: 9, listings: 9, value_before: 10_000 };
+        let expected = Sums::of(&whole, Currency::EUR).sum_up(&tally, &CARDS);
+        assert_eq!(parts.sum_up(&tally, &CARDS), expected);
     }
 
     #[test]
@@ -235,11 +328,14 @@ mod tests {
         let prices = |count: i64| -> Vec<Change> {
             (0..count).map(|id| change(Operation::Price, id, Some(offer(1, 1)), Some(offer(1, 2)))).collect()
         };
-        assert_eq!(requests_needed(&prices(0), &CARDS), 0);
-        assert_eq!(requests_needed(&prices(100), &CARDS), 1);
-        assert_eq!(requests_needed(&prices(101), &CARDS), 2);
-        assert_eq!(requests_needed(&plan().changes, &CARDS), 5);
+        let needed = |changes: Vec<Change>, shape: &Shape<'_>| {
+            requests_needed(&changes.iter().map(Brief::of).collect::<Vec<_>>(), shape)
+        };
+        assert_eq!(needed(prices(0), &CARDS), 0);
+        assert_eq!(needed(prices(100), &CARDS), 1);
+        assert_eq!(needed(prices(101), &CARDS), 2);
+        assert_eq!(needed(plan().changes, &CARDS), 5);
         // A whole listing is fetched for its edit; what goes and what comes is not.
-        assert_eq!(requests_needed(&plan().changes, &WHOLE), 2 + 1 + 1 + 1);
+        assert_eq!(needed(plan().changes, &WHOLE), 2 + 1 + 1 + 1);
     }
 }

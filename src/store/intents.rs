@@ -24,11 +24,12 @@ pub struct Settled {
     pub new_listing_id: Option<ListingId>,
 }
 
-/// Records the changes of a plan as `planned`, in their order.
+/// Records changes of a plan as `planned`, in their order; the first of them has this place in it.
 pub(super) fn add(
     tx: &Tx<'_>,
     plan: PlanId,
     account: &AccountName,
+    first: i64,
     changes: &[Change],
     nets: &[i64],
 ) -> Result<(), StoreError> {
@@ -36,10 +37,10 @@ pub(super) fn add(
         "insert into intents (plan_id, seq, account, op, sku, listing_id, title, before, after, reason, base_net)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
-    for (seq, (change, net)) in changes.iter().zip(nets).enumerate() {
+    for (seq, (change, net)) in (first..).zip(changes.iter().zip(nets)) {
         statement.execute(params![
             plan.0,
-            seq as i64,
+            seq,
             account.as_str(),
             change.op.as_str(),
             change.sku.as_str(),
@@ -70,6 +71,20 @@ pub fn of_run(
     f: impl FnMut(Intent) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     each(tx, "run_id = ?1 order by plan_id, seq", params![run.0], f)
+}
+
+/// Hands over these intents of a plan, by their places in it.
+pub fn at_places(
+    tx: &Tx<'_>,
+    plan: PlanId,
+    places: &[usize],
+    mut f: impl FnMut(Intent) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for place in places {
+        let place = i64::try_from(*place).unwrap_or(i64::MAX);
+        each(tx, "plan_id = ?1 and seq = ?2", params![plan.0, place], &mut f)?;
+    }
+    Ok(())
 }
 
 /// The account's intents that left and have no answer.

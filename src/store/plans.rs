@@ -81,36 +81,70 @@ pub fn add(
     nets: &[i64],
     held: &[Held],
 ) -> Result<PlanId, StoreError> {
-    let id: i64 = tx
-        .0
-        .prepare_cached(
-            "insert into plans (job, account, made_by, created_at, expires_at, base_snapshot, undo_of, source, guards,
-                summary, state)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) returning plan_id",
-        )?
-        .query_row(
-            params![
-                plan.job.as_str(),
-                plan.account.as_str(),
-                plan.made_by.0,
-                ms(plan.created_at),
-                ms(plan.expires_at),
-                plan.base_snapshot,
-                plan.undo_of.map(|run| run.0),
-                plan.source.get(),
-                plan.guards.get(),
-                plan.summary.get(),
-                plan.state.as_str(),
-            ],
-            |row| row.get(0),
-        )?;
-    super::intents::add(tx, PlanId(id), &plan.account, changes, nets)?;
-    let mut statement = tx.0.prepare_cached("insert into plan_held values (?1, ?2, ?3, ?4, ?5, ?6)")?;
-    for (seq, held) in held.iter().enumerate() {
-        let listing = held.listing_id.map(|id| id.0);
-        statement.execute(params![id, seq as i64, held.sku.as_str(), listing, held.reason, held.detail])?;
+    let mut writing = Writing::begin(tx, plan)?;
+    writing.changes(changes, nets)?;
+    writing.held(held)?;
+    Ok(writing.plan)
+}
+
+/// A plan that is being recorded part by part, in one transaction.
+pub struct Writing<'a, 'tx> {
+    tx: &'a Tx<'tx>,
+    account: &'a AccountName,
+    /// Its number.
+    pub plan: PlanId,
+    changes: i64,
+    held: i64,
+}
+
+impl<'a, 'tx> Writing<'a, 'tx> {
+    /// Records the plan itself.
+    pub fn begin(tx: &'a Tx<'tx>, plan: &'a NewPlan) -> Result<Self, StoreError> {
+        let id: i64 = tx
+            .0
+            .prepare_cached(
+                "insert into plans (job, account, made_by, created_at, expires_at, base_snapshot, undo_of, source,
+                    guards, summary, state)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) returning plan_id",
+            )?
+            .query_row(
+                params![
+                    plan.job.as_str(),
+                    plan.account.as_str(),
+                    plan.made_by.0,
+                    ms(plan.created_at),
+                    ms(plan.expires_at),
+                    plan.base_snapshot,
+                    plan.undo_of.map(|run| run.0),
+                    plan.source.get(),
+                    plan.guards.get(),
+                    plan.summary.get(),
+                    plan.state.as_str(),
+                ],
+                |row| row.get(0),
+            )?;
+        Ok(Self { tx, account: &plan.account, plan: PlanId(id), changes: 0, held: 0 })
     }
-    Ok(PlanId(id))
+
+    /// Records its next changes. `nets` says for each what the movements of its SKU add up to.
+    pub fn changes(&mut self, changes: &[Change], nets: &[i64]) -> Result<(), StoreError> {
+        super::intents::add(self.tx, self.plan, self.account, self.changes, changes, nets)?;
+        self.changes += changes.len() as i64;
+        Ok(())
+    }
+
+    /// Records what it leaves alone next.
+    pub fn held(&mut self, held: &[Held]) -> Result<(), StoreError> {
+        let mut statement =
+            self.tx.0.prepare_cached("insert into plan_held values (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        for held in held {
+            let listing = held.listing_id.map(|id| id.0);
+            let (seq, sku) = (self.held, held.sku.as_str());
+            statement.execute(params![self.plan.0, seq, sku, listing, held.reason, held.detail])?;
+            self.held += 1;
+        }
+        Ok(())
+    }
 }
 
 /// A plan without its changes.
@@ -209,6 +243,20 @@ pub fn begin(tx: &Tx<'_>, id: PlanId, run: RunId, accepted: &[String]) -> Result
     )?
     .execute(params![id.0, run.0, accepted])?;
     Ok(())
+}
+
+/// The time of these plans, of one job or of all, is over by now, and nobody has applied them.
+pub fn expire(tx: &Tx<'_>, job: Option<&JobName>, now: DateTime<Utc>) -> Result<Vec<PlanId>, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "update plans set state = 'expired'
+         where state in ('planned', 'pending') and expires_at <= ?1 and (?2 is null or job = ?2)
+         returning plan_id",
+    )?;
+    let ids =
+        statement.query_map(params![ms(now), job.map(JobName::as_str)], |row| row.get(0).map(PlanId))?;
+    let mut ids = ids.collect::<Result<Vec<_>, _>>()?;
+    ids.sort_unstable();
+    Ok(ids)
 }
 
 /// A newer plan of the same job takes the place of those that nobody has applied.

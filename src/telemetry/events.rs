@@ -55,6 +55,8 @@ pub const EVENTS: &[Event] = &[
     event("order.seen", Level::INFO, &["order.id", "state", "items", "total_minor", "currency", "delay_s"], "a new order; nothing about the buyer"),
     event("order.changed", Level::INFO, &["order.id", "from", "to"], "an order's state changed"),
     event("plan.created", Level::INFO, &["plan.id", "add", "change", "zero", "remove", "skipped", "requests_needed"], "a plan was made and written down"),
+    event("plan.approved", Level::INFO, &["plan.id", "by"], "a person lets a plan be applied"),
+    event("plan.expired", Level::INFO, &["plan.id"], "the time of a plan is over, and nobody has applied it"),
     event("guard.tripped", Level::ERROR, &["guard", "limit", "actual", "plan.id"], "a guard holds a plan"),
     event("stock.applied", Level::INFO, &["plan.id", "applied", "failed", "unchanged", "requests"], "a plan was applied, all of it or what could be"),
     event("stock.item_applied", Level::DEBUG, &["sku", "article.id", "field", "before", "after"], "one change was made"),

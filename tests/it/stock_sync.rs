@@ -5,6 +5,7 @@ mod at_cardmarket;
 mod at_trademe;
 mod channel;
 mod killed;
+mod landmines;
 mod sold;
 mod sources;
 

@@ -4,26 +4,30 @@
 //! A write without an answer is in doubt: nothing more leaves for its items, and no other write that would count twice,
 //! until one round of reads has shown what happened.
 
+mod brevity;
+mod finish;
 mod later;
 mod outcome;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 pub(super) use later::later;
 
+use self::brevity::Brevity;
+use self::finish::finish;
 use self::outcome::Ended;
 use super::super::{Context, JobError, Report};
 use super::record::Made;
 use super::{settle, shape};
 use crate::config::StockSync;
-use crate::domain::{Bounds, Change, Intent, IntentState, ListingId, Offer, Operation, PlanId};
+use crate::domain::{Bounds, Change, Intent, ListingId, Offer, Operation, PlanId};
 use crate::http::CallError;
 use crate::marketplace::{Batch, Item, ItemOutcome, Quantities, Step, WriteError, Writer};
 use crate::planning::dispatch::{self, Doubt, Load, Parcel, Queue};
 use crate::planning::last_check::{self, Leaving};
 use crate::planning::settle::Verdict;
-use crate::store::{StoreError, Tx, intents, plans};
+use crate::store::{intents, plans};
 
 /// How often an item is sent that turns out not to have been done each time.
 const SENT_AT_MOST: u32 = 3;
@@ -56,21 +60,26 @@ async fn apply(
     let intents = context.store.write(move |tx| {
         plans::begin(tx, plan, run, &accepted_now)?;
         intents::begin(tx, plan, run)?;
-        let mut all: Vec<Intent> = Vec::new();
-        intents::of_plan(tx, plan, |intent| {
-            all.push(intent);
+        let places: Vec<usize> = ended.keys().copied().collect();
+        let mut known = Vec::with_capacity(places.len());
+        intents::at_places(tx, plan, &places, |intent| {
+            known.push(intent);
             Ok(())
         })?;
-        for (index, ended) in &ended {
-            if let Some(intent) = all.get_mut(*index) {
+        for intent in known {
+            if let Some(ended) = usize::try_from(intent.seq).ok().and_then(|place| ended.get(&place)) {
                 intents::settle(tx, intent.id, &ended.settled(), now)?;
-                intent.state = ended.state;
-                outcome::log(intent, ended);
+                outcome::log(&intent, ended);
             }
         }
+        let mut all = Brevity::default();
+        intents::of_plan(tx, plan, |intent| {
+            all.add(&intent);
+            Ok(())
+        })?;
         Ok(all)
     });
-    let mut applying = Applying::new(settings, context, writer, intents.await?, accepted);
+    let mut applying = Applying::new(settings, context, writer, plan, intents.await?, accepted);
     context.progress.begin("applying", applying.queue.waiting().len() as u64);
     let broken_off = applying.run(report).await.err();
     finish(context, plan, broken_off, report).await
@@ -83,7 +92,12 @@ struct Applying<'a> {
     writer: &'a dyn Writer,
     accepted: &'a [String],
     relative: bool,
-    intents: Vec<Intent>,
+    plan: PlanId,
+    /// The changes that are leaving or in doubt, by their places in the plan.
+    intents: HashMap<usize, Intent>,
+    /// The listing of each change by the number that it had in the plan.
+    listings: Vec<Option<ListingId>>,
+    shared: HashSet<ListingId>,
     queue: Queue,
     doubt: Doubt,
     /// What has no answer, and when the last of it was given up, by our monotonic clock.
@@ -99,20 +113,24 @@ impl<'a> Applying<'a> {
         settings: &'a StockSync,
         context: &'a Context,
         writer: &'a dyn Writer,
-        intents: Vec<Intent>,
+        plan: PlanId,
+        intents: Brevity,
         accepted: &'a [String],
     ) -> Self {
         let writes = &writer.capabilities().writes;
-        let changes: Vec<Change> = intents.iter().map(|intent| intent.change.clone()).collect();
-        let mut queue = Queue::new(&changes, &shape(writes));
-        queue.retain(|index| intents.get(index).is_some_and(|intent| intent.state == IntentState::Pending));
+        let Brevity { briefs, ended, shared } = intents;
+        let mut queue = Queue::new(&briefs, &shape(writes));
+        queue.retain(|index| !ended.contains(&index));
         Self {
             settings,
             context,
             writer,
             accepted,
             relative: writes.quantities == Quantities::Relative,
-            intents,
+            plan,
+            intents: HashMap::new(),
+            listings: briefs.into_iter().map(|brief| brief.listing_id).collect(),
+            shared,
             queue,
             doubt: Doubt::default(),
             unanswered: Vec::new(),
@@ -136,6 +154,7 @@ impl<'a> Applying<'a> {
 
     /// One request.
     async fn send(&mut self, load: Load) -> Result<(), JobError> {
+        self.fetch(&load).await?;
         let mut parcels = Vec::with_capacity(load.parcels.len());
         let mut items = Vec::with_capacity(load.parcels.len());
         let mut stopped = Vec::new();
@@ -174,6 +193,29 @@ impl<'a> Applying<'a> {
         Ok(())
     }
 
+    /// Reads the changes of a request as they were written down, under the numbers that the plan has for their listings.
+    async fn fetch(&mut self, load: &Load) -> Result<(), JobError> {
+        let places: Vec<usize> =
+            load.parcels.iter().flat_map(|parcel| parcel.changes.iter().copied()).collect();
+        let plan = self.plan;
+        let fetched = self.context.store.read(move |tx| {
+            let mut all = Vec::with_capacity(places.len());
+            intents::at_places(tx, plan, &places, |intent| {
+                all.push(intent);
+                Ok(())
+            })?;
+            Ok(all)
+        });
+        for mut intent in fetched.await? {
+            let Ok(place) = usize::try_from(intent.seq) else { continue };
+            intent.change.listing_id = self.listings.get(place).copied().flatten();
+            // What counts is when it leaves now, not when it did before.
+            intent.sent_at = None;
+            self.intents.insert(place, intent);
+        }
+        Ok(())
+    }
+
     /// Writes down that a batch, although it left, did nothing. Where that cannot be written down the next run finds it
     /// out, as it does after a crash.
     async fn put_back(&self, batch: &Batch) {
@@ -188,7 +230,7 @@ impl<'a> Applying<'a> {
     /// A parcel as the marketplace takes it: what stands there now, and what is to stand there.
     fn item(&self, parcel: &Parcel) -> Item {
         let intents: Vec<&Intent> =
-            parcel.changes.iter().filter_map(|index| self.intents.get(*index)).collect();
+            parcel.changes.iter().filter_map(|index| self.intents.get(index)).collect();
         let first = intents.first().map(|intent| &intent.change);
         let planned = first.and_then(|change| change.listing_id);
         let standing = planned.and_then(|id| self.now.get(&id));
@@ -228,7 +270,7 @@ impl<'a> Applying<'a> {
             max_change_percent: u32::try_from(guards.max_price_change_percent).ok(),
             accepted: self.accepted,
         };
-        let intents = parcel.changes.iter().filter_map(|index| self.intents.get(*index));
+        let intents = parcel.changes.iter().filter_map(|index| self.intents.get(index));
         intents
             .map(|intent| intent.change.bounds)
             .try_for_each(|bounds| last_check::check(&Leaving { bounds, ..leaving }))
@@ -259,8 +301,10 @@ impl<'a> Applying<'a> {
 
     /// Remembers what stands under a listing now.
     fn stands(&mut self, parcel: &Parcel, item: &Item, listing_id: Option<ListingId>, listed: Option<i64>) {
-        let planned = parcel.changes.first().and_then(|index| self.intents.get(*index)?.change.listing_id);
-        if let (Some(planned), Some(id), Some(after)) = (planned, listing_id, &item.after) {
+        let planned = parcel.changes.first().and_then(|index| self.listings.get(*index).copied().flatten());
+        if let (Some(planned), Some(id), Some(after)) = (planned, listing_id, &item.after)
+            && self.shared.contains(&planned)
+        {
             let mut offer = after.clone();
             if let Some(listed) = listed {
                 offer.quantity = listed.saturating_add(offer.in_carts);
@@ -277,9 +321,8 @@ impl<'a> Applying<'a> {
         let mut rows = Vec::new();
         for (parcel, ended) in &ended {
             for index in &parcel.changes {
-                let Some(intent) = self.intents.get_mut(*index) else { continue };
-                intent.state = ended.state;
-                outcome::log(intent, ended);
+                let Some(intent) = self.intents.remove(index) else { continue };
+                outcome::log(&intent, ended);
                 rows.push((intent.id, ended.settled()));
             }
         }
@@ -308,7 +351,7 @@ impl<'a> Applying<'a> {
         let doubted: Vec<Intent> = parcels
             .iter()
             .flat_map(|parcel| &parcel.changes)
-            .filter_map(|index| self.intents.get(*index))
+            .filter_map(|index| self.intents.get(index))
             .map(|intent| self.renumbered(intent, sent_at))
             .collect();
         let verdicts = settle::settle(self.context, &doubted, self.unanswered_since, report).await?;
@@ -319,7 +362,7 @@ impl<'a> Applying<'a> {
         for parcel in parcels {
             let mut again = Vec::new();
             for index in &parcel.changes {
-                let Some(id) = self.intents.get(*index).map(|intent| intent.id) else { continue };
+                let Some(id) = self.intents.get(index).map(|intent| intent.id) else { continue };
                 let Some(verdict) = verdicts.get(&id) else { continue };
                 let verdict = match verdict {
                     Verdict::NotApplied if self.sent.get(index).is_some_and(|sent| *sent >= SENT_AT_MOST) => {
@@ -333,6 +376,7 @@ impl<'a> Applying<'a> {
                     Verdict::Parked(sum) => parked = Some(sum.clone()),
                     Verdict::Moot(_) | Verdict::ReadAgain => {}
                 }
+                self.intents.remove(index);
                 rows.push((id, verdict));
             }
             if !again.is_empty() {
@@ -369,7 +413,7 @@ impl<'a> Applying<'a> {
     }
 
     fn found_done(&mut self, index: usize, listing_id: Option<ListingId>) {
-        let Some(intent) = self.intents.get(index) else { return };
+        let Some(intent) = self.intents.get(&index) else { return };
         let change = &intent.change;
         if let (Some(planned), Some(id)) = (change.listing_id, listing_id) {
             let before = self.now.get(&planned).map(|(_, offer)| offer.clone()).or(change.before.clone());
@@ -400,71 +444,4 @@ fn step(step: dispatch::Step) -> Step {
         dispatch::Step::Raise => Step::Raise,
         dispatch::Step::Add => Step::Add,
     }
-}
-
-/// Closes the plan and counts what became of it.
-async fn finish(
-    context: &Context,
-    plan: PlanId,
-    broken_off: Option<JobError>,
-    report: &mut Report,
-) -> Result<(), JobError> {
-    let (run, now, whole) = (context.run, context.clock.now(), broken_off.is_none());
-    let states = context.store.write(move |tx| {
-        intents::drop_pending(tx, Some(run), now)?;
-        let state =
-            if whole { crate::domain::PlanState::Applied } else { crate::domain::PlanState::Interrupted };
-        plans::set_state(tx, plan, state)?;
-        Ok((intents::states(tx, plan)?, reasons(tx, plan)?))
-    });
-    // What broke it off says more than that its end could not be written down.
-    let (states, reasons) = match (states.await, broken_off) {
-        (Err(_), Some(error)) => return Err(error),
-        (Err(error), None) => return Err(error.into()),
-        (Ok(states), broken_off) => {
-            report.broken_off = broken_off;
-            states
-        }
-    };
-    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
-    for (state, count) in states {
-        *counts.entry(super::counted_as(state)).or_default() += count;
-    }
-    for (name, count) in &counts {
-        report.count(name, *count);
-    }
-    let of = |name: &str| counts.get(name).copied().unwrap_or(0);
-    report.incomplete |= counts.iter().any(|(name, count)| *name != "applied" && *count > 0);
-    tracing::info!(
-        event = "stock.applied",
-        plan.id = %plan,
-        applied = of("applied"),
-        failed = of("failed"),
-        unchanged = of("skipped"),
-        "a plan was applied",
-    );
-    let words: Vec<String> =
-        counts.iter().map(|(name, count)| format!("{count} {}", name.replace('_', " "))).collect();
-    report.say(format!(
-        "{plan}: {}",
-        if words.is_empty() { "nothing to do".to_owned() } else { words.join(", ") }
-    ));
-    reasons.into_iter().for_each(|reason| report.say(reason));
-    Ok(())
-}
-
-/// Why some of a plan was not done, for people: the first reasons, each once.
-fn reasons(tx: &Tx<'_>, plan: PlanId) -> Result<Vec<String>, StoreError> {
-    const SHOWN: usize = 3;
-    let mut reasons: Vec<String> = Vec::new();
-    intents::of_plan(tx, plan, |intent| {
-        let Some(message) = intent.message.filter(|_| intent.state != IntentState::Done) else {
-            return Ok(());
-        };
-        if reasons.len() < SHOWN && !reasons.iter().any(|reason| reason.ends_with(&message)) {
-            reasons.push(format!("{}: {message}", intent.change.sku));
-        }
-        Ok(())
-    })?;
-    Ok(reasons)
 }

@@ -8,10 +8,12 @@ use serde_json::json;
 
 use super::super::{Context, Errand, JobError, Report};
 use super::observe::{self, Seen};
-use super::record::{self, Draft, Made};
+use super::record::{self, Draft, Drafted, Made};
+use super::spool::{self, Spool};
 use crate::config::{Absent, StockSync};
 use crate::domain::{Desired, Drafting, Sku};
-use crate::planning::reconcile::{self, Circumstances, Observed, OrderKnowledge, Reconciliation};
+use crate::planning::reconcile::{self, Circumstances, Observed, OrderKnowledge, Plan, Reconciliation};
+use crate::planning::summary::Sums;
 use crate::source::{self, Read};
 use crate::store::{StoreError, listings, orders};
 
@@ -25,11 +27,11 @@ pub(super) async fn make(
     let mut read = read_source(settings, context, report).await?;
     let rows = std::mem::take(&mut read.rows);
     let mut seen = observe::observe(settings, context, report).await?;
-    let (plan, tally) = match seen.orders {
+    let drafted = match seen.orders {
         OrderKnowledge::Complete => draft(settings, context, &read, rows, &seen).await?,
         OrderKnowledge::Pending => {
             let first = draft(settings, context, &read, rows.clone(), &seen).await?;
-            if first.0.held.iter().any(|held| held.reason == reconcile::held::ORDER_READ_PENDING) {
+            if first.sums.held.contains_key(reconcile::held::ORDER_READ_PENDING) {
                 seen.wait_for_orders(context, report).await?;
                 draft(settings, context, &read, rows, &seen).await?
             } else {
@@ -46,8 +48,7 @@ pub(super) async fn make(
         "rejected_rows": read.rejected_rows,
     });
     let draft = Draft {
-        plan,
-        tally,
+        drafted,
         source,
         from_source: true,
         rejected_rows: read.rejected_rows,
@@ -94,8 +95,6 @@ async fn read_source(settings: &StockSync, context: &Context, report: &mut Repor
     Ok(read)
 }
 
-type Drafted = (reconcile::Plan, reconcile::Tally);
-
 /// The list against what was seen, in one view of the database.
 async fn draft(
     settings: &StockSync,
@@ -118,6 +117,7 @@ async fn draft(
     };
     let list_as_of = read.as_of;
     let never_touch = settings.guards.never_touch.clone();
+    let mut spool = Spool::new(&context.state_dir);
     let drafted = context.store.read(move |tx| {
         let own = own_times(&rows);
         let list_as_of = known_to(list_as_of);
@@ -145,6 +145,13 @@ async fn draft(
             zero_is_final: writes.zero_is_final,
             drafting: &*drafting,
         };
+        let (mut sums, mut written) = (Sums::new(currency), Ok(()));
+        let mut put_aside = |part: Plan| {
+            sums.add(&part);
+            if written.is_ok() {
+                written = spool.add(&part);
+            }
+        };
         let mut reconciliation = Reconciliation::new(rows, facts);
         listings::by_sku(tx, &account, |rows| {
             for (first_seen, row) in (0..).zip(rows) {
@@ -158,11 +165,14 @@ async fn draft(
                     attributes: row.attributes.get(),
                     first_seen,
                 });
+                reconciliation.take_part().into_iter().for_each(&mut put_aside);
             }
         })?;
-        reconciliation.finish().map_err(|error| StoreError::Internal(error.to_string()))
+        let tally = reconciliation.finish_in_parts(put_aside);
+        let tally = tally.map_err(|error| StoreError::Internal(error.to_string()))?;
+        Ok(written.map(|()| Drafted { spool, sums, tally }))
     });
-    Ok(drafted.await?)
+    drafted.await?.map_err(|error| spool::failed(&error))
 }
 
 /// When each item that says so itself was true, as [`known_to`] has it.

@@ -7,19 +7,19 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::super::{Context, Errand, JobError, Report};
+use super::spool::{self, Spool};
 use super::{judge, shape};
 use crate::config::StockSync;
 use crate::domain::{Cadence, Change, ErrorType, Operation, PlanId, PlanState, RunId};
 use crate::marketplace::{Looking, Marketplace};
 use crate::planning::guards::{self, GuardFacts, GuardResult};
-use crate::planning::reconcile::{Plan, Tally};
-use crate::planning::summary::{Summary, sum_up};
-use crate::store::{Tx, intents, movements, plans, problems};
+use crate::planning::reconcile::Tally;
+use crate::planning::summary::{Summary, Sums};
+use crate::store::{StoreError, Tx, intents, movements, plans, problems};
 
 /// A plan that nobody has judged yet.
 pub(super) struct Draft {
-    pub plan: Plan,
-    pub tally: Tally,
+    pub drafted: Drafted,
     /// What the source was.
     pub source: Value,
     /// Whether it comes from a source.
@@ -30,6 +30,13 @@ pub(super) struct Draft {
     pub snapshot: i64,
     /// The run that it takes back.
     pub undo_of: Option<RunId>,
+}
+
+/// What was decided, and what it comes to.
+pub(super) struct Drafted {
+    pub spool: Spool,
+    pub sums: Sums,
+    pub tally: Tally,
 }
 
 /// A plan that was written down.
@@ -53,12 +60,12 @@ pub(super) async fn record(
 ) -> Result<Option<Made>, JobError> {
     let worked = context.worked()?;
     let (_, market) = context.market()?;
-    let Draft { plan, tally, .. } = &draft;
-    let priced = fees(context, &plan.changes).await?;
+    let Drafted { mut spool, sums, tally } = draft.drafted;
+    let priced = fees(context, &mut spool).await?;
     let (name, today) = (worked.name.clone(), context.clock.now() - TimeDelta::days(1));
     let touched = context.store.read(move |tx| intents::done_since(tx, &name, today)).await?;
     let facts = GuardFacts {
-        tally,
+        tally: &tally,
         from_source: draft.from_source,
         rejected_rows: draft.rejected_rows,
         fees: priced.total,
@@ -66,15 +73,16 @@ pub(super) async fn record(
         currency: worked.currency,
     };
     let most_rejected = draft.from_source.then_some(draft.most_rejected);
-    let judged = guards::judge(plan, &judge::limits(settings, most_rejected), &facts, &[""; 0]);
+    let judged = guards::judge(&sums, &judge::limits(settings, most_rejected), &facts, &[""; 0]);
     let tripped: Vec<&GuardResult> = judged.iter().filter(|guard| guard.tripped).collect();
-    let mut summary = sum_up(plan, tally, worked.currency, &shape(&market.capabilities().writes));
+    let changes = sums.briefs.len();
+    let mut summary = sums.sum_up(&tally, &shape(&market.capabilities().writes));
     tell(&summary, report);
     let at_once = tripped.is_empty() && context.errand == Errand::Usual && context.writer().is_some();
     if !at_once {
-        summary.requests_needed += before_later(market, &plan.changes, tally.listings);
+        summary.requests_needed += before_later(market, &mut spool, tally.listings)?;
     }
-    if plan.changes.is_empty() && tripped.is_empty() && !keep {
+    if changes == 0 && tripped.is_empty() && !keep {
         let job = context.job.clone();
         let now = context.clock.now();
         context.store.write(move |tx| problems::close(tx, GUARD_TRIPPED, job.as_str(), now)).await?;
@@ -92,11 +100,12 @@ pub(super) async fn record(
         undo_of: draft.undo_of,
         source: raw(&draft.source)?,
         guards: raw(&json!(judged))?,
-        summary: raw(&summary_json(&summary, tally, priced.total))?,
+        summary: raw(&summary_json(&summary, &tally, priced.total))?,
         state,
     };
     let words = tripped.iter().map(|guard| format!("{}: {}", guard.guard, guard.words)).collect::<Vec<_>>();
-    let id = write(context, new, draft.plan, words.clone()).await?;
+    let (id, expired) = write(context, new, spool, words.clone()).await?;
+    tell_of_expired(&expired);
     report.plan = Some(id);
     tracing::info!(
         event = "plan.created",
@@ -127,29 +136,34 @@ pub(super) async fn record(
     Ok(Some(Made { plan: id, state, obstacles: priced.obstacles }))
 }
 
+/// Says of each plan that its time was over before anybody applied it.
+pub(in super::super) fn tell_of_expired(plans: &[PlanId]) {
+    for id in plans {
+        tracing::info!(event = "plan.expired", plan.id = %id, "a plan was not applied in its time");
+    }
+}
+
 /// The plan, and the problem that it is or that it ends, in one transaction. A plan that a person asked for is nobody's
 /// problem.
 async fn write(
     context: &Context,
     new: plans::NewPlan,
-    plan: Plan,
+    mut spool: Spool,
     tripped: Vec<String>,
-) -> Result<PlanId, JobError> {
+) -> Result<(PlanId, Vec<PlanId>), JobError> {
     let (job, now, usual) = (context.job.clone(), context.clock.now(), context.errand == Errand::Usual);
     let id = context.store.write(move |tx: &Tx<'_>| {
-        let mut failed = None;
-        let net_of = |sku: &_| movements::net(tx, &new.account, sku);
-        let mut nets = Vec::with_capacity(plan.changes.len());
-        for change in &plan.changes {
-            nets.push(net_of(&change.sku).unwrap_or_else(|error| {
-                failed = Some(error);
-                0
-            }));
+        let unread = |error: std::io::Error| StoreError::Internal(format!("the plan is lost: {error}"));
+        let mut writing = plans::Writing::begin(tx, &new)?;
+        spool.rewind().map_err(unread)?;
+        while let Some(part) = spool.next_part().map_err(unread)? {
+            let net = |change: &Change| movements::net(tx, &new.account, &change.sku);
+            let nets: Vec<i64> = part.changes.iter().map(net).collect::<Result<_, _>>()?;
+            writing.changes(&part.changes, &nets)?;
+            writing.held(&part.held)?;
         }
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        let id = plans::add(tx, &new, &plan.changes, &nets, &plan.held)?;
+        let id = writing.plan;
+        let expired = plans::expire(tx, Some(&job), now)?;
         plans::supersede(tx, &job, id)?;
         match tripped.is_empty() {
             true => drop(problems::close(tx, GUARD_TRIPPED, job.as_str(), now)?),
@@ -169,21 +183,23 @@ async fn write(
             )?,
             false => {}
         }
-        Ok(id)
+        Ok((id, expired))
     });
     Ok(id.await?)
 }
 
 /// Requests that applying a plan later takes before the first write: its items and the orders are read again.
-fn before_later(market: &dyn Marketplace, changes: &[Change], listings: u64) -> u64 {
-    if changes.is_empty() {
-        return 0;
-    }
+fn before_later(market: &dyn Marketplace, spool: &mut Spool, listings: u64) -> Result<u64, JobError> {
     let mut looking = Looking::default();
-    changes.iter().for_each(|change| looking.add(market, change));
+    let mut any = false;
+    spool.rewind().map_err(|error| spool::failed(&error))?;
+    while let Some(part) = spool.next_part().map_err(|error| spool::failed(&error))? {
+        any |= !part.changes.is_empty();
+        part.changes.iter().for_each(|change| looking.add(market, change));
+    }
     let feeds = market.capabilities().order_feeds.iter();
     let polled = feeds.filter(|feed| feed.cadence == Cadence::EveryPoll).count() as u64;
-    market.looking_costs(&looking, listings) + polled
+    Ok(if any { market.looking_costs(&looking, listings) + polled } else { 0 })
 }
 
 /// What the marketplace charges, and what it would not do.
@@ -194,22 +210,27 @@ struct Priced {
 }
 
 /// Asks what the changes cost, where a change can cost something.
-async fn fees(context: &Context, changes: &[Change]) -> Result<Priced, JobError> {
+async fn fees(context: &Context, spool: &mut Spool) -> Result<Priced, JobError> {
     let (account, market) = context.market()?;
     let mut priced = Priced::default();
-    if changes.is_empty() {
+    if !market.capabilities().writes.charged {
         return Ok(priced);
     }
     let currency = context.worked()?.currency;
-    for fee in market.fees(changes).await? {
-        if fee.amount.currency != currency {
-            let what = format!("{account} is charged in {}, not in {currency}", fee.amount.currency);
-            return Err(JobError::File(what, ErrorType::BadResponse));
+    let mut before = 0;
+    spool.rewind().map_err(|error| spool::failed(&error))?;
+    while let Some(part) = spool.next_part().map_err(|error| spool::failed(&error))? {
+        for fee in market.fees(&part.changes).await? {
+            if fee.amount.currency != currency {
+                let what = format!("{account} is charged in {}, not in {currency}", fee.amount.currency);
+                return Err(JobError::File(what, ErrorType::BadResponse));
+            }
+            priced.total = priced.total.saturating_add(fee.amount.minor);
+            if let Some(obstacle) = fee.obstacle {
+                priced.obstacles.insert(before + fee.change, obstacle);
+            }
         }
-        priced.total = priced.total.saturating_add(fee.amount.minor);
-        if let Some(obstacle) = fee.obstacle {
-            priced.obstacles.insert(fee.change, obstacle);
-        }
+        before += part.changes.len();
     }
     Ok(priced)
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::super::{Context, JobError, Report};
-use super::record::{self, Draft};
+use super::record::{self, Draft, Drafted};
+use super::spool::{self, Spool};
 use super::{observe, shape};
 use crate::config::StockSync;
 use crate::domain::{Drafting, Intent, Offer, RunId, Sku};
 use crate::planning::reconcile::{OrderKnowledge, Plan, Tally};
+use crate::planning::summary::Sums;
 use crate::planning::undo::{Present, Standing, plan};
 use crate::store::{StoreError, intents, listings, movements};
 
@@ -80,9 +82,10 @@ pub(super) async fn make(
     if done == 0 {
         return Err(JobError::Stale(format!("{run} changed nothing, so there is nothing to undo")));
     }
+    let mut spool = Spool::new(&context.state_dir);
+    spool.add(&plan).map_err(|error| spool::failed(&error))?;
     let draft = Draft {
-        plan,
-        tally,
+        drafted: Drafted { spool, sums: Sums::of(&plan, currency), tally },
         source: json!({ "type": "undo", "run_id": run }),
         from_source: false,
         rejected_rows: 0,

@@ -61,6 +61,7 @@ const WRITES: Writes = Writes {
     visibility_lag: Duration::ZERO,
     natural_sku: article::NATURAL,
     zero_is_final: false,
+    charged: false,
 };
 
 /// Lists of orders by state (cardmarket.md 9.7). An order that leaves `bought` or `paid` is followed by its number, so

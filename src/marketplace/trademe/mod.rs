@@ -71,6 +71,7 @@ const WRITES: Writes = Writes {
     visibility_lag: Duration::from_secs(90),
     natural_sku: "tm:",
     zero_is_final: true,
+    charged: true,
 };
 
 /// Spans of time that overlap (trademe.md 10.4 and 21.4): a sale shows up within the hour, what buyers and sellers

@@ -1,7 +1,9 @@
 //! The process taken away in the middle of an apply, again and again, with answers lost on the way: in the end all is as
-//! if nothing had happened, and no change had its effect twice.
+//! if nothing had happened, and no change had its effect twice. Now it is a run of its own that is killed, now the agent
+//! that was asked for one.
 
 use std::collections::BTreeMap;
+use std::process::Child;
 use std::time::Duration;
 
 use sellerd::clock::{Clock, SystemClock};
@@ -10,12 +12,12 @@ use sellerd::store::{intents, parked};
 
 use super::at_trademe::TEMPLATE;
 use super::{OPEN, Shelf};
-use crate::support::{PATIENCE, RUNTIME, finish};
+use crate::support::{Agent, PATIENCE, RUNTIME, finish};
 
 /// How often it is killed unless `SELLERD_SYNC_KILLS` says otherwise: what CI has time for.
 const KILLS: u32 = 20;
-const AT_CARDMARKET: usize = 300;
-const AT_TRADE_ME: usize = 40;
+/// How many items the two lists have unless `SELLERD_SYNC_ITEMS` says otherwise: the same.
+const ITEMS: usize = 340;
 
 /// Copies of each key.
 type Counts = BTreeMap<String, u32>;
@@ -25,12 +27,16 @@ fn killed_while_it_applies_it_loses_nothing_and_doubles_nothing() {
     let of_env = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let kills = of_env("SELLERD_SYNC_KILLS").map_or(KILLS, |kills: u64| kills as u32);
     let seed = of_env("SELLERD_SYNC_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000));
-    println!("seed {seed}: SELLERD_SYNC_SEED={seed} SELLERD_SYNC_KILLS={kills}");
+    let items = of_env("SELLERD_SYNC_ITEMS").map_or(ITEMS, |items| items as usize);
+    // Trade Me takes a listing a request, so it has fewer of them.
+    let at_trade_me = items / 8;
+    let at_cardmarket = items - at_trade_me;
+    println!("seed {seed}: SELLERD_SYNC_SEED={seed} SELLERD_SYNC_KILLS={kills} SELLERD_SYNC_ITEMS={items}");
     let mut rng = fastrand::Rng::with_seed(seed);
 
     let keys =
-        |letter: char, count: usize| (0..count).map(move |n| format!("{letter}{n:03}")).collect::<Vec<_>>();
-    let mut known = [keys('S', AT_CARDMARKET), keys('N', AT_TRADE_ME)];
+        |letter: char, count: usize| (0..count).map(move |n| format!("{letter}{n:04}")).collect::<Vec<_>>();
+    let mut known = [keys('S', at_cardmarket), keys('N', at_trade_me)];
     let shelf = Shelf::with(&five_of_each(&known[0], 100), &five_of_each(&known[1], 1_000), |options| {
         (options.daily_limit, options.trademe.hourly_limit) = (None, None);
         options.trademe.balance_cents = 10_000_000;
@@ -50,7 +56,7 @@ fn killed_while_it_applies_it_loses_nothing_and_doubles_nothing() {
     shelf.0.fault("drop-before --writes --rate 0.05");
 
     let mut stands: [Counts; 2] = [counts(shelf.cm()), counts(shelf.nz())];
-    let (mut killed, mut whole, mut seen, mut seen_nz) = (0, 0, 0, 0);
+    let (mut killed, mut agents, mut whole, mut seen, mut seen_nz) = (0, 0, 0, 0, 0);
     let mut wanted: [Counts; 2] = stands.clone();
     while killed < kills {
         let at = rng.usize(..2);
@@ -71,20 +77,30 @@ fn killed_while_it_applies_it_loses_nothing_and_doubles_nothing() {
         }
         shelf.list(account, &list);
         let asked = || shelf.0.asked() + shelf.0.sandbox.trademe_requests().len();
-        let aim = asked() + rng.usize(1..if at == 0 { 40 } else { 110 });
-        let mut child = shelf.0.program().args(&format!("-o json job run {account}-sync")).start();
+        // From the first page to a little after the last write.
+        let most = if at == 0 { 34 + known[0].len() / 20 } else { 30 + 2 * known[1].len() };
+        let aim = asked() + rng.usize(1..most);
+        // The run is a process of its own, or the agent's, which is asked for it.
+        let agent = (rng.u8(..3) == 0).then(|| shelf.0.agent());
+        let mut child = shelf.0.program().args(&format!("-o json -q job run {account}-sync")).start();
+        drain(&mut child);
         let clock = SystemClock::default();
         let ended = loop {
             if child.try_wait().expect("it is ours").is_some() {
                 break true;
             }
             if asked() >= aim {
-                child.kill().expect("it is ours");
+                if agent.is_none() {
+                    child.kill().expect("it is ours");
+                }
                 break false;
             }
             assert!(clock.elapsed() < PATIENCE, "it does not end");
             RUNTIME.block_on(clock.sleep(Duration::from_micros(300)));
         };
+        // An agent goes down whether it is at work or idle.
+        agents += u32::from(agent.is_some() && !ended);
+        agent.map(Agent::kill);
         if ended {
             whole += 1;
         } else {
@@ -137,7 +153,18 @@ fn killed_while_it_applies_it_loses_nothing_and_doubles_nothing() {
     });
     assert!(doubt.is_empty() && parked == [None, None], "seed {seed}: {doubt:?} {parked:?}");
     shelf.0.assert_database_is_whole();
-    println!("{killed} kills, {whole} whole runs, {seen} changes at Cardmarket, {seen_nz} at Trade Me");
+    assert!(kills < KILLS || agents > 0, "seed {seed}: no agent was killed at work");
+    println!(
+        "{killed} kills, {agents} of them of the agent, {whole} whole runs, {seen} changes at Cardmarket, {seen_nz} at Trade Me"
+    );
+}
+
+/// Reads away what a child writes, so that it never waits for a reader.
+fn drain(child: &mut Child) {
+    let mut stdout = child.stdout.take().expect("stdout is piped");
+    let mut stderr = child.stderr.take().expect("stderr is piped");
+    std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
 }
 
 fn five_of_each(keys: &[String], cents: u32) -> Vec<(&str, u32, u32)> {

@@ -49,6 +49,7 @@ pub(in super::super) async fn later(
             row.job
         )));
     }
+    tracing::info!(event = "plan.approved", plan.id = %id, by = "a person", "a plan may be applied");
     let ended = changed.iter().map(|(index, why)| (*index, Ended::skipped(why))).collect();
     super::apply(settings, context, id, accepted, ended, report).await?;
     let (job, now) = (row.job.clone(), context.clock.now());

@@ -54,7 +54,10 @@ async fn a_plan_whose_list_or_time_or_stock_is_another_is_stale_and_sends_nothin
     stage.place.clock.jump(chrono::TimeDelta::minutes(26));
     stale(plan, "was good until").await;
 
-    let plan = planned(&stage).await;
+    let (late, plan) = (plan, planned(&stage).await);
+    let state = stage.store(move |tx| plans::get(tx, late)).await.unwrap().state;
+    assert_eq!(state, PlanState::Expired, "the next plan of the job notices");
+    stale(late, "is expired").await;
     stage.memory.shop().stock.iter_mut().take(6).for_each(|listing| listing.quantity = 7);
     stale(plan, "6 of 8 items").await;
 
