@@ -1,7 +1,7 @@
 //! What a refusal means is found out with few requests, and what is refused for good is left alone, whoever kills the
 //! agent meanwhile.
 
-use crate::support::{Agent, Place, access, eventually};
+use crate::support::{Place, access, eventually};
 
 const EVERY_SECOND: &str = "* * * * * *";
 
