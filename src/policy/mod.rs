@@ -2,7 +2,10 @@
 
 pub mod access;
 pub mod backoff;
+pub mod deferral;
 pub mod due;
+pub mod meter;
 pub mod quota;
 pub mod restraint;
 pub mod schedule;
+pub mod stretch;

@@ -200,7 +200,8 @@ mod tests {
          insert into promotions values ('sync', 1);",
         "",
         "",
-        "",
+        "insert into request_tally values ('cm', 1, 'pull', 'stock', 2);
+         insert into deferrals values ('pull', 'cm', 7, 1, 2);",
     ];
 
     fn contents(conn: &Connection) -> Vec<(String, i64)> {

@@ -12,6 +12,7 @@ pub mod backup;
 mod columns;
 mod connection;
 pub mod cursors;
+pub mod deferrals;
 mod error;
 pub mod flags;
 pub mod integrity;
@@ -35,6 +36,7 @@ pub mod room;
 pub mod runs;
 pub mod session;
 pub mod snapshots;
+pub mod tally;
 #[cfg(test)]
 mod testing;
 
