@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::diagnostic::{Code, Diagnostic, Spot, Wrong};
 use super::timing::reference;
@@ -60,6 +60,23 @@ fn requests_a_run(work: &Work) -> Option<i64> {
         Work::StockPull(_) | Work::StockSync(_) | Work::Housekeeping(_) => None,
     }
 }
+
+/// How often a job starts after `from` and before `until`. A schedule that is due every second is not walked through for
+/// a day: what follows its first starts is taken to be like them.
+pub fn slots(job: &Job, from: DateTime<Utc>, until: DateTime<Utc>) -> i64 {
+    let mut at = from;
+    for counted in 0..WALKED {
+        match job.next_after(at) {
+            Some(next) if next < until => at = next,
+            _ => return counted,
+        }
+    }
+    let (seen, all) = ((at - from).num_milliseconds().max(1), (until - from).num_milliseconds());
+    all / (seen / WALKED).max(1)
+}
+
+/// Starts that are counted one by one: a day of a job that is due every minute.
+const WALKED: i64 = 1_500;
 
 /// How often it fires in the busiest hour, or in all, of an ordinary Monday.
 fn busiest(schedule: &Schedule, window: WindowKind) -> usize {

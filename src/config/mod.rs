@@ -38,6 +38,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+pub use budget::slots;
 pub use changes::{Changes, same_account};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use draw::draw;

@@ -11,6 +11,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::{ErrorType, IntentId, RequestClass, RunId};
 use crate::policy::access::{AccessEvent, AccessState};
+use crate::policy::meter::Declined;
 
 /// Lets requests of one account out, one at a time, and writes down what became of them.
 #[async_trait]
@@ -109,6 +110,9 @@ pub enum Refusal {
         /// The most that are allowed.
         limit: i64,
     },
+    /// Too much of what the account asks would be data that anybody may see.
+    #[error("{0}")]
+    Public(Declined),
     /// A person has halted every write.
     #[error("writes are halted; `sellerd unhalt` lets them go on")]
     Halted,
@@ -131,7 +135,7 @@ impl Refusal {
                 ErrorType::AuthForbidden
             }
             Self::Access { .. } => ErrorType::AuthRevoked,
-            Self::Quota { .. } => ErrorType::QuotaExhausted,
+            Self::Quota { .. } | Self::Public(_) => ErrorType::QuotaExhausted,
             Self::Halted | Self::Parked(_) | Self::LostOwnership => ErrorType::Internal,
             Self::Store(_, error_type) => *error_type,
         }

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::columns::{ms, word};
 use super::{StoreError, Tx};
-use crate::domain::{AccountName, RequestClass, RunId};
+use crate::domain::{AccountName, JobName, RequestClass, RunId};
 use crate::policy::meter::{self, Day, PublicRule};
 
 /// How long the windows of an account are remembered.
@@ -110,10 +110,37 @@ pub fn today_and_streak(
     Ok((today, meter::streak(before)))
 }
 
+/// What a job's runs usually take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usual {
+    /// Requests of one run, rounded up.
+    pub requests: i64,
+    /// How long a run takes for each of its requests.
+    pub each: TimeDelta,
+}
+
+/// Runs that are looked at for it.
+const RUNS: i64 = 20;
+
+/// What the newest runs of a job took which did all of their work; `None` while there is none.
+pub fn usual(tx: &Tx<'_>, job: &JobName) -> Result<Option<Usual>, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select count(*), coalesce(sum(requests), 0), coalesce(sum(finished_at - started_at), 0) from (
+            select requests, finished_at, started_at from runs
+            where job = ?1 and outcome = 'success' and requests > 0 order by run_id desc limit ?2)",
+    )?;
+    let (runs, requests, ms): (i64, i64, i64) = statement
+        .query_row(params![job.as_str(), RUNS], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok((runs > 0).then(|| Usual {
+        requests: (requests + runs - 1) / runs,
+        each: TimeDelta::milliseconds(ms.max(0) / requests.max(1)),
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{JobName, Trigger};
+    use crate::domain::{Outcome, Trigger};
     use crate::policy::quota::WindowKind;
     use crate::store::runs;
     use crate::store::testing::{now, scratch};
@@ -174,6 +201,36 @@ mod tests {
             (Day::default(), 0),
             "a day without any request in between"
         );
+    }
+
+    #[test]
+    fn what_a_job_usually_takes_is_the_mean_of_its_newest_runs_that_did_all_their_work() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let job = JobName::from("orders");
+        assert_eq!(usual(&tx, &job).unwrap(), None);
+        for (minute, requests, outcome) in [
+            (1, 2, Outcome::Success),
+            (2, 3, Outcome::Success),
+            (3, 90, Outcome::Partial),
+            (4, 0, Outcome::Success),
+        ] {
+            let at = now() + TimeDelta::minutes(minute);
+            let new = runs::NewRun {
+                job: job.clone(),
+                kind: "order-poll".to_owned(),
+                account: Some("cm".into()),
+                due_at: at,
+                trigger: Trigger::Schedule,
+                started_at: at,
+            };
+            let run = runs::open(&tx, &new).unwrap().unwrap();
+            let counts = Default::default();
+            let end = runs::RunEnd { outcome, error_type: None, message: None, requests, counts };
+            runs::finish(&tx, run, &end, at + TimeDelta::seconds(requests)).unwrap();
+        }
+        let found = usual(&tx, &job).unwrap();
+        assert_eq!(found, Some(Usual { requests: 3, each: TimeDelta::seconds(1) }));
     }
 
     #[test]
