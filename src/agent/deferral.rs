@@ -109,8 +109,7 @@ fn poll(
     let job = &due.job;
     let ordinary = cost::ordinary(&job.work, account.marketplace, None);
     let usual = tally::usual(tx, &job.name)?.map(|usual| usual.requests);
-    let Some(cost) = ordinary.map(|cost| Cost { requests: usual.unwrap_or(0).max(cost.requests), ..cost })
-    else {
+    let Some(cost) = ordinary.map(|cost| Cost { requests: usual.unwrap_or(cost.requests), ..cost }) else {
         return Ok(Judged::Goes);
     };
     let Some(requests) = purse.rest(cost.class, theirs) else { return Ok(Judged::Goes) };

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use super::status::PublicStatus;
+use crate::config::Account;
 use crate::domain::AccountName;
 use crate::policy::meter::{self, Declined, PublicRule};
 use crate::store::{StoreError, Tx, problems, tally};
@@ -40,4 +42,26 @@ pub(super) fn may_ask(
 /// A new day has begun: what was too much yesterday is over.
 pub(super) fn new_day(tx: &Tx<'_>, account: &AccountName, now: DateTime<Utc>) -> Result<(), StoreError> {
     problems::close(tx, TOO_PUBLIC, account.as_str(), now).map(drop)
+}
+
+/// How much of what an account asks is public data; `None` where its marketplace does not mind. `now` is the
+/// marketplace's time.
+pub(super) fn status(
+    account: &Account,
+    tx: Option<&Tx<'_>>,
+    now: DateTime<Utc>,
+) -> Result<Option<PublicStatus>, StoreError> {
+    let Some(rule) = account.public_rule() else { return Ok(None) };
+    let (today, before) = match tx {
+        Some(tx) => tally::today_and_streak(tx, &account.name, rule, now)?,
+        None => Default::default(),
+    };
+    Ok(Some(PublicStatus {
+        share: today.share(),
+        today: today.public,
+        streak_days: if today.own > 0 { 0 } else { before + u32::from(today.is_public_only()) },
+        limit: i64::from(rule.share),
+        limit_per_day: rule.per_day,
+        allowed: meter::may_ask(today, before, rule).is_ok(),
+    }))
 }

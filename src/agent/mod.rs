@@ -12,6 +12,7 @@ mod metering;
 pub mod nudge;
 mod reckoning;
 pub mod runner;
+pub mod spending;
 pub mod state;
 pub mod status;
 pub mod systemd;

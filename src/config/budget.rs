@@ -1,7 +1,7 @@
 //! Whether the schedules ask for more requests than an account may send.
 //!
-//! Only kinds whose requests are known beforehand are counted. How many a stock takes is not known here, so a
-//! stock pull counts nothing: a warning that is guessed would be ignored when it is right.
+//! Only runs whose requests are known beforehand are counted. How many listings there are is not known here but to those
+//! who say so; without them a stock counts nothing: a warning that is guessed would be ignored when it is right.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ use super::diagnostic::{Code, Diagnostic, Spot, Wrong};
 use super::timing::reference;
 use super::work::Work;
 use super::{Account, Job};
-use crate::domain::AccountName;
+use crate::domain::{AccountName, Cadence};
+use crate::marketplace::Descriptor;
 use crate::policy::quota::WindowKind;
 use crate::policy::schedule::Schedule;
 
@@ -22,11 +23,14 @@ const MOST: usize = 20_000;
 pub(super) fn check<'a>(
     accounts: &BTreeMap<AccountName, Account>,
     jobs: impl Iterator<Item = (&'a Job, &'a Spot)>,
+    stock: &BTreeMap<AccountName, i64>,
 ) -> Vec<Diagnostic> {
     let mut needs: BTreeMap<&AccountName, Vec<(i64, usize, i64, &Spot)>> = BTreeMap::new();
     for (job, spot) in jobs.filter(|(job, _)| job.enabled) {
         let account = job.account.as_ref().and_then(|name| accounts.get(name));
-        if let (Some(account), Some(each)) = (account, requests_a_run(&job.work)) {
+        let listings = account.and_then(|account| stock.get(&account.name)).copied();
+        let each = account.and_then(|account| requests_a_run(&job.work, account.marketplace, listings));
+        if let (Some(account), Some(each)) = (account, each) {
             let runs = busiest(&job.schedule, account.marketplace.limit_headers.window);
             let all = i64::try_from(runs).unwrap_or(i64::MAX).saturating_mul(each);
             needs.entry(&account.name).or_default().push((all, runs, each, spot));
@@ -52,12 +56,24 @@ fn over(account: &Account, needs: &[(i64, usize, i64, &Spot)]) -> Option<Diagnos
     Some(wrong.label(label).at((*spot).clone()))
 }
 
-/// Requests of one uneventful run, where that is known.
-fn requests_a_run(work: &Work) -> Option<i64> {
+/// Requests of one uneventful run at a marketplace, where that is known: the lists of orders that every poll reads and
+/// one request for what is read more rarely, and the stock where somebody knows how large it is.
+pub fn requests_a_run(work: &Work, marketplace: &Descriptor, listings: Option<i64>) -> Option<i64> {
+    let every = marketplace.order_feeds.iter().filter(|feed| feed.cadence == Cadence::EveryPoll);
+    let orders = i64::try_from(every.count()).unwrap_or(i64::MAX);
+    let stock = |export_above: Option<i64>| {
+        let listings = listings?;
+        let by_file =
+            marketplace.reading.export.filter(|_| export_above.is_some_and(|above| listings > above));
+        Some(by_file.unwrap_or_else(|| marketplace.reading.pages(listings)))
+    };
     match work {
-        Work::OrderPoll(_) => Some(3),
+        Work::OrderPoll(_) => Some(orders + 1),
         Work::Probe(_) => Some(1),
-        Work::StockPull(_) | Work::StockSync(_) | Work::Housekeeping(_) => None,
+        Work::StockPull(settings) => stock(settings.export_above),
+        // Orders are read on both sides of the stock.
+        Work::StockSync(settings) => Some(stock(settings.export_above)? + 2 * orders),
+        Work::Housekeeping(_) => None,
     }
 }
 

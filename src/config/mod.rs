@@ -38,11 +38,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-pub use budget::slots;
+pub use budget::{requests_a_run, slots};
 pub use changes::{Changes, same_account};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use draw::draw;
-pub use load::{Checked, load, load_with};
+pub use load::{Checked, load, load_knowing, load_with};
 pub use places::{Places, find_dir};
 pub use stock_sync::{
     Absent, Column, DELIMITERS, DecimalSign, Delimiter, Encoding, Guards, MaxRejected, Source, StockSync,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Errand;
 use super::order_poll::POLL;
-use crate::config::{Account, Work};
+use crate::config::{self, Account, Work};
 use crate::domain::{AccountName, Cadence, RequestClass};
 use crate::marketplace::Descriptor;
 use crate::planning::intake;
@@ -48,10 +48,13 @@ pub fn of(work: &Work, errand: &Errand, marketplace: &Descriptor, known: Known) 
     Some(Cost { requests, class })
 }
 
-/// What an ordinary run takes, for days to come: lists of orders that are rarely due are left out.
+/// What an ordinary run takes, for days to come.
 pub fn ordinary(work: &Work, marketplace: &Descriptor, listings: Option<i64>) -> Option<Cost> {
-    let known = Known { listings, feeds_due: every_poll(marketplace), plan_requests: None };
-    of(work, &Errand::Usual, marketplace, known)
+    let class = match work {
+        Work::StockPull(_) | Work::StockSync(_) => RequestClass::Stock,
+        Work::OrderPoll(_) | Work::Probe(_) | Work::Housekeeping(_) => RequestClass::Orders,
+    };
+    config::requests_a_run(work, marketplace, listings).map(|requests| Cost { requests, class })
 }
 
 /// What the store knows of an account.
@@ -150,7 +153,7 @@ mod tests {
         let ordinary = |marketplace| {
             ordinary(&Work::OrderPoll(OrderPoll {}), descriptor(marketplace).unwrap(), None).unwrap().requests
         };
-        assert_eq!((ordinary("cardmarket"), ordinary("trademe")), (2, 1));
+        assert_eq!((ordinary("cardmarket"), ordinary("trademe")), (3, 2));
     }
 
     #[test]
