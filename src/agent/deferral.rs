@@ -16,7 +16,7 @@ use super::watch::Watch;
 use crate::config::{Account, Work, slots};
 use crate::domain::{ErrorType, JobName, Outcome, Trigger};
 use crate::jobs::{Errand, cost};
-use crate::policy::deferral::{Cost, Leave, Purse, spread};
+use crate::policy::deferral::{Cost, Leave, Purse, held_back, spread};
 use crate::policy::stretch::{Rest, Slot};
 use crate::store::deferrals::{self, Deferral};
 use crate::store::runs::{self, RunEnd};
@@ -33,8 +33,9 @@ pub const TOO_LARGE: &str = "W432";
 pub(super) enum Judged {
     /// It begins.
     Goes,
-    /// It is left out, quietly: what it is for is put off already, or polls lie further apart for a while.
-    PassedOver,
+    /// It is left out, quietly: what it is for is put off already or to this moment, or polls lie further apart for a
+    /// while.
+    PassedOver(Option<DateTime<Utc>>),
     /// It is recorded as blocked, and begins later.
     PutOff(RunEnd),
 }
@@ -52,30 +53,37 @@ pub(super) fn judge(
     }
     let offset = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, &account.name)?);
     let (purse, theirs) = (purse(tx, account)?, now + offset);
-    let slot = due.trigger == Trigger::Schedule && due.errand == Errand::Usual;
-    if slot && matches!(due.job.work, Work::OrderPoll(_)) {
-        return poll(tx, account, due, &purse, theirs);
-    }
+    let by_hand = due.trigger == Trigger::Manual;
     let known = cost::known(tx, account, &due.errand, now)?;
     let cost = cost::of(&due.job.work, &due.errand, account.marketplace, known);
+    let put_off_to = |starts_at, cost| Deferral {
+        job: due.job.name.clone(),
+        account: account.name.clone(),
+        cost,
+        since: now,
+        starts_at,
+    };
+    let held = held_back(purse.usage, purse.kind, purse.limit, account.name.as_str(), theirs);
+    if let Some(until) = held.filter(|_| !by_hand) {
+        // In a minute at most: nothing that a person would have to read about.
+        let starts_at = until - offset + put_off(account, &due.job.name, purse.kind.start(theirs)) / 4;
+        deferrals::put(tx, &put_off_to(starts_at, cost.map_or(1, |cost| cost.requests)))?;
+        return Ok(Judged::PassedOver(Some(starts_at)));
+    }
+    let slot = due.trigger == Trigger::Schedule && due.errand == Errand::Usual;
+    if slot && matches!(due.job.work, Work::OrderPoll(_)) {
+        return poll(tx, account, due, &purse, known.feeds_due, theirs);
+    }
     let before = deferrals::of(tx, &due.job.name)?;
     let owed = before.as_ref().is_some_and(|before| before.starts_at <= now && due.trigger == Trigger::Retry);
     match (purse.leave(cost, owed, theirs), cost) {
         (Leave::Waits { rest, until }, Some(cost)) => {
             if slot && before.is_some() {
-                return Ok(Judged::PassedOver);
+                return Ok(Judged::PassedOver(None));
             }
             let starts_at = until - offset + put_off(account, &due.job.name, until);
-            let by_hand = due.trigger == Trigger::Manual;
             if !by_hand {
-                let deferral = Deferral {
-                    job: due.job.name.clone(),
-                    account: account.name.clone(),
-                    cost: cost.requests,
-                    since: now,
-                    starts_at,
-                };
-                deferrals::put(tx, &deferral)?;
+                deferrals::put(tx, &put_off_to(starts_at, cost.requests))?;
             }
             Ok(Judged::PutOff(blocked(cost, rest, until - offset, (!by_hand).then_some(starts_at))))
         }
@@ -104,17 +112,19 @@ fn poll(
     account: &Account,
     due: &Due,
     purse: &Purse,
+    this: i64,
     theirs: DateTime<Utc>,
 ) -> Result<Judged, StoreError> {
     let job = &due.job;
     let ordinary = cost::ordinary(&job.work, account.marketplace, None);
-    let usual = tally::usual(tx, &job.name)?.map(|usual| usual.requests);
+    let usual = tally::usual(tx, &job.name)?.map(|usual| usual.median);
     let Some(cost) = ordinary.map(|cost| Cost { requests: usual.unwrap_or(cost.requests), ..cost }) else {
         return Ok(Judged::Goes);
     };
     let Some(requests) = purse.rest(cost.class, theirs) else { return Ok(Judged::Goes) };
     let span = purse.kind.resets_at(theirs) - theirs;
-    let rest = Rest { requests, cost: cost.requests, slots: 1 + slots(job, due.at, due.at + span), span };
+    let rest =
+        Rest { requests, cost: cost.requests, this, slots: 1 + slots(job, due.at, due.at + span), span };
     let last = runs::last(tx, &job.name)?.map(|run| run.due_at);
     let slot = rest.slot(last, due.at);
     let stretched = match (slot, rest.stretched()) {
@@ -128,7 +138,7 @@ fn poll(
     }
     Ok(match slot {
         Slot::Polled => Judged::Goes,
-        Slot::PassedOver(_) | Slot::NothingLeft => Judged::PassedOver,
+        Slot::PassedOver(_) | Slot::NothingLeft => Judged::PassedOver(None),
     })
 }
 

@@ -58,6 +58,8 @@ enum Opened {
     Begins(RunId),
     /// It is over before it began, since its window cannot pay for it.
     PutOff(runs::RunRow),
+    /// It starts within a minute.
+    PassedOver,
 }
 
 /// A job that is due.
@@ -231,7 +233,7 @@ impl Runner {
                 account.map_or(Ok(Judged::Goes), |account| deferral::judge(tx, &account, &this, now))?;
             match judged {
                 Judged::Goes => Ok(runs::open(tx, &new)?.map(Opened::Begins)),
-                Judged::PassedOver => Ok(None),
+                Judged::PassedOver(until) => Ok(until.map(|_| Opened::PassedOver)),
                 Judged::PutOff(end) => {
                     let Some(run) = runs::open(tx, &new)? else { return Ok(None) };
                     runs::finish(tx, run, &end, now)?;
@@ -241,6 +243,10 @@ impl Runner {
         });
         let run = match opened.await? {
             Some(Opened::Begins(run)) => run,
+            Some(Opened::PassedOver) => {
+                self.0.put_off.notify_one();
+                return Ok(None);
+            }
             Some(Opened::PutOff(row)) => {
                 log_closed(&row);
                 self.0.put_off.notify_one();

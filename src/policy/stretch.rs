@@ -14,8 +14,10 @@ pub const APART: TimeDelta = TimeDelta::hours(1);
 pub struct Rest {
     /// Requests that are left.
     pub requests: i64,
-    /// Requests of one poll.
+    /// Requests of a poll, as they usually are.
     pub cost: i64,
+    /// Requests of this one.
+    pub this: i64,
     /// Slots until the window ends, this one included.
     pub slots: i64,
     /// Time until the window ends.
@@ -47,7 +49,7 @@ impl Rest {
     /// What becomes of the slot at `now`, where the last poll began at `last`.
     pub fn slot(&self, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Slot {
         let Some(apart) = self.stretched() else { return Slot::Polled };
-        if self.requests < self.cost.max(1) {
+        if self.requests < self.this.max(1) {
             return Slot::NothingLeft;
         }
         // A poll that lies ahead was noted by a clock that was wrong.
@@ -72,7 +74,7 @@ mod tests {
         for minute in (0..minutes).filter(|minute| minute % every == 0) {
             let now = BEGIN + TimeDelta::minutes(minute);
             let slots = (minutes - minute + every - 1) / every;
-            let rest = Rest { requests, cost, slots, span: TimeDelta::minutes(minutes - minute) };
+            let rest = Rest { requests, cost, this: cost, slots, span: TimeDelta::minutes(minutes - minute) };
             if rest.slot(last, now) == Slot::Polled {
                 polls.push(minute);
                 last = Some(now);
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_last_poll_that_lies_ahead_holds_nothing_up() {
-        let rest = Rest { requests: 9, cost: 3, slots: 100, span: TimeDelta::hours(10) };
+        let rest = Rest { requests: 9, cost: 3, this: 3, slots: 100, span: TimeDelta::hours(10) };
         assert_eq!(rest.slot(Some(BEGIN + TimeDelta::days(1)), BEGIN), Slot::Polled);
         assert_eq!(Rest { requests: 2, ..rest }.slot(None, BEGIN), Slot::NothingLeft);
     }

@@ -113,8 +113,10 @@ pub fn today_and_streak(
 /// What a job's runs usually take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usual {
-    /// Requests of one run, rounded up.
+    /// Requests of one run: the mean, rounded up, for sums.
     pub requests: i64,
+    /// Requests of one run that is like most others.
+    pub median: i64,
     /// How long a run takes for each of its requests.
     pub each: TimeDelta,
 }
@@ -125,15 +127,21 @@ const RUNS: i64 = 20;
 /// What the newest runs of a job took which did all of their work; `None` while there is none.
 pub fn usual(tx: &Tx<'_>, job: &JobName) -> Result<Option<Usual>, StoreError> {
     let mut statement = tx.0.prepare_cached(
-        "select count(*), coalesce(sum(requests), 0), coalesce(sum(finished_at - started_at), 0) from (
-            select requests, finished_at, started_at from runs
-            where job = ?1 and outcome = 'success' and requests > 0 order by run_id desc limit ?2)",
+        "select requests, finished_at - started_at from runs
+         where job = ?1 and outcome = 'success' and requests > 0 order by run_id desc limit ?2",
     )?;
-    let (runs, requests, ms): (i64, i64, i64) = statement
-        .query_row(params![job.as_str(), RUNS], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    Ok((runs > 0).then(|| Usual {
-        requests: (requests + runs - 1) / runs,
-        each: TimeDelta::milliseconds(ms.max(0) / requests.max(1)),
+    let rows = statement.query_map(params![job.as_str(), RUNS], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows: Vec<(i64, i64)> = rows.collect::<Result<_, _>>()?;
+    let mut requests: Vec<i64> = rows.iter().map(|(requests, _)| *requests).collect();
+    requests.sort_unstable();
+    let Some(median) = requests.get(requests.len().saturating_sub(1) / 2) else { return Ok(None) };
+    let all: i64 = requests.iter().sum();
+    let took: i64 = rows.iter().map(|(_, ms)| (*ms).max(0)).sum();
+    let runs = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    Ok(Some(Usual {
+        requests: (all + runs - 1) / runs,
+        median: *median,
+        each: TimeDelta::milliseconds(took / all.max(1)),
     }))
 }
 
@@ -230,7 +238,7 @@ mod tests {
             runs::finish(&tx, run, &end, at + TimeDelta::seconds(requests)).unwrap();
         }
         let found = usual(&tx, &job).unwrap();
-        assert_eq!(found, Some(Usual { requests: 3, each: TimeDelta::seconds(1) }));
+        assert_eq!(found, Some(Usual { requests: 3, median: 2, each: TimeDelta::seconds(1) }));
     }
 
     #[test]
