@@ -40,6 +40,8 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         count: Some("x-request-limit-count"),
         limit: Some("x-request-limit-max"),
         window: WINDOW,
+        // cardmarket.md 7: since the end of 2020, for every app.
+        per_minute: Some(600),
     },
     order_feeds: &FEEDS,
     // The articles in carts have a list of their own. An export is asked for, asked after about four times until it is
