@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::runner::{Due, Runner};
 use super::watch::Watch;
-use crate::config::{Account, Work, slots};
+use crate::config::{Account, Work, starts_more_than};
 use crate::domain::{ErrorType, JobName, Outcome, Trigger};
 use crate::jobs::{Errand, cost};
 use crate::policy::deferral::{Cost, Leave, Purse, held_back, spread};
@@ -123,8 +123,9 @@ fn poll(
     };
     let Some(requests) = purse.rest(cost.class, theirs) else { return Ok(Judged::Goes) };
     let span = purse.kind.resets_at(theirs) - theirs;
-    let rest =
-        Rest { requests, cost: cost.requests, this, slots: 1 + slots(job, due.at, due.at + span), span };
+    let payable = requests / cost.requests.max(1);
+    let pays = !starts_more_than(job, payable - 1, due.at, due.at + span);
+    let rest = Rest { requests, cost: cost.requests, this, pays, span };
     let last = runs::last(tx, &job.name)?.map(|run| run.due_at);
     let slot = rest.slot(last, due.at);
     let stretched = match (slot, rest.stretched()) {

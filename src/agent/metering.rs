@@ -65,3 +65,43 @@ pub(super) fn status(
         allowed: meter::may_ask(today, before, rule).is_ok(),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::clock::SharedClock;
+    use crate::domain::RequestClass;
+    use crate::marketplace::cardmarket;
+    use crate::store::{Lane, Store};
+
+    #[tokio::test]
+    async fn too_much_public_data_is_declined_and_a_problem_until_it_may_be_asked_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock: SharedClock = crate::clock::ManualClock::at("2026-10-25T12:00:00Z".parse().unwrap());
+        let now = clock.now();
+        let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now).unwrap();
+        let rule = cardmarket::DESCRIPTOR.public_rule.unwrap();
+        let cm = AccountName::from("cm");
+        let count = |class| {
+            let (cm, start) = (cm.clone(), rule.day.start(now));
+            store.write(move |tx| tally::add(tx, &cm, start, None, class))
+        };
+        let ask = |at| {
+            let cm = cm.clone();
+            store.write(move |tx| Ok((may_ask(tx, &cm, rule, at)?, problems::list(tx)?.len())))
+        };
+        assert_eq!(ask(now).await.unwrap(), (Err(Declined::NothingOwn), 0), "which is how days begin");
+        count(RequestClass::Orders).await.unwrap();
+        assert_eq!(ask(now).await.unwrap(), (Ok(()), 0));
+        count(RequestClass::Public).await.unwrap();
+        let (answer, problems) = ask(now).await.unwrap();
+        assert!(matches!(answer, Err(Declined::Share { more: 1, .. })) && problems == 1, "{answer:?}");
+        count(RequestClass::Stock).await.unwrap();
+        assert_eq!(ask(now).await.unwrap(), (Ok(()), 0));
+        let tomorrow = now + TimeDelta::hours(11);
+        assert_eq!(ask(tomorrow).await.unwrap().0, Err(Declined::NothingOwn), "a day of 25 hours is over");
+        assert_eq!(ask(tomorrow - TimeDelta::seconds(1)).await.unwrap().0, Ok(()));
+    }
+}

@@ -91,6 +91,19 @@ pub fn slots(job: &Job, from: DateTime<Utc>, until: DateTime<Utc>) -> i64 {
     all / (seen / WALKED).max(1)
 }
 
+/// Whether a job starts more than `most` times after `from` and before `until`. Asked at every slot, so it is not walked
+/// through where the span is too short for so many anyway.
+pub fn starts_more_than(job: &Job, most: i64, from: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+    // Six fields begin with the seconds.
+    let finest = if job.schedule.text().split_whitespace().count() > 5 { 1 } else { 60 };
+    if (until - from).num_seconds() / finest < most {
+        return false;
+    }
+    let starts = std::iter::successors(job.next_after(from), |at| job.next_after(*at));
+    let starts = starts.take_while(|at| *at < until).take(usize::try_from(most).unwrap_or(0) + 1);
+    i64::try_from(starts.count()).unwrap_or(i64::MAX) > most
+}
+
 /// Starts that are counted one by one: a day of a job that is due every minute.
 const WALKED: i64 = 1_500;
 

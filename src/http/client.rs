@@ -269,6 +269,15 @@ impl Client {
             let settled = parts.gate.settle(pass, &record).await;
             settled.map_err(|refusal| Failed { error: refusal.into(), effect: Effect::Unknown })?;
             log_attempt(&outgoing, &record);
+            if let Next::Failed(CallError::RateLimited { until, .. }, _) = &next {
+                tracing::warn!(
+                    event = "http.rate_limited",
+                    limit = record.quota_limit,
+                    used = record.quota_count,
+                    reset = %until,
+                    "too many requests; the marketplace is left alone until then",
+                );
+            }
 
             match next {
                 Next::Answer => {

@@ -18,8 +18,8 @@ pub struct Rest {
     pub cost: i64,
     /// Requests of this one.
     pub this: i64,
-    /// Slots until the window ends, this one included.
-    pub slots: i64,
+    /// Whether the rest pays for every slot until the window ends, this one included.
+    pub pays: bool,
     /// Time until the window ends.
     pub span: TimeDelta,
 }
@@ -39,7 +39,7 @@ impl Rest {
     /// How far apart polls are; `None` where every slot can be paid for.
     pub fn stretched(&self) -> Option<TimeDelta> {
         let cost = self.cost.max(1);
-        if self.slots.saturating_mul(cost) <= self.requests {
+        if self.pays {
             return None;
         }
         let polls = i32::try_from((self.requests / cost).max(1)).unwrap_or(i32::MAX);
@@ -74,7 +74,8 @@ mod tests {
         for minute in (0..minutes).filter(|minute| minute % every == 0) {
             let now = BEGIN + TimeDelta::minutes(minute);
             let slots = (minutes - minute + every - 1) / every;
-            let rest = Rest { requests, cost, this: cost, slots, span: TimeDelta::minutes(minutes - minute) };
+            let pays = slots * cost <= requests;
+            let rest = Rest { requests, cost, this: cost, pays, span: TimeDelta::minutes(minutes - minute) };
             if rest.slot(last, now) == Slot::Polled {
                 polls.push(minute);
                 last = Some(now);
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_last_poll_that_lies_ahead_holds_nothing_up() {
-        let rest = Rest { requests: 9, cost: 3, this: 3, slots: 100, span: TimeDelta::hours(10) };
+        let rest = Rest { requests: 9, cost: 3, this: 3, pays: false, span: TimeDelta::hours(10) };
         assert_eq!(rest.slot(Some(BEGIN + TimeDelta::days(1)), BEGIN), Slot::Polled);
         assert_eq!(Rest { requests: 2, ..rest }.slot(None, BEGIN), Slot::NothingLeft);
     }
