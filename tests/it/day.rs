@@ -292,9 +292,9 @@ fn orders_were_read_as_often_as_could_be(world: &World) {
 fn what_waited_was_done_when_it_was_forecast(rows: &[RunRow], forecasts: &BTreeMap<String, Forecast>) {
     assert!(forecasts.contains_key("cm-pull") && forecasts.contains_key("cm-sync"), "something waited");
     for (job, forecast) in forecasts {
-        // Newest first: the last of those is the first one. Its own slot may have come before its time.
+        // Newest first. Its own slot may have come before its time.
         let runs = rows.iter().filter(|run| run.job.as_str() == job && run.requests > 0);
-        let first = runs.filter(|run| run.started_at >= forecast.made_at).last();
+        let first = runs.rev().find(|run| run.started_at >= forecast.made_at);
         let done = first.and_then(|run| run.finished_at).unwrap_or_else(|| panic!("{job} was not done"));
         let off = (done - forecast.finishes_at).abs();
         let ahead = done - forecast.made_at;
