@@ -78,7 +78,8 @@ pub(super) fn judge(
     let owed = before.as_ref().is_some_and(|before| before.starts_at <= now && due.trigger == Trigger::Retry);
     match (purse.leave(cost, owed, theirs), cost) {
         (Leave::Waits { rest, until }, Some(cost)) => {
-            if slot && before.is_some() {
+            // A person and its own time excepted, whoever asks for it is told by what was recorded first.
+            if before.is_some() && !by_hand && due.trigger != Trigger::Retry {
                 return Ok(Judged::PassedOver(None));
             }
             let starts_at = until - offset + put_off(account, &due.job.name, until);
@@ -136,6 +137,9 @@ fn poll(
     match stretched {
         None => _ = problems::close(tx, STRETCHED, job.name.as_str(), due.at)?,
         Some(how) => problems::open(tx, &stretched_polls(account, &job.name, &how, due.at, due.at + span))?,
+    }
+    if slot == Slot::Polled {
+        deferrals::clear(tx, &job.name)?;
     }
     Ok(match slot {
         Slot::Polled => Judged::Goes,

@@ -160,7 +160,7 @@ mod tests {
         let spending = Spending { schema: "sellerd.quota/1", at, accounts: vec![account] };
         let text = draw(&spending, chrono_tz::Europe::Berlin);
         for words in [
-            "cm       day      4 000  5 000      5 100  tomorrow 00:00 in 3 h  0 of 50 % (0 today)",
+            "cm       day     4 000  5 000      5 100  tomorrow 00:00 in 3 h  0 of 50 % (0 today)",
             "cm       orders     3 000   75 %",
             "cm will want 100 requests more than it has this day",
             "Not in the projection, since nobody knows yet what they take: sync",
