@@ -149,6 +149,11 @@ impl Accounts {
         self.0.get(name).map(|usable| (&usable.client, usable.epoch))
     }
 
+    /// The account's settings.
+    pub fn settings(&self, name: &AccountName) -> Option<Arc<Account>> {
+        self.0.get(name).map(|usable| Arc::clone(&usable.settings))
+    }
+
     /// The account's marketplace, asked although the account may be blocked.
     pub fn insisting(&self, name: &AccountName) -> Option<Box<dyn Marketplace>> {
         self.0.get(name).map(|usable| usable.connect(usable.client.insisting()))
@@ -205,6 +210,7 @@ async fn make_one(
         credentials_mark: mark,
         window: descriptor.limit_headers.window,
         limit: account.limit,
+        public_rule: account.public_rule(),
         reckoning: Reckoning::default(),
         woken: shared.woken.clone(),
     };

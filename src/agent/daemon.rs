@@ -20,7 +20,7 @@ use super::state::{Machine, State, StateError};
 use super::trigger::{self, SharedBoard, Trigger, TriggerError};
 use super::vigil::Vigil;
 use super::watch::{Front, Watch};
-use super::{control, systemd};
+use super::{control, deferral, systemd};
 use crate::clock::SharedClock;
 use crate::config::{Config, Work};
 use crate::domain::{JobName, Trigger as JobTrigger};
@@ -155,6 +155,8 @@ impl Daemon {
             servers_stop,
             address,
         };
+        let (watch, runner, stop) = (daemon.watch.clone(), daemon.runner.clone(), daemon.stop.clone());
+        daemon.servers.spawn(deferral::keep(watch, runner, stop));
         daemon.open_control();
         let vigil = Vigil::new(daemon.watch.clone(), daemon.runner.clone());
         daemon.servers.spawn(vigil.keep(daemon.stop.clone()));

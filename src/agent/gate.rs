@@ -6,14 +6,19 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 
+use super::metering;
 use super::reckoning::Reckoning;
 use super::standing::Standing;
 use crate::clock::SharedClock;
 use crate::domain::{AccountName, ErrorType, RequestClass};
 use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
 use crate::policy::access::{Access, AccessState, Asked, Rules};
+use crate::policy::deferral;
+use crate::policy::meter::PublicRule;
 use crate::policy::quota::{self, WindowKind};
-use crate::store::{Store, StoreError, Tx, accounts, flags, intents, leases, parked, quotas, requests};
+use crate::store::{
+    Store, StoreError, Tx, accounts, flags, intents, leases, parked, quotas, requests, tally,
+};
 
 /// Guards one account.
 #[derive(Clone)]
@@ -34,6 +39,8 @@ pub struct StoreGate {
     pub window: WindowKind,
     /// The limit that the configuration names; `None` for none.
     pub limit: Option<i64>,
+    /// What the marketplace expects of how much is public data, if anything.
+    pub public_rule: Option<PublicRule>,
     /// The marketplace's time as its last answer told it.
     pub reckoning: Reckoning,
     /// Told when the account is let in again.
@@ -115,10 +122,9 @@ impl StoreGate {
         }
         let clock_offset_ms = accounts::clock_offset_ms(tx, &self.account)?;
         if outgoing.counted
-            && let Err((full, wait)) = self.take_quota(tx, outgoing.class, now, clock_offset_ms)?
+            && let Err(refused) = self.take_quota(tx, outgoing, now, clock_offset_ms)?
         {
-            let refusal = Refusal::Quota { until: full.until, used: full.used, limit: full.limit };
-            return Ok(Err((refusal, wait)));
+            return Ok(Err(refused));
         }
         let request = requests::NewRequest {
             account: self.account.clone(),
@@ -165,18 +171,30 @@ impl StoreGate {
         self.standing.rules(&self.account)
     }
 
-    /// Takes one request out of the window; if none is left, says how long it is until there is one.
+    /// Takes one request out of the window and notes what it is for; if none is left, says how long it is until there
+    /// is one.
     fn take_quota(
         &self,
         tx: &Tx<'_>,
-        class: RequestClass,
+        outgoing: &Outgoing,
         now: DateTime<Utc>,
         clock_offset_ms: i64,
-    ) -> Result<Result<(), (quota::Exhausted, TimeDelta)>, StoreError> {
+    ) -> Result<Result<(), (Refusal, TimeDelta)>, StoreError> {
         let by_clock = now + TimeDelta::milliseconds(clock_offset_ms);
         let (least, theirs) = self.reckoning.theirs(now, by_clock, self.clock.elapsed());
         let window = self.window.as_str();
         let usage = quotas::usage(tx, &self.account, window)?;
+        if let Some(rule) = self.public_rule.filter(|_| outgoing.class == RequestClass::Public)
+            && let Err(declined) = metering::may_ask(tx, &self.account, rule, theirs)?
+        {
+            return Ok(Err((Refusal::Public(declined), TimeDelta::zero())));
+        }
+        if let Some(until) =
+            deferral::held_back(usage, self.window, self.limit, self.account.as_str(), theirs)
+        {
+            let (used, limit) = usage.map_or((0, 0), |usage| (usage.used, usage.limit.unwrap_or(usage.used)));
+            return Ok(Err((Refusal::Quota { until, used, limit }, until - theirs)));
+        }
         // Whether an hour is over by a clock that was set or by one that slept, only an answer can tell. A day is too
         // long to wait for where none comes.
         let in_doubt =
@@ -184,18 +202,24 @@ impl StoreGate {
         let taken = if in_doubt {
             quota::take_in_doubt(usage, self.window, self.limit, least)
         } else {
-            quota::take(usage, self.window, self.limit, class, theirs)
+            quota::take(usage, self.window, self.limit, outgoing.class, theirs)
         };
+        let before = usage.map(|usage| usage.window_start);
         match taken {
             Ok(usage) => {
                 quotas::set_usage(tx, &self.account, window, &usage)?;
+                tally::add(tx, &self.account, usage.window_start, outgoing.run, outgoing.class)?;
+                if self.public_rule.is_some() && before != Some(usage.window_start) {
+                    metering::new_day(tx, &self.account, now)?;
+                }
                 Ok(Ok(()))
             }
             Err(full) => {
                 if let Some(usage) = quota::stranded(usage, self.window, self.limit, theirs) {
                     quotas::set_usage(tx, &self.account, window, &usage)?;
                 }
-                Ok(Err((full, full.until - theirs)))
+                let refusal = Refusal::Quota { until: full.until, used: full.used, limit: full.limit };
+                Ok(Err((refusal, full.until - theirs)))
             }
         }
     }
@@ -293,6 +317,7 @@ mod tests {
             credentials_mark: String::new(),
             window: WindowKind::Hour,
             limit: Some(2),
+            public_rule: None,
             reckoning: Reckoning::default(),
             woken: Arc::default(),
         };

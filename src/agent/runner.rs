@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::accounts::{Accounts, Shared};
+use super::deferral::{self, Judged};
 use super::nudge::Neighbours;
 use crate::config::{Job, Overlap, Work};
 use crate::domain::{ErrorType, JobName, Mode, Outcome, RunId, Trigger};
@@ -33,6 +35,7 @@ struct Inner {
     unended: Mutex<Vec<Ended>>,
     progress: Mutex<HashMap<JobName, Arc<Progress>>>,
     neighbours: Mutex<Neighbours>,
+    put_off: Notify,
 }
 
 /// A run that is over, and whose end could not be written down yet: the disk was full, say.
@@ -47,6 +50,16 @@ struct Running {
     now: HashSet<JobName>,
     /// One deep: what waits for the run of the same job to end.
     queued: HashMap<JobName, Due>,
+}
+
+/// What became of a run that was due.
+enum Opened {
+    /// It begins.
+    Begins(RunId),
+    /// It is over before it began, since its window cannot pay for it.
+    PutOff(runs::RunRow),
+    /// It starts within a minute.
+    PassedOver,
 }
 
 /// A job that is due.
@@ -75,6 +88,7 @@ impl Runner {
             unended: Mutex::default(),
             progress: Mutex::default(),
             neighbours: Mutex::default(),
+            put_off: Notify::new(),
         }))
     }
 
@@ -140,6 +154,11 @@ impl Runner {
         }
     }
 
+    /// Waits until a run was put off to another window.
+    pub(super) async fn something_put_off(&self) {
+        self.0.put_off.notified().await;
+    }
+
     /// Waits until no run is going on. Nothing new should be started.
     pub async fn drained(&self) {
         self.0.tracker.close();
@@ -193,12 +212,15 @@ impl Runner {
         }
     }
 
-    /// The whole of one run. `None` when this slot has run already, or nobody asked and the job is paused.
+    /// The whole of one run. `None` when this slot has run already, or nobody asked and the job is paused or waits for
+    /// another window.
     async fn run(&self, due: &Due) -> Result<Option<runs::RunRow>, StoreError> {
         let Shared { store, clock, .. } = &self.0.shared;
         self.end_what_is_over().await;
         let new = new_run(due, clock.now());
         let scheduled = due.trigger != Trigger::Manual;
+        let account = due.job.account.as_ref().and_then(|name| lock(&self.0.accounts).settings(name));
+        let (this, now) = (due.clone(), clock.now());
         let opened = store.write(move |tx| {
             if scheduled {
                 job_state::set_planned_from(tx, &new.job, new.due_at)?;
@@ -207,11 +229,37 @@ impl Runner {
                     return Ok(None);
                 }
             }
-            runs::open(tx, &new)
+            let judged =
+                account.map_or(Ok(Judged::Goes), |account| deferral::judge(tx, &account, &this, now))?;
+            match judged {
+                Judged::Goes => Ok(runs::open(tx, &new)?.map(Opened::Begins)),
+                Judged::PassedOver(until) => Ok(until.map(|_| Opened::PassedOver)),
+                Judged::PutOff(end) => {
+                    let Some(run) = runs::open(tx, &new)? else { return Ok(None) };
+                    runs::finish(tx, run, &end, now)?;
+                    Ok(runs::show(tx, run)?.map(Opened::PutOff))
+                }
+            }
         });
-        let Some(run) = opened.await? else {
-            tracing::debug!(job = due.job.name.as_str(), due = %due.at, "this slot has run already, or the job is paused");
-            return Ok(None);
+        let run = match opened.await? {
+            Some(Opened::Begins(run)) => run,
+            Some(Opened::PassedOver) => {
+                self.0.put_off.notify_one();
+                return Ok(None);
+            }
+            Some(Opened::PutOff(row)) => {
+                log_closed(&row);
+                self.0.put_off.notify_one();
+                return Ok(Some(row));
+            }
+            None => {
+                tracing::debug!(
+                    job = due.job.name.as_str(),
+                    due = %due.at,
+                    "this slot has run already, or the job is paused or waits for another window",
+                );
+                return Ok(None);
+            }
         };
         let span = telemetry::run_span(due.job.account.as_ref(), &due.job.name, run);
         self.run_open(due, run).instrument(span).await.map(Some)
@@ -422,6 +470,10 @@ fn log_finished(row: &runs::RunRow, duration_ms: u64) {
     match row.outcome {
         Some(Outcome::Success | Outcome::Skipped) => line!(info),
         Some(Outcome::Partial | Outcome::Interrupted) => line!(warn),
+        // It was put off, and starts by itself.
+        Some(Outcome::Blocked) if row.requests == 0 && row.error_type == Some(ErrorType::QuotaExhausted) => {
+            line!(warn)
+        }
         _ => line!(error),
     }
 }

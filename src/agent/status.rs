@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::metering;
 use crate::config::{Account, Config, Job};
 use crate::domain::{AccountName, JobName, Mode, PlanId, PlanState};
 use crate::policy::access::{Access, AccessState, Closed, Evidence};
@@ -68,6 +69,8 @@ pub struct AccountStatus {
     pub access: AccessStatus,
     /// What is used of its requests.
     pub quotas: Vec<QuotaStatus>,
+    /// How much of it is public data; null where the marketplace does not mind.
+    pub public: Option<PublicStatus>,
     /// How many listings are known.
     pub listings: i64,
     /// How many of them differ from their source; null while nothing compares them.
@@ -144,6 +147,23 @@ pub struct QuotaStatus {
     /// When the next one begins.
     #[serde(serialize_with = "instant")]
     pub resets_at: DateTime<Utc>,
+}
+
+/// How much of what an account asks is data that anybody may see.
+#[derive(Debug, Serialize)]
+pub struct PublicStatus {
+    /// Public requests of a hundred, today.
+    pub share: i64,
+    /// Public requests today.
+    pub today: i64,
+    /// Days in a row, up to today, on which nothing else was asked for.
+    pub streak_days: u32,
+    /// The most of a hundred.
+    pub limit: i64,
+    /// The most in a day.
+    pub limit_per_day: i64,
+    /// Whether the next one may be made now.
+    pub allowed: bool,
 }
 
 /// One job.
@@ -287,6 +307,7 @@ fn account(account: &Account, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result
             limit: usage.limit.or(account.limit),
             resets_at: window.resets_at(now),
         }],
+        public: metering::status(account, tx, now)?,
         listings,
         drift: None,
         in_doubt,

@@ -100,6 +100,8 @@ pub enum Command {
     Job(JobCommand),
     /// What is going on: accounts, jobs, problems.
     Status,
+    /// What the requests of each account went into, what the rest of the day will take, and what was put off.
+    Quota,
     /// When the jobs run next.
     Schedule(ScheduleOptions),
     /// What ran, and how it ended.

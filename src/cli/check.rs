@@ -1,11 +1,15 @@
 //! `sellerd config check`: every mistake of every file at once. It contacts nothing.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::args::Format;
 use super::home::Home;
 use super::{Exit, Failure, output};
-use crate::config::{self, Diagnostic, Severity};
+use crate::config::{self, Config, Diagnostic, Severity};
+use crate::domain::AccountName;
+use crate::jobs::cost;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -16,8 +20,15 @@ struct Document<'a> {
 }
 
 /// Checks and tells. Exit 78 when there are errors.
-pub fn run(home: &Home) -> Result<Exit, Failure> {
+pub async fn run(home: &Home) -> Result<Exit, Failure> {
     let checked = config::load(&home.dir);
+    let checked = match &checked.config {
+        Some(config) => match stock(home, config).await {
+            stock if stock.is_empty() => checked,
+            stock => config::load_knowing(&home.dir, &stock),
+        },
+        None => checked,
+    };
     let of = |severity| checked.diagnostics.iter().filter(|d| d.severity == severity).collect::<Vec<_>>();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     let exit = if errors.is_empty() { Exit::Success } else { Exit::Config };
@@ -29,4 +40,21 @@ pub fn run(home: &Home) -> Result<Exit, Failure> {
         )?,
     }
     Ok(exit)
+}
+
+/// How many listings the accounts had when their stock was last read: what the schedules cost depends on it. A database
+/// that is not there, or cannot be read, is not the configuration's fault.
+async fn stock(home: &Home, config: &Config) -> BTreeMap<AccountName, i64> {
+    let Ok(Some(store)) = home.store(config) else { return BTreeMap::new() };
+    let names: Vec<AccountName> = config.accounts.keys().cloned().collect();
+    let read = store.read(move |tx| {
+        let mut stock = BTreeMap::new();
+        for name in names {
+            if let Some(listings) = cost::listings(tx, &name)? {
+                stock.insert(name, listings);
+            }
+        }
+        Ok(stock)
+    });
+    read.await.unwrap_or_default()
 }

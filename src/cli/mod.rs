@@ -20,6 +20,7 @@ mod plan;
 mod private;
 mod progress;
 mod promote;
+mod quota;
 mod run;
 mod runs;
 mod sandbox;
@@ -90,13 +91,14 @@ async fn dispatch(args: Args) -> Result<Exit, Failure> {
         Some(Command::Unhalt) => halt::unhalt(&home).await,
         Some(Command::Unpark { account }) => unpark::run(&account, &home).await,
         Some(Command::Status) => status::run(&home).await,
+        Some(Command::Quota) => quota::run(&home).await,
         Some(Command::Schedule(options)) => schedule::run(&options, &home),
         Some(Command::Runs(RunsCommand::List(options))) => runs::list(options, &home).await,
         Some(Command::Runs(RunsCommand::Show { id })) => runs::show(id, &home).await,
         Some(Command::Orders(args::OrdersCommand::List(options))) => orders::all(options, &home).await,
         Some(Command::Stock(args::StockCommand::List(options))) => stock::all(options, &home).await,
         Some(Command::Stock(args::StockCommand::Believe { account })) => believe::run(&account, &home).await,
-        Some(Command::Config(args::ConfigCommand::Check)) => check::run(&home),
+        Some(Command::Config(args::ConfigCommand::Check)) => check::run(&home).await,
         Some(Command::Explain { code }) => explain::run(code.as_deref(), &home),
         Some(Command::Sandbox(command)) => sandbox::run(command, &home).await,
         Some(Command::Auth(command)) => auth::run(command, &home).await,

@@ -21,7 +21,8 @@ use super::source::Source;
 use super::toml_errors::{self, Place, type_error};
 use super::values::{self, Text, Whole};
 use crate::domain::{AccountName, Currency, nearest};
-use crate::marketplace::{self, Descriptor, OptionKey, Options};
+use crate::marketplace::{self, Descriptor, OptionKey, Options, PUBLIC_SHARE};
+use crate::policy::meter::PublicRule;
 
 /// The settings that every account may have.
 #[cfg(test)]
@@ -223,6 +224,9 @@ fn option_value(option: &OptionKey, text: &str) -> Result<String, Wrong> {
     if option.is_url() {
         return url(option.key, text).map(String::from);
     }
+    if option.is_share() {
+        return share(option.key, text).map(|_| text.to_owned());
+    }
     if option.values.is_empty() {
         return values::duration(option.key, text, Duration::ZERO..=Duration::from_secs(3_600))
             .map(|_| text.to_owned());
@@ -239,6 +243,25 @@ fn probe_after(text: &str) -> Result<Option<Duration>, Wrong> {
             let bounds = Duration::from_secs(60)..=Duration::from_secs(20 * 86_400);
             values::duration("probe_after", text, bounds).map(Some)
         }
+    }
+}
+
+/// A share in whole percent.
+fn share(key: &str, text: &str) -> Result<u8, Wrong> {
+    let percent = text.strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
+    percent.filter(|percent| *percent <= 100).ok_or_else(|| {
+        let message = format!("`{key}` cannot be `{}`", shown(text));
+        let fix = format!("write a share from 0% to 100%, for example:  {key} = \"50%\"");
+        Wrong::new(Code::BadValue, message, fix)
+    })
+}
+
+impl Account {
+    /// What its marketplace expects of how much is public data, with the share that its settings name.
+    pub fn public_rule(&self) -> Option<PublicRule> {
+        let rule = self.marketplace.public_rule?;
+        let named = self.options.get(PUBLIC_SHARE).and_then(|text| share(PUBLIC_SHARE, text).ok());
+        Some(PublicRule { share: named.unwrap_or(rule.share), ..rule })
     }
 }
 
@@ -289,6 +312,14 @@ fn url(key: &str, text: &str) -> Result<Url, Wrong> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_is_a_whole_number_of_percent() {
+        assert_eq!(["0%", "50 %", "100%"].map(|text| share("k", text).ok()), [Some(0), Some(50), Some(100)]);
+        for bad in ["", "%", "50", "101%", "-1%", "0.5%", "half"] {
+            assert_eq!(share("k", bad).unwrap_err().code, Code::BadValue, "{bad}");
+        }
+    }
 
     #[test]
     fn in_the_clear_only_to_this_machine() {

@@ -1,6 +1,6 @@
 //! The whole directory: every file read, every mistake collected, and a [`Config`] only if there is no error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use super::places::Places;
 use super::settings::{self, Settings};
 use super::source::Source;
 use super::{Config, budget, draw, secrets, templates, values};
+use crate::domain::AccountName;
 
 /// The largest file that is read. Ours are a thousand times smaller; this is for a path that is something else.
 const LARGEST: u64 = 1024 * 1024;
@@ -56,15 +57,25 @@ pub fn load(dir: &Path) -> Checked {
 
 /// The same for somebody who brings credentials: that there are none yet is no mistake.
 pub fn load_for_login(dir: &Path) -> Checked {
-    read_all(dir, &Places::of_process(|name| std::env::var_os(name)), false)
+    read_all(dir, &Places::of_process(|name| std::env::var_os(name)), false, &BTreeMap::new())
+}
+
+/// The same, where somebody knows how many listings accounts have.
+pub fn load_knowing(dir: &Path, stock: &BTreeMap<AccountName, i64>) -> Checked {
+    read_all(dir, &Places::of_process(|name| std::env::var_os(name)), true, stock)
 }
 
 /// The same with places of one's own.
 pub fn load_with(dir: &Path, places: &Places) -> Checked {
-    read_all(dir, places, true)
+    read_all(dir, places, true, &BTreeMap::new())
 }
 
-fn read_all(dir: &Path, places: &Places, needs_credentials: bool) -> Checked {
+fn read_all(
+    dir: &Path,
+    places: &Places,
+    needs_credentials: bool,
+    stock: &BTreeMap<AccountName, i64>,
+) -> Checked {
     let mut checked = Checked { config: None, diagnostics: Vec::new(), files: 0 };
     if let Err(diagnostic) = check_dir(dir) {
         checked.diagnostics.push(*diagnostic);
@@ -75,7 +86,7 @@ fn read_all(dir: &Path, places: &Places, needs_credentials: bool) -> Checked {
     let templates = templates::read(dir, &mut checked);
     read_secrets(dir, places, needs_credentials, &mut settings, &jobs, &mut checked);
     let scheduled = jobs.iter().filter_map(|found| Some((found.job.as_ref()?, found.schedule.as_ref()?)));
-    checked.diagnostics.extend(budget::check(&settings.accounts, scheduled));
+    checked.diagnostics.extend(budget::check(&settings.accounts, scheduled, stock));
     checked.diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
 
     if checked.errors().next().is_none()

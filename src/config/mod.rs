@@ -41,10 +41,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+pub use budget::{requests_a_run, slots, starts_more_than};
 pub use changes::{Changes, same_account};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use draw::draw;
-pub use load::{Checked, load, load_for_login, load_with};
+pub use load::{Checked, load, load_for_login, load_knowing, load_with};
 pub use login::LoginSettings;
 pub use places::{Places, find_dir};
 pub use secrets::{Origin, Place, Sources};

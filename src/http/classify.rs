@@ -1,6 +1,7 @@
 //! What an answer means: pure, from status and headers alone. What its body says is the marketplace's to read.
 
 use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use sha1::{Digest, Sha1};
@@ -11,6 +12,7 @@ use crate::domain::ErrorType;
 use crate::policy::access::{AccessEvent, Evidence, Refused, Refusing};
 use crate::policy::backoff::Failure;
 use crate::policy::quota::WindowKind;
+use crate::policy::restraint::Standing;
 use crate::policy::trouble::Trouble;
 
 /// What the client must know of a marketplace's headers.
@@ -22,6 +24,8 @@ pub struct LimitHeaders {
     pub limit: Option<&'static str>,
     /// The window that it counts in.
     pub window: WindowKind,
+    /// How many it takes in any 60 seconds, where it counts those too.
+    pub per_minute: Option<usize>,
 }
 
 /// What is to be done with what came back.
@@ -63,6 +67,8 @@ pub struct Sent<'a> {
     pub offset_used_ms: i64,
     /// Whether this request follows a redirect: then a refusal is our mistake and says nothing about access.
     pub redirected: bool,
+    /// What the line knows of its own doing.
+    pub standing: Standing,
 }
 
 impl Sent<'_> {
@@ -133,7 +139,7 @@ pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, header
             Next::Refused(CallError::Forbidden { at: at() })
         }
         410 => moved(response, &mut attempt, sent.at, None),
-        429 => too_many(response, &mut attempt, sent, headers.window),
+        429 => too_many(response, &mut attempt, sent, headers),
         307 | 308 => match response.header("location") {
             Some(location) => Next::Redirect(location.to_owned()),
             None => bad(&mut attempt, sent.at, "a redirect that leads nowhere"),
@@ -218,23 +224,29 @@ fn no_answer(error: &WireError, at: &str) -> Verdict {
     Verdict { attempt, next }
 }
 
-/// Tells the kinds of 429 apart (cardmarket.md 7, trademe.md 6).
-fn too_many(response: &WireResponse, attempt: &mut Attempt, sent: Sent<'_>, window: WindowKind) -> Next {
+/// Tells the kinds of 429 apart (cardmarket.md 7, trademe.md 6): the window is used up, as the marketplace's own count
+/// says or where it never counts for us; so many at once, with a time to wait; our own requests fill its minute; or
+/// nobody knows, which is waited for longer each time and then taken for the end of the window.
+fn too_many(response: &WireResponse, attempt: &mut Attempt, sent: Sent<'_>, headers: LimitHeaders) -> Next {
     attempt.error_type = Some(ErrorType::RateLimited);
     let retry_after = response.number("retry-after").filter(|s| (0..=86_400).contains(s));
+    let retry_after = retry_after.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
     let counted = attempt.quota_count.zip(attempt.quota_limit);
-    attempt.window_full = match counted {
-        Some((count, limit)) => count >= limit,
-        None => retry_after.is_none(),
+    let too_many = |wait| Some(Failure::TooMany { retry_after: Some(wait) });
+    let failure = match (counted, retry_after, sent.standing.minute_full) {
+        (Some((count, limit)), ..) if count >= limit => None,
+        (_, Some(wait), _) => too_many(wait),
+        (_, None, Some(rest)) => too_many(rest),
+        (..) if headers.count.is_none() => None,
+        (..) => sent.standing.unexplained_wait().map(|wait| Failure::Unexplained { wait }),
     };
-    let until = match retry_after {
-        _ if attempt.window_full => window.resets_at(sent.now),
-        Some(seconds) => sent.now + TimeDelta::seconds(seconds),
-        None => sent.now + TimeDelta::seconds(60),
+    attempt.window_full = failure.is_none();
+    let until = match failure {
+        Some(Failure::TooMany { retry_after: Some(wait) } | Failure::Unexplained { wait }) => {
+            sent.now + TimeDelta::from_std(wait).unwrap_or_default()
+        }
+        _ => headers.window.resets_at(sent.now),
     };
-    let failure = retry_after.filter(|_| !attempt.window_full).map(|seconds| Failure::TooMany {
-        retry_after: Some(std::time::Duration::from_secs(seconds as u64)),
-    });
     Next::Failed(CallError::RateLimited { at: sent.at.to_owned(), until }, failure)
 }
 
@@ -245,14 +257,13 @@ fn bad(attempt: &mut Attempt, at: &str, what: &str) -> Next {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const HEADERS: LimitHeaders = LimitHeaders {
         count: Some("x-request-limit-count"),
         limit: Some("x-request-limit-max"),
         window: WindowKind::Hour,
+        per_minute: None,
     };
 
     fn judge(status: u16, headers: &[(&'static str, &str)]) -> Verdict {
@@ -265,10 +276,19 @@ mod tests {
 
     /// The answer came after twenty seconds, and by our clock after `seeming`.
     fn judge_after(seeming: TimeDelta, response: WireResponse) -> Verdict {
+        judge_of(seeming, response, Standing::default(), HEADERS)
+    }
+
+    fn judge_of(
+        seeming: TimeDelta,
+        response: WireResponse,
+        standing: Standing,
+        headers: LimitHeaders,
+    ) -> Verdict {
         let now = "2026-11-22T14:31:07Z".parse().unwrap();
         let (answered, took) = (now + seeming, TimeDelta::seconds(20));
-        let sent = Sent { at: "GET x", now, answered, took, offset_used_ms: 0, redirected: false };
-        classify(&Ok(response), sent, HEADERS)
+        let sent = Sent { at: "GET x", now, answered, took, offset_used_ms: 0, redirected: false, standing };
+        classify(&Ok(response), sent, headers)
     }
 
     fn failure(verdict: Verdict) -> Option<Failure> {
@@ -296,9 +316,40 @@ mod tests {
         assert_eq!(until, "2026-11-22T15:00:00Z".parse::<DateTime<Utc>>().unwrap());
     }
 
+    /// A 429 without a header, as a line with this standing meets it.
+    fn unexplained(standing: Standing, headers: LimitHeaders) -> Verdict {
+        let response = WireResponse { status: 429, ..WireResponse::default() };
+        judge_of(TimeDelta::seconds(20), response, standing, headers)
+    }
+
     #[test]
-    fn a_429_that_says_nothing_closes_the_window() {
-        assert!(judge(429, &[]).attempt.window_full);
+    fn a_429_that_says_nothing_closes_the_window_of_a_marketplace_that_never_says_anything() {
+        let silent = LimitHeaders { count: None, limit: None, ..HEADERS };
+        let verdict = unexplained(Standing::default(), silent);
+        assert!(verdict.attempt.window_full);
+        assert_eq!(failure(verdict), None);
+    }
+
+    #[test]
+    fn elsewhere_it_is_waited_for_and_closes_the_window_when_that_was_in_vain() {
+        let wait = |unexplained_before| {
+            let standing = Standing { unexplained: unexplained_before, minute_full: None };
+            let verdict = unexplained(standing, HEADERS);
+            (verdict.attempt.window_full, failure(verdict))
+        };
+        let waits = |seconds| Some(Failure::Unexplained { wait: Duration::from_secs(seconds) });
+        assert_eq!([wait(0), wait(5), wait(6)], [(false, waits(2)), (false, waits(60)), (true, None)]);
+    }
+
+    #[test]
+    fn a_429_while_our_own_requests_fill_the_minute_is_waited_for_until_it_has_room() {
+        let rest = Duration::from_secs(41);
+        let standing = Standing { unexplained: 0, minute_full: Some(rest) };
+        let verdict = unexplained(standing, HEADERS);
+        assert!(!verdict.attempt.window_full);
+        let Next::Failed(CallError::RateLimited { until, .. }, failure) = verdict.next else { panic!() };
+        assert_eq!(failure, Some(Failure::TooMany { retry_after: Some(rest) }));
+        assert_eq!(until, "2026-11-22T14:31:48Z".parse::<DateTime<Utc>>().unwrap());
     }
 
     #[test]

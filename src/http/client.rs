@@ -281,6 +281,10 @@ impl Client {
             if rest > Duration::ZERO && asked != Asked::Person {
                 self.rest(exchange, rest).await.map_err(unsent)?;
             }
+            let minute = restraint.minute_rest(parts.clock.elapsed(), parts.headers.per_minute);
+            if minute > Duration::ZERO {
+                self.wait(minute).await.map_err(unsent)?;
+            }
             pace.ready().await;
             if self.stop.is_cancelled() {
                 return Err(unsent(CallError::Stopped));
@@ -311,6 +315,7 @@ impl Client {
             }
 
             let (started, now) = (parts.clock.elapsed(), parts.clock.now());
+            restraint.sent(started, parts.headers.per_minute);
             let result = self.send(&target, exchange, authorization.as_deref()).await;
             let effect = effect_of(&result);
             let failed = |error| Failed { error, effect };
@@ -322,6 +327,7 @@ impl Client {
                     .unwrap_or_default(),
                 offset_used_ms: pass.clock_offset_ms,
                 redirected: redirects > 0,
+                standing: restraint.standing(parts.clock.elapsed(), parts.headers.per_minute),
             };
             let Verdict { attempt: mut record, mut next } = classify(&result, sent, parts.headers);
             record.duration = parts.clock.elapsed().saturating_sub(started);
@@ -338,6 +344,15 @@ impl Client {
             let settled =
                 settled.map_err(|refusal| Failed { error: refusal.into(), effect: Effect::Unknown })?;
             log_attempt(&outgoing, &record);
+            if let Next::Failed(CallError::RateLimited { until, .. }, _) = &next {
+                tracing::warn!(
+                    event = "http.rate_limited",
+                    limit = record.quota_limit,
+                    used = record.quota_count,
+                    reset = %until,
+                    "too many requests; the marketplace is left alone until then",
+                );
+            }
 
             match next {
                 Next::Answer => {
@@ -413,8 +428,13 @@ impl Client {
             let until = clock.now() + chrono::TimeDelta::from_std(rest).unwrap_or_default();
             return Err(CallError::RateLimited { at, until });
         }
+        self.wait(rest).await
+    }
+
+    /// Waits, unless nothing more is wanted.
+    async fn wait(&self, span: Duration) -> Result<(), CallError> {
         tokio::select! {
-            () = clock.sleep(rest) => Ok(()),
+            () = self.line.parts.clock.sleep(span) => Ok(()),
             () = self.stop.cancelled() => Err(CallError::Stopped),
         }
     }
@@ -540,7 +560,7 @@ mod tests {
             transport: transport(clock.clone()),
             gate: gate.clone(),
             signer: None,
-            headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour },
+            headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour, per_minute: None },
             canary: Canary {
                 template: "account",
                 target: Target::new("http://127.0.0.1:1/account").unwrap(),

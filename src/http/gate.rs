@@ -11,6 +11,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::{ErrorType, IntentId, RequestClass, RunId};
 use crate::policy::access::{AccessEvent, AccessState, Asked};
+use crate::policy::meter::Declined;
 use crate::policy::trouble::Trouble;
 
 /// Lets requests of one account out, one at a time, and writes down what became of them.
@@ -121,6 +122,9 @@ pub enum Refusal {
         /// The most that are allowed.
         limit: i64,
     },
+    /// Too much of what the account asks would be data that anybody may see.
+    #[error("{0}")]
+    Public(Declined),
     /// A person has halted every write.
     #[error("writes are halted; `sellerd unhalt` lets them go on")]
     Halted,
@@ -146,7 +150,7 @@ impl Refusal {
         match self {
             Self::Access { state: AccessState::Unauthorized, .. } => ErrorType::AuthRevoked,
             Self::Access { .. } => ErrorType::AuthForbidden,
-            Self::Quota { .. } => ErrorType::QuotaExhausted,
+            Self::Quota { .. } | Self::Public(_) => ErrorType::QuotaExhausted,
             Self::Halted => ErrorType::Halted,
             Self::Parked(_) => ErrorType::Parked,
             Self::LostOwnership => ErrorType::Internal,

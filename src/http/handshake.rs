@@ -245,7 +245,7 @@ mod tests {
             transport: shop.clone(),
             gate: book.clone(),
             signer: None,
-            headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour },
+            headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour, per_minute: None },
             canary: Canary {
                 template: "account",
                 target: Target::new("http://127.0.0.1:1/account").unwrap(),

@@ -1,6 +1,7 @@
 //! Use cases: one file a job kind. A job knows neither which marketplace it works nor when it runs.
 
 mod context;
+pub mod cost;
 mod housekeeping;
 mod order_poll;
 mod probe;

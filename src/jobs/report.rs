@@ -110,7 +110,11 @@ impl JobError {
                 | CallError::RateLimited { .. } => Outcome::Blocked,
                 CallError::Stopped => Outcome::Interrupted,
                 CallError::Refused(
-                    Refusal::Access { .. } | Refusal::Quota { .. } | Refusal::Halted | Refusal::Parked(_),
+                    Refusal::Access { .. }
+                    | Refusal::Quota { .. }
+                    | Refusal::Public(_)
+                    | Refusal::Halted
+                    | Refusal::Parked(_),
                 ) => Outcome::Blocked,
                 _ => Outcome::Failure,
             },

@@ -22,6 +22,7 @@ use crate::domain::{
 pub use crate::http::CallError;
 use crate::http::oauth1::{Profile, Target};
 use crate::http::{Canary, Client, LimitHeaders, WritingClient};
+use crate::policy::meter::PublicRule;
 pub use export::{ExportFile, ExportRequest, ExportState, StockExport, StockFile};
 pub use login::{Doorstep, Entrance, Granted, Invitation, Login, LoginError, proof};
 pub use write::{
@@ -137,6 +138,12 @@ pub struct Descriptor {
     pub currency: Currency,
     /// How it counts requests, and the headers that say so.
     pub limit_headers: LimitHeaders,
+    /// Its lists of orders, as [`Capabilities::order_feeds`] has them: what a poll takes is known before it is connected.
+    pub order_feeds: &'static [OrderFeed],
+    /// What reading the stock takes.
+    pub reading: StockReading,
+    /// What it expects of how much is public data; `None` where it expects nothing.
+    pub public_rule: Option<PublicRule>,
     /// How its requests are signed, given the account's own keys.
     pub profile: fn(&Options) -> Profile,
     /// The cheapest read for which it must know who asks: what is asked when a refusal has to be understood.
@@ -159,6 +166,24 @@ pub struct Descriptor {
     pub first_account: &'static str,
     /// What the four credentials are called on its pages, in the order of the secrets file.
     pub credential_names: [&'static str; 4],
+}
+
+/// How many requests it takes to read a whole stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockReading {
+    /// Listings on a page.
+    pub page: i64,
+    /// Requests beside the pages.
+    pub beside: i64,
+    /// Requests of the whole by an export, where the marketplace makes one.
+    pub export: Option<i64>,
+}
+
+impl StockReading {
+    /// What a stock of so many listings takes, page by page.
+    pub fn pages(&self, listings: i64) -> i64 {
+        ((listings.max(0) + self.page - 1) / self.page.max(1)).max(1) + self.beside
+    }
 }
 
 /// Makes an account usable to change.
@@ -199,13 +224,18 @@ impl Connection<WritingClient> {
 pub struct OptionKey {
     /// The key.
     pub key: &'static str,
-    /// The values it takes; empty for a URL or a span of time, whichever its default is.
+    /// The values it takes; empty for a URL, a share or a span of time, whichever its default is.
     pub values: &'static [&'static str],
     /// The value when it is absent.
     pub default: &'static str,
 }
 
 impl OptionKey {
+    /// Whether its value is a share, in percent.
+    pub fn is_share(&self) -> bool {
+        self.values.is_empty() && self.default.ends_with('%')
+    }
+
     /// Whether its value is a URL.
     pub fn is_url(&self) -> bool {
         self.values.is_empty() && self.default.contains("://")
@@ -214,6 +244,9 @@ impl OptionKey {
 
 /// The values of a marketplace's own keys, defaults filled in.
 pub type Options = BTreeMap<&'static str, String>;
+
+/// The key of an account that says how much of what it asks may be public data.
+pub const PUBLIC_SHARE: &str = "public_share";
 
 /// The one list of marketplaces.
 pub const ALL: &[Descriptor] = &[cardmarket::DESCRIPTOR, trademe::DESCRIPTOR];

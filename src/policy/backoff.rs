@@ -19,6 +19,11 @@ pub enum Failure {
         /// How long the marketplace asks us to wait.
         retry_after: Option<Duration>,
     },
+    /// 429 of which nobody knows what it means, with the silence that is kept for it.
+    Unexplained {
+        /// How long.
+        wait: Duration,
+    },
     /// An answer with this status, 500 or above.
     Server(u16),
     /// No connection, or it broke before the answer was complete.
@@ -33,9 +38,13 @@ pub enum Failure {
 /// them half to one and a half times as long, so a read is given up after at most 5.25 s of waiting of our own.
 pub fn retry(attempt: u32, failure: Failure, roll: f64) -> Option<Duration> {
     let asked_for = match failure {
-        Failure::TooMany { retry_after: Some(wait) } if wait <= LONGEST_RETRY_AFTER => wait,
+        Failure::TooMany { retry_after: Some(wait) } | Failure::Unexplained { wait }
+            if wait <= LONGEST_RETRY_AFTER =>
+        {
+            wait
+        }
         Failure::Server(502..=504) | Failure::Connection => Duration::ZERO,
-        Failure::TooMany { .. } | Failure::Server(_) => return None,
+        Failure::TooMany { .. } | Failure::Unexplained { .. } | Failure::Server(_) => return None,
     };
     if !(1..ATTEMPTS).contains(&attempt) {
         return None;
@@ -82,7 +91,10 @@ mod tests {
         #[test]
         fn no_input_panics_and_no_wait_passes_thirty_seconds(attempt: u32, roll: f64, after: Option<u64>, status: u16) {
             let retry_after = after.map(Duration::from_millis);
-            for failure in [Failure::TooMany { retry_after }, Failure::Server(status), Failure::Connection] {
+            let unexplained = Failure::Unexplained { wait: retry_after.unwrap_or_default() };
+            for failure in
+                [Failure::TooMany { retry_after }, unexplained, Failure::Server(status), Failure::Connection]
+            {
                 let wait = retry(attempt, failure, roll);
                 prop_assert!(wait.unwrap_or_default() <= LONGEST_RETRY_AFTER);
                 prop_assert!(wait.is_none() || attempt < ATTEMPTS);

@@ -2,10 +2,13 @@
 
 pub mod access;
 pub mod backoff;
+pub mod deferral;
 pub mod due;
 pub mod expiry;
+pub mod meter;
 pub mod quota;
 pub mod restraint;
 pub mod schedule;
+pub mod stretch;
 pub mod trouble;
 pub mod vigil;

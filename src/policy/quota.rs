@@ -284,6 +284,36 @@ mod tests {
     }
 
     #[test]
+    fn days_end_with_their_month_and_their_year_and_leap_years_have_one_more() {
+        let check = |now: &str, start: &str, reset: &str| {
+            assert_eq!((BERLIN.start(at(now)), BERLIN.resets_at(at(now))), (at(start), at(reset)), "{now}");
+        };
+        check("2024-01-30T12:00:00Z", "2024-01-29T23:00:00Z", "2024-01-30T23:00:00Z");
+        check("2024-02-28T23:00:00Z", "2024-02-28T23:00:00Z", "2024-02-29T23:00:00Z");
+        check("2024-02-29T23:00:00Z", "2024-02-29T23:00:00Z", "2024-03-01T23:00:00Z");
+        check("2024-12-31T22:59:59Z", "2024-12-30T23:00:00Z", "2024-12-31T23:00:00Z");
+        check("2024-12-31T23:00:00Z", "2024-12-31T23:00:00Z", "2025-01-01T23:00:00Z");
+    }
+
+    #[test]
+    fn a_day_in_auckland_has_25_hours_in_april_and_23_in_september_and_an_hour_has_sixty_minutes() {
+        let auckland = WindowKind::Day(chrono_tz::Pacific::Auckland);
+        let check = |now: &str, start: &str, reset: &str| {
+            assert_eq!(
+                (auckland.start(at(now)), auckland.resets_at(at(now))),
+                (at(start), at(reset)),
+                "{now}"
+            );
+        };
+        check("2026-04-04T20:00:00Z", "2026-04-04T11:00:00Z", "2026-04-05T12:00:00Z");
+        check("2026-09-26T20:00:00Z", "2026-09-26T12:00:00Z", "2026-09-27T11:00:00Z");
+        // The hour that comes twice is two windows, as it is for everybody who counts in UTC.
+        let hour = WindowKind::Hour;
+        assert_eq!(hour.resets_at(at("2026-04-04T13:59:59Z")), at("2026-04-04T14:00:00Z"));
+        assert_eq!(hour.start(at("2026-04-04T14:00:00Z")), at("2026-04-04T14:00:00Z"));
+    }
+
+    #[test]
     fn a_zone_that_skips_midnight_still_has_a_day() {
         let kind = WindowKind::Day(chrono_tz::America::Santiago);
         let noon = at("2026-09-06T16:00:00Z");

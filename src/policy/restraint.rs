@@ -6,6 +6,7 @@
 //! the retry then. A breaker that asks nothing for a while would have to know how often the jobs ask, or it would
 //! be late when the trouble is over.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::backoff::{ATTEMPTS, Failure};
@@ -29,11 +30,44 @@ pub struct Restraint {
     in_storm: bool,
     /// The marketplace asked for silence until then.
     rests_until: Duration,
+    /// Refusals of the pace in a row of which nobody knows what they mean.
+    unexplained: u32,
+    /// When the requests of the last minute left, the oldest first.
+    minute: VecDeque<Duration>,
+}
+
+/// What a line knows when an answer comes that says "too many".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Such answers in a row of which nobody knows what they mean.
+    pub unexplained: u32,
+    /// How long it is until the marketplace's minute has room, where our own requests fill it.
+    pub minute_full: Option<Duration>,
+}
+
+/// What a marketplace that limits the minute counts in.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The silences after answers of which nobody knows what they mean; after the last one the window counts as used up.
+const UNEXPLAINED: [u64; 6] = [2, 4, 8, 16, 32, 60];
+
+impl Standing {
+    /// How long is waited after one more answer of which nobody knows what it means; `None` once it has to be taken for
+    /// the end of the window.
+    pub fn unexplained_wait(&self) -> Option<Duration> {
+        UNEXPLAINED.get(self.unexplained as usize).map(|seconds| Duration::from_secs(*seconds))
+    }
 }
 
 impl Default for Restraint {
     fn default() -> Self {
-        Self { saved: MOST_SAVED * CALLS_A_RETRY, in_storm: false, rests_until: Duration::ZERO }
+        Self {
+            saved: MOST_SAVED * CALLS_A_RETRY,
+            in_storm: false,
+            rests_until: Duration::ZERO,
+            unexplained: 0,
+            minute: VecDeque::new(),
+        }
     }
 }
 
@@ -48,16 +82,47 @@ impl Restraint {
         self.rests_until.saturating_sub(now)
     }
 
+    /// A request leaves.
+    pub fn sent(&mut self, now: Duration, per_minute: Option<usize>) {
+        if let Some(most) = per_minute {
+            self.minute.push_back(now);
+            // More than fill a minute are not asked about.
+            while self.minute.len() > most {
+                self.minute.pop_front();
+            }
+        }
+    }
+
+    /// How long it is until one more request fits into the minute.
+    pub fn minute_rest(&self, now: Duration, per_minute: Option<usize>) -> Duration {
+        let full = per_minute.is_some_and(|most| self.minute.len() >= most);
+        let oldest = self.minute.front().filter(|_| full);
+        oldest.map_or(Duration::ZERO, |oldest| (*oldest + MINUTE).saturating_sub(now))
+    }
+
+    /// What is known of the line's own doing.
+    pub fn standing(&self, now: Duration, per_minute: Option<usize>) -> Standing {
+        let rest = self.minute_rest(now, per_minute);
+        Standing { unexplained: self.unexplained, minute_full: (rest > Duration::ZERO).then_some(rest) }
+    }
+
     /// Something was answered: the trouble is over.
     pub fn answered(&mut self) {
         self.in_storm = false;
+        self.unexplained = 0;
     }
 
     /// An attempt failed, perhaps with the wish for some silence.
     pub fn failed(&mut self, failure: Failure, now: Duration) {
-        if let Failure::TooMany { retry_after: Some(wait) } = failure {
-            self.rests_until = self.rests_until.max(now.saturating_add(wait.min(LONGEST_REST)));
-        }
+        let wait = match failure {
+            Failure::TooMany { retry_after: Some(wait) } => wait,
+            Failure::Unexplained { wait } => {
+                self.unexplained += 1;
+                wait
+            }
+            Failure::TooMany { retry_after: None } | Failure::Server(_) | Failure::Connection => return,
+        };
+        self.rests_until = self.rests_until.max(now.saturating_add(wait.min(LONGEST_REST)));
     }
 
     /// Takes one retry out of what is saved up, if there is one and no storm.
@@ -118,7 +183,49 @@ mod tests {
         assert_eq!(line.rest(now), LONGEST_REST);
     }
 
+    #[test]
+    fn what_nobody_explains_is_waited_for_longer_each_time_and_then_taken_for_the_end() {
+        let mut line = Restraint::default();
+        let mut waits = Vec::new();
+        while let Some(wait) = line.standing(Duration::ZERO, None).unexplained_wait() {
+            waits.push(wait.as_secs());
+            line.failed(Failure::Unexplained { wait }, Duration::ZERO);
+            assert_eq!(line.rest(Duration::ZERO), wait);
+        }
+        assert_eq!(waits, [2, 4, 8, 16, 32, 60]);
+        line.answered();
+        assert!(line.standing(Duration::ZERO, None).unexplained_wait().is_some(), "an answer ends the row");
+    }
+
+    #[test]
+    fn a_minute_is_full_with_its_most_requests_and_has_room_when_the_oldest_is_a_minute_old() {
+        let mut line = Restraint::default();
+        let second = Duration::from_secs;
+        (0..3).for_each(|at| line.sent(second(at), Some(3)));
+        assert_eq!(line.standing(second(10), Some(3)).minute_full, Some(second(50)));
+        assert_eq!(
+            (line.minute_rest(second(60), Some(3)), line.minute_rest(second(10), None)),
+            Default::default()
+        );
+        line.sent(second(60), Some(3));
+        assert_eq!(line.minute_rest(second(60), Some(3)), second(1));
+    }
+
     proptest! {
+        #[test]
+        fn no_sixty_seconds_see_more_than_a_minute_may(
+            gaps in proptest::collection::vec(0_u64..20, 1..200), most in 1_usize..8,
+        ) {
+            let (mut line, mut now, mut left) = (Restraint::default(), Duration::ZERO, Vec::new());
+            for gap in gaps {
+                now += Duration::from_secs(gap);
+                now += line.minute_rest(now, Some(most));
+                line.sent(now, Some(most));
+                left.push(now);
+            }
+            prop_assert!(left.windows(most + 1).all(|some| some[most] - some[0] >= MINUTE));
+        }
+
         #[test]
         fn retries_add_a_tenth_to_what_is_asked_and_the_few_that_were_saved(
             answers in proptest::collection::vec(any::<bool>(), 1..400), calls in 1_u32..200,

@@ -200,7 +200,8 @@ mod tests {
          insert into promotions values ('sync', 1);",
         "insert into closed_resources values ('cm', 'GET x', 403, 'd', 1, 1, 1);",
         "insert into logins values ('cm', 1, 'shop', 'read,write', 'm', 1, 2, 1);",
-        "",
+        "insert into request_tally values ('cm', 1, 'pull', 'stock', 2);
+         insert into deferrals values ('pull', 'cm', 7, 1, 2);",
     ];
 
     fn contents(conn: &Connection) -> Vec<(String, i64)> {

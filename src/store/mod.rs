@@ -13,6 +13,7 @@ mod closed_resources;
 mod columns;
 mod connection;
 pub mod cursors;
+pub mod deferrals;
 mod error;
 pub mod flags;
 pub mod integrity;
@@ -37,6 +38,7 @@ pub mod room;
 pub mod runs;
 pub mod session;
 pub mod snapshots;
+pub mod tally;
 #[cfg(test)]
 mod testing;
 

@@ -8,6 +8,7 @@ mod cardmarket;
 mod conformance;
 mod corpora;
 mod daemon;
+mod day;
 mod faults;
 mod init;
 mod jobs;

@@ -59,6 +59,7 @@ impl<'a> Tried<'a> {
             credentials_mark: NOBODYS.to_owned(),
             window: descriptor.limit_headers.window,
             limit: account.limit,
+            public_rule: account.public_rule(),
             reckoning: Reckoning::default(),
             woken: shared.woken.clone(),
         };

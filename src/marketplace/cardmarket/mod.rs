@@ -18,8 +18,10 @@ use crate::domain::{Cadence, Currency, OrderFeed, OrderState};
 use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
 use crate::http::{LimitHeaders, WritingClient};
 use crate::marketplace::{
-    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, Quantities, Writer, Writes,
+    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, PUBLIC_SHARE, Quantities,
+    StockReading, Writer, Writes,
 };
+use crate::policy::meter::PublicRule;
 use crate::policy::quota::WindowKind;
 
 /// What an account of it looks like in `sellerd.toml`.
@@ -30,14 +32,25 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     currency: Currency::EUR,
     limit_key: "daily_limit",
     default_limit: 5_000,
-    options: &[OptionKey { key: "app", values: &["dedicated", login::THIRD_PARTY], default: "dedicated" }],
+    options: &[
+        OptionKey { key: "app", values: &["dedicated", login::THIRD_PARTY], default: "dedicated" },
+        OptionKey { key: PUBLIC_SHARE, values: &[], default: "50%" },
+    ],
     first_account: "cm-main",
     credential_names: ["app token", "app secret", "access token", "access token secret"],
     limit_headers: LimitHeaders {
         count: Some("x-request-limit-count"),
         limit: Some("x-request-limit-max"),
         window: WINDOW,
+        // cardmarket.md 7: since the end of 2020, for every app.
+        per_minute: Some(600),
     },
+    order_feeds: &FEEDS,
+    // The articles in carts have a list of their own. An export is asked for, asked after about four times until it is
+    // made, and says nothing of carts.
+    reading: StockReading { page: PAGE as i64, beside: 1, export: Some(6) },
+    // No app that does nothing but look (cardmarket.md 2.2), and at most so many marketplace requests a day (7).
+    public_rule: Some(PublicRule { day: WINDOW, share: 50, per_day: 30_000 }),
     profile,
     canary: api::canary,
     waits_to_reapply: true,

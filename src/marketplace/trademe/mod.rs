@@ -27,7 +27,8 @@ use crate::domain::{Cadence, Currency, OrderFeed};
 use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
 use crate::http::{LimitHeaders, WritingClient};
 use crate::marketplace::{
-    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, Quantities, Writer, Writes,
+    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, Quantities, StockReading, Writer,
+    Writes,
 };
 use crate::policy::quota::WindowKind;
 
@@ -49,7 +50,10 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     first_account: "nz-shop",
     credential_names: ["consumer key", "consumer secret", "access token", "access token secret"],
     // A call counts against the clock hour in which it is made, and no header says how many are left (trademe.md 6).
-    limit_headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour },
+    limit_headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour, per_minute: None },
+    order_feeds: &FEEDS,
+    reading: StockReading { page: 500, beside: 0, export: None },
+    public_rule: None,
     profile,
     canary: api::canary,
     waits_to_reapply: false,

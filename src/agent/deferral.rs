@@ -1,0 +1,281 @@
+//! Where a slot becomes a run, or waits: what a run takes is held against what is left of its account's window.
+//!
+//! The decision is made in the transaction that would open the run, so that what is put off is put off for good, also
+//! where the process ends right after. The window itself is taken request by request in the gate; this only keeps runs
+//! from beginning that the gate would cut in the middle.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::runner::{Due, Runner};
+use super::watch::Watch;
+use crate::config::{Account, Work, starts_more_than};
+use crate::domain::{ErrorType, JobName, Outcome, Trigger};
+use crate::jobs::{Errand, cost};
+use crate::policy::deferral::{Cost, Leave, Purse, held_back, spread};
+use crate::policy::stretch::{Rest, Slot};
+use crate::store::deferrals::{self, Deferral};
+use crate::store::runs::{self, RunEnd};
+use crate::store::{StoreError, Tx, accounts, problems, quotas, tally};
+
+/// The problem of polls that lie further apart than their schedule says.
+pub const STRETCHED: &str = "W431";
+
+/// The problem of a run that takes more than a whole window.
+pub const TOO_LARGE: &str = "W432";
+
+/// What becomes of a run that is due.
+#[derive(Debug)]
+pub(super) enum Judged {
+    /// It begins.
+    Goes,
+    /// It is left out, quietly: what it is for is put off already or to this moment, or polls lie further apart for a
+    /// while.
+    PassedOver(Option<DateTime<Utc>>),
+    /// It is recorded as blocked, and begins later.
+    PutOff(RunEnd),
+}
+
+/// Judges a run of `account` that is due, and keeps what follows from it.
+pub(super) fn judge(
+    tx: &Tx<'_>,
+    account: &Account,
+    due: &Due,
+    now: DateTime<Utc>,
+) -> Result<Judged, StoreError> {
+    if !accounts::access(tx, &account.name, now)?.state.lets_through() {
+        // The gate says why.
+        return Ok(Judged::Goes);
+    }
+    let offset = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, &account.name)?);
+    let (purse, theirs) = (purse(tx, account)?, now + offset);
+    let by_hand = due.trigger == Trigger::Manual;
+    let known = cost::known(tx, account, &due.errand, now)?;
+    let cost = cost::of(&due.job.work, &due.errand, account.marketplace, known);
+    let put_off_to = |starts_at, cost| Deferral {
+        job: due.job.name.clone(),
+        account: account.name.clone(),
+        cost,
+        since: now,
+        starts_at,
+    };
+    let held = held_back(purse.usage, purse.kind, purse.limit, account.name.as_str(), theirs);
+    if let Some(until) = held.filter(|_| !by_hand) {
+        // In a minute at most: nothing that a person would have to read about.
+        let starts_at = until - offset + put_off(account, &due.job.name, purse.kind.start(theirs)) / 4;
+        deferrals::put(tx, &put_off_to(starts_at, cost.map_or(1, |cost| cost.requests)))?;
+        return Ok(Judged::PassedOver(Some(starts_at)));
+    }
+    let slot = due.trigger == Trigger::Schedule && due.errand == Errand::Usual;
+    if slot && matches!(due.job.work, Work::OrderPoll(_)) {
+        return poll(tx, account, due, &purse, known.feeds_due, theirs);
+    }
+    let before = deferrals::of(tx, &due.job.name)?;
+    let owed = before.as_ref().is_some_and(|before| before.starts_at <= now && due.trigger == Trigger::Retry);
+    match (purse.leave(cost, owed, theirs), cost) {
+        (Leave::Waits { rest, until }, Some(cost)) => {
+            // A person and its own time excepted, whoever asks for it is told by what was recorded first.
+            if before.is_some() && !by_hand && due.trigger != Trigger::Retry {
+                return Ok(Judged::PassedOver(None));
+            }
+            let starts_at = until - offset + put_off(account, &due.job.name, until);
+            if !by_hand {
+                deferrals::put(tx, &put_off_to(starts_at, cost.requests))?;
+            }
+            Ok(Judged::PutOff(blocked(cost, rest, until - offset, (!by_hand).then_some(starts_at))))
+        }
+        (Leave::GoesTooLarge { whole }, Some(cost)) => {
+            deferrals::clear(tx, &due.job.name)?;
+            problems::open(tx, &too_large(account, &due.job.name, cost, whole, now))?;
+            Ok(Judged::Goes)
+        }
+        _ => {
+            deferrals::clear(tx, &due.job.name)?;
+            problems::close(tx, TOO_LARGE, due.job.name.as_str(), now)?;
+            Ok(Judged::Goes)
+        }
+    }
+}
+
+/// What is left of an account's window, as it was last counted.
+pub(super) fn purse(tx: &Tx<'_>, account: &Account) -> Result<Purse, StoreError> {
+    let kind = account.marketplace.limit_headers.window;
+    Ok(Purse { kind, usage: quotas::usage(tx, &account.name, kind.as_str())?, limit: account.limit })
+}
+
+/// A slot of a poll of orders: passed over where what is left cannot pay for all of them.
+fn poll(
+    tx: &Tx<'_>,
+    account: &Account,
+    due: &Due,
+    purse: &Purse,
+    this: i64,
+    theirs: DateTime<Utc>,
+) -> Result<Judged, StoreError> {
+    let job = &due.job;
+    let ordinary = cost::ordinary(&job.work, account.marketplace, None);
+    let usual = tally::usual(tx, &job.name)?.map(|usual| usual.median);
+    let Some(cost) = ordinary.map(|cost| Cost { requests: usual.unwrap_or(cost.requests), ..cost }) else {
+        return Ok(Judged::Goes);
+    };
+    let Some(requests) = purse.rest(cost.class, theirs) else { return Ok(Judged::Goes) };
+    let span = purse.kind.resets_at(theirs) - theirs;
+    let payable = requests / cost.requests.max(1);
+    let pays = !starts_more_than(job, payable - 1, due.at, due.at + span);
+    let rest = Rest { requests, cost: cost.requests, this, pays, span };
+    let last = runs::last(tx, &job.name)?.map(|run| run.due_at);
+    let slot = rest.slot(last, due.at);
+    let stretched = match (slot, rest.stretched()) {
+        (Slot::NothingLeft, _) => Some("are not read any more".to_owned()),
+        (_, Some(apart)) => Some(format!("are read about every {} minutes", apart.num_minutes().max(1))),
+        (_, None) => None,
+    };
+    match stretched {
+        None => _ = problems::close(tx, STRETCHED, job.name.as_str(), due.at)?,
+        Some(how) => problems::open(tx, &stretched_polls(account, &job.name, &how, due.at, due.at + span))?,
+    }
+    if slot == Slot::Polled {
+        deferrals::clear(tx, &job.name)?;
+    }
+    Ok(match slot {
+        Slot::Polled => Judged::Goes,
+        Slot::PassedOver(_) | Slot::NothingLeft => Judged::PassedOver(None),
+    })
+}
+
+/// How long after the window's begin a job starts that was put off: the account's own time, and then the jobs of one
+/// account after each other.
+fn put_off(account: &Account, job: &JobName, window_start: DateTime<Utc>) -> TimeDelta {
+    spread(account.name.as_str(), window_start) + spread(job.as_str(), window_start) / 4
+}
+
+fn blocked(cost: Cost, rest: i64, resets_at: DateTime<Utc>, starts_at: Option<DateTime<Utc>>) -> RunEnd {
+    let Cost { requests, class } = cost;
+    let then = match starts_at {
+        Some(at) => format!("it starts by itself at {}", shown(at)),
+        None => format!("run it again after {}", shown(resets_at)),
+    };
+    RunEnd {
+        outcome: Outcome::Blocked,
+        error_type: Some(ErrorType::QuotaExhausted),
+        message: Some(format!(
+            "it takes about {requests} requests, and {rest} are left for {class} in this window; {then}"
+        )),
+        requests: 0,
+        counts: Default::default(),
+    }
+}
+
+fn too_large(
+    account: &Account,
+    job: &JobName,
+    cost: Cost,
+    whole: i64,
+    now: DateTime<Utc>,
+) -> problems::Problem {
+    let window = account.marketplace.limit_headers.window.as_str();
+    let Cost { requests, class } = cost;
+    problems::Problem {
+        code: TOO_LARGE.to_owned(),
+        subject: job.to_string(),
+        severity: problems::Severity::Warning,
+        title: format!(
+            "{job} takes about {requests} requests, and {class} may use {whole} a {window}: it will not get to its end"
+        ),
+        since: now,
+        fix: format!(
+            "set `export_above` in jobs/{job}.toml where the marketplace makes exports, or ask it for a higher limit"
+        ),
+    }
+}
+
+fn stretched_polls(
+    account: &Account,
+    job: &JobName,
+    how: &str,
+    since: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> problems::Problem {
+    problems::Problem {
+        code: STRETCHED.to_owned(),
+        subject: job.to_string(),
+        severity: problems::Severity::Warning,
+        title: format!(
+            "orders of {} {how} until {}: what is left of its requests does not pay for every slot",
+            account.name,
+            shown(until)
+        ),
+        since,
+        fix: "look where the requests went: sellerd quota; run jobs less often".to_owned(),
+    }
+}
+
+fn shown(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// However far away the next start is, the clock is looked at this often: it may be set.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(600);
+
+/// Starts what was put off when its time has come, until `stop`. What is put off stands in the database, so what
+/// another process or an earlier one put off is started too.
+pub(super) async fn keep(watch: Arc<Watch>, runner: Runner, stop: CancellationToken) {
+    let mut started: HashMap<JobName, DateTime<Utc>> = HashMap::new();
+    loop {
+        let wait = match watch.shared.store.read(deferrals::list).await {
+            Ok(waiting) => start_due(&watch, &runner, &mut started, waiting).await,
+            Err(error) => {
+                tracing::error!("what was put off cannot be read: {error}");
+                Some(LOOKED_AT_EVERY)
+            }
+        };
+        let clock = &watch.shared.clock;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = runner.something_put_off() => {}
+            () = clock.sleep(wait.unwrap_or_default().min(LOOKED_AT_EVERY)), if wait.is_some() => {}
+        }
+    }
+}
+
+/// Starts what is due and says how long it is until the next.
+async fn start_due(
+    watch: &Watch,
+    runner: &Runner,
+    started: &mut HashMap<JobName, DateTime<Utc>>,
+    waiting: Vec<Deferral>,
+) -> Option<Duration> {
+    let config = watch.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+    let now = watch.shared.clock.now();
+    let mut next: Option<Duration> = None;
+    for deferral in waiting {
+        let Deferral { job, starts_at, .. } = deferral;
+        if started.get(&job) == Some(&starts_at) {
+            continue;
+        }
+        if let Ok(wait) = (starts_at - now).to_std()
+            && wait > Duration::ZERO
+        {
+            next = Some(next.map_or(wait, |next| next.min(wait)));
+            continue;
+        }
+        started.insert(job.clone(), starts_at);
+        match config.jobs.get(&job).filter(|job| job.enabled) {
+            Some(job) => {
+                let (job, trigger, errand) = (Arc::new(job.clone()), Trigger::Retry, Errand::Usual);
+                runner.start(Due { job, at: starts_at, trigger, errand });
+            }
+            None => {
+                let forgotten = watch.shared.store.write(move |tx| deferrals::clear(tx, &job)).await;
+                if let Err(error) = forgotten {
+                    tracing::error!("what was put off cannot be forgotten: {error}");
+                }
+            }
+        }
+    }
+    next
+}

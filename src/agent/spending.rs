@@ -1,0 +1,210 @@
+//! The document of `sellerd quota`: what the requests of each account went into, what the rest of its window will take,
+//! and when what was put off will be done. Read from the database alone.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::deferral::purse;
+use super::metering;
+use super::status::{PublicStatus, QuotaStatus, instant};
+use crate::config::{Account, Config, Job, Work, slots};
+use crate::domain::{AccountName, JobName, RequestClass};
+use crate::jobs::cost;
+use crate::policy::deferral::{Cost, Purse};
+use crate::policy::quota;
+use crate::store::deferrals::{self, Deferral};
+use crate::store::{Store, StoreError, Tx, accounts, flags, tally};
+
+/// The document `sellerd.quota/1`.
+#[derive(Debug, Serialize)]
+pub struct Spending {
+    /// Its name and version.
+    pub schema: &'static str,
+    /// When it was made.
+    #[serde(serialize_with = "instant")]
+    pub at: DateTime<Utc>,
+    /// Every account of the configuration.
+    pub accounts: Vec<AccountSpending>,
+}
+
+/// One account.
+#[derive(Debug, Serialize)]
+pub struct AccountSpending {
+    /// Its name.
+    pub account: AccountName,
+    /// Its marketplace.
+    pub marketplace: &'static str,
+    /// Its windows.
+    pub quotas: Vec<Projected>,
+    /// Requests of this window by job; `by hand` is what people asked.
+    pub by_job: BTreeMap<String, i64>,
+    /// Requests of this window by class.
+    pub by_class: BTreeMap<&'static str, i64>,
+    /// How much is public data; null where the marketplace does not mind.
+    pub public: Option<PublicStatus>,
+    /// Runs that wait for the next window.
+    pub deferred: Vec<DeferredRun>,
+}
+
+/// One window and what it will come to.
+#[derive(Debug, Serialize)]
+pub struct Projected {
+    /// As `status` has it.
+    #[serde(flatten)]
+    pub quota: QuotaStatus,
+    /// Requests used when the window ends, if every job runs by its schedule.
+    pub projected: i64,
+    /// Jobs whose requests nobody knows yet, and that are not in it.
+    pub not_projected: Vec<JobName>,
+}
+
+/// A run that waits.
+#[derive(Debug, Serialize)]
+pub struct DeferredRun {
+    /// Its job.
+    pub job: JobName,
+    /// Requests that it takes.
+    pub cost: i64,
+    /// When it starts.
+    #[serde(serialize_with = "instant")]
+    pub starts_at: DateTime<Utc>,
+    /// When it will be done.
+    #[serde(serialize_with = "instant")]
+    pub finishes_at: DateTime<Utc>,
+}
+
+/// The name of what people asked by hand.
+const BY_HAND: &str = "by hand";
+
+impl Spending {
+    /// Reads it. Without a database it says what the configuration alone knows.
+    pub async fn read(
+        config: &Config,
+        store: Option<&Store>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
+        let config = config.clone();
+        match store {
+            None => Self::make(&config, None, now),
+            Some(store) => store.read(move |tx| Self::make(&config, Some(tx), now)).await,
+        }
+    }
+
+    fn make(config: &Config, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result<Self, StoreError> {
+        let paused = tx.map_or(Ok(Default::default()), flags::paused)?;
+        let accounts = config.accounts.values().map(|account| {
+            let jobs = config.jobs.values().filter(|job| {
+                job.account.as_ref() == Some(&account.name) && job.enabled && !paused.contains_key(&job.name)
+            });
+            spending(account, &jobs.collect::<Vec<_>>(), tx, now)
+        });
+        Ok(Self { schema: "sellerd.quota/1", at: now, accounts: accounts.collect::<Result<_, _>>()? })
+    }
+}
+
+fn spending(
+    account: &Account,
+    jobs: &[&Job],
+    tx: Option<&Tx<'_>>,
+    now: DateTime<Utc>,
+) -> Result<AccountSpending, StoreError> {
+    let kind = account.marketplace.limit_headers.window;
+    let offset = match tx {
+        Some(tx) => TimeDelta::milliseconds(accounts::clock_offset_ms(tx, &account.name)?),
+        None => TimeDelta::zero(),
+    };
+    let theirs = now + offset;
+    let purse = match tx {
+        Some(tx) => purse(tx, account)?,
+        None => Purse { kind, usage: None, limit: account.limit },
+    };
+    let usage = quota::current(purse.usage, kind, theirs);
+    let resets_at = kind.resets_at(theirs);
+    let waiting: Vec<Deferral> = match tx {
+        Some(tx) => deferrals::list(tx)?.into_iter().filter(|d| d.account == account.name).collect(),
+        None => Vec::new(),
+    };
+    let spent = match tx {
+        Some(tx) => tally::spent(tx, &account.name, kind.start(theirs), resets_at)?,
+        None => tally::Spent::default(),
+    };
+    let mut projected = usage.used;
+    let mut not_projected = Vec::new();
+    for job in jobs {
+        if waiting.iter().any(|waiting| waiting.job == job.name) {
+            // Its slots are passed over until then.
+            continue;
+        }
+        let runs = slots(job, now, resets_at - offset);
+        match requests_a_run(job, account, tx)? {
+            Some(each) => projected = projected.saturating_add(runs.saturating_mul(each)),
+            None if runs > 0 => not_projected.push(job.name.clone()),
+            None => {}
+        }
+    }
+    let quota = QuotaStatus {
+        window: kind.as_str(),
+        used: usage.used,
+        limit: usage.limit.or(account.limit),
+        resets_at: resets_at - offset,
+    };
+    let named =
+        |(job, requests): (String, i64)| (if job.is_empty() { BY_HAND.to_owned() } else { job }, requests);
+    Ok(AccountSpending {
+        account: account.name.clone(),
+        marketplace: account.marketplace.name,
+        quotas: vec![Projected { quota, projected, not_projected }],
+        by_job: spent.by_job.into_iter().map(named).collect(),
+        by_class: spent.by_class.iter().map(|(class, requests)| (class.as_str(), *requests)).collect(),
+        public: metering::status(account, tx, theirs)?,
+        deferred: deferred(account, jobs, &waiting, &purse, offset, tx)?,
+    })
+}
+
+/// What one run takes: as its newest runs did, else as far as it is known beforehand. Housekeeping asks nobody.
+fn requests_a_run(job: &Job, account: &Account, tx: Option<&Tx<'_>>) -> Result<Option<i64>, StoreError> {
+    if matches!(job.work, Work::Housekeeping(_)) {
+        return Ok(Some(0));
+    }
+    let (usual, listings) = match tx {
+        Some(tx) => (tally::usual(tx, &job.name)?, cost::listings(tx, &account.name)?),
+        None => (None, None),
+    };
+    let beforehand = || cost::ordinary(&job.work, account.marketplace, listings).map(|cost| cost.requests);
+    Ok(usual.map(|usual| usual.requests).or_else(beforehand))
+}
+
+/// When what waits will be done. One request is in flight for an account, so the jobs wait for each other.
+fn deferred(
+    account: &Account,
+    jobs: &[&Job],
+    waiting: &[Deferral],
+    purse: &Purse,
+    offset: TimeDelta,
+    tx: Option<&Tx<'_>>,
+) -> Result<Vec<DeferredRun>, StoreError> {
+    let pace = TimeDelta::milliseconds(1_000 / i64::from(account.max_per_second.max(1)));
+    let mut free_at: Option<DateTime<Utc>> = None;
+    let mut runs = Vec::with_capacity(waiting.len());
+    for deferral in waiting {
+        let known = jobs.iter().any(|job| job.name == deferral.job);
+        let usual = match tx.filter(|_| known) {
+            Some(tx) => tally::usual(tx, &deferral.job)?,
+            None => None,
+        };
+        let each = usual.map_or(pace, |usual| usual.each.max(pace));
+        let begin = free_at.map_or(deferral.starts_at, |free| free.max(deferral.starts_at));
+        let cost = Cost { requests: deferral.cost, class: RequestClass::Stock };
+        let finishes_at = purse.finish(cost, begin + offset, each) - offset;
+        free_at = Some(finishes_at);
+        runs.push(DeferredRun {
+            job: deferral.job.clone(),
+            cost: deferral.cost,
+            starts_at: deferral.starts_at,
+            finishes_at,
+        });
+    }
+    Ok(runs)
+}

@@ -1,0 +1,241 @@
+//! Whether a run can be paid for out of what is left of the window, and if not, when it starts.
+//!
+//! A run that would be cut in the middle has used the requests of those that could still have been made, and begins
+//! anew the next day. So it waits as a whole. One that no window can pay for would wait for ever; it starts with the
+//! next one and gets as far as it gets.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::quota::{self, Usage, WindowKind};
+use crate::domain::RequestClass;
+
+/// Requests that a run takes, as far as is known before it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// How many.
+    pub requests: i64,
+    /// What they are for.
+    pub class: RequestClass,
+}
+
+/// Whether a run starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// It can be paid for, or nobody knows what it takes.
+    Goes,
+    /// No window can pay for it, and this one has just begun: it starts and will not get to its end.
+    GoesTooLarge {
+        /// What its class may use of a whole window.
+        whole: i64,
+    },
+    /// It waits for the next window.
+    Waits {
+        /// What is left for its class.
+        rest: i64,
+        /// When the next window begins, by the marketplace's clock.
+        until: DateTime<Utc>,
+    },
+}
+
+/// The window as a run finds it.
+#[derive(Debug, Clone, Copy)]
+pub struct Purse {
+    /// How the marketplace counts.
+    pub kind: WindowKind,
+    /// What is used, as it was last counted.
+    pub usage: Option<Usage>,
+    /// The limit that the configuration names.
+    pub limit: Option<i64>,
+}
+
+impl Purse {
+    /// What `class` may still use at `now`, which is the marketplace's time; `None` without a limit.
+    pub fn rest(&self, class: RequestClass, now: DateTime<Utc>) -> Option<i64> {
+        let usage = quota::current(self.usage, self.kind, now);
+        let limit = usage.limit.or(self.limit)?;
+        Some((quota::ceiling(limit, class) - usage.used).max(0))
+    }
+
+    /// What `class` may use of a window from its begin; `None` without a limit.
+    pub fn whole(&self, class: RequestClass) -> Option<i64> {
+        let limit = self.usage.and_then(|usage| usage.limit).or(self.limit)?;
+        let counted_already = i64::from(limit > 1);
+        Some(quota::ceiling(limit, class) - counted_already)
+    }
+
+    /// Whether a run that takes `cost` starts now. `owed` says that it was put off before and this is its time.
+    pub fn leave(&self, cost: Option<Cost>, owed: bool, now: DateTime<Utc>) -> Leave {
+        let Some(cost) = cost else { return Leave::Goes };
+        let (Some(rest), Some(whole)) = (self.rest(cost.class, now), self.whole(cost.class)) else {
+            return Leave::Goes;
+        };
+        match cost.requests {
+            fits if fits <= rest => Leave::Goes,
+            large if large > whole && rest > 0 && (owed || rest >= whole) => Leave::GoesTooLarge { whole },
+            _ => Leave::Waits { rest, until: self.kind.resets_at(now) },
+        }
+    }
+
+    /// When what takes `cost` and starts at `start` is done, where each request takes `each`: what one window cannot
+    /// pay for goes on with the next.
+    pub fn finish(&self, cost: Cost, start: DateTime<Utc>, each: TimeDelta) -> DateTime<Utc> {
+        let whole = self.whole(cost.class).unwrap_or(i64::MAX).max(1);
+        let (mut left, mut start) = (cost.requests, start);
+        for _ in 0..MOST_WINDOWS {
+            if left <= whole {
+                break;
+            }
+            left -= whole;
+            start = self.kind.resets_at(start);
+        }
+        start + each * i32::try_from(left.clamp(0, i64::from(i32::MAX))).unwrap_or(i32::MAX)
+    }
+}
+
+/// Further than that no forecast is worth making.
+const MOST_WINDOWS: usize = 400;
+
+/// How long after the begin of its window what was put off starts: 5 to 60 seconds, always the same for one name and
+/// window, so that the start is a fact, and different for others, so that not all agents come at once. FNV-1a, since
+/// it must not change with the compiler.
+pub fn spread(name: &str, window_start: DateTime<Utc>) -> TimeDelta {
+    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let begin = name.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fnv);
+    let hash = window_start.timestamp().to_le_bytes().iter().fold(begin, fnv);
+    TimeDelta::milliseconds(5_000 + i64::try_from((hash >> 8) % 55_001).unwrap_or_default())
+}
+
+/// Until when nothing is sent in the window that holds `now`, where the one just before it was used up to the last
+/// request: the marketplace may count a little longer than our clocks agree, and whoever ran into the limit with us
+/// comes back at the same moment.
+pub fn held_back(
+    usage: Option<Usage>,
+    kind: WindowKind,
+    configured_limit: Option<i64>,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let before = usage?;
+    let start = kind.start(now);
+    let limit = before.limit.or(configured_limit)?;
+    let was_full = before.used >= limit && limit > 1 && kind.resets_at(before.window_start) == start;
+    let until = start + spread(name, start);
+    (was_full && now < until).then_some(until)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::RequestClass::Stock;
+
+    const BERLIN: WindowKind = WindowKind::Day(chrono_tz::Europe::Berlin);
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn purse(used: i64, limit: i64, now: DateTime<Utc>) -> Purse {
+        let usage = Some(Usage { window_start: BERLIN.start(now), used, limit: None });
+        Purse { kind: BERLIN, usage, limit: Some(limit) }
+    }
+
+    fn cost(requests: i64) -> Option<Cost> {
+        Some(Cost { requests, class: Stock })
+    }
+
+    #[test]
+    fn what_cannot_be_paid_waits_for_the_midnight_of_the_marketplace() {
+        // 4848 of 5000 are for stock.
+        let check = |now: &str, until: &str| {
+            let purse = purse(4_000, 5_000, at(now));
+            assert_eq!(purse.leave(cost(848), false, at(now)), Leave::Goes);
+            let waits = Leave::Waits { rest: 848, until: at(until) };
+            assert_eq!(purse.leave(cost(849), false, at(now)), waits, "{now}");
+        };
+        check("2026-03-29T12:00:00Z", "2026-03-29T22:00:00Z");
+        check("2026-10-25T12:00:00Z", "2026-10-25T23:00:00Z");
+        check("2024-02-29T12:00:00Z", "2024-02-29T23:00:00Z");
+        check("2024-12-31T22:59:59Z", "2024-12-31T23:00:00Z");
+    }
+
+    #[test]
+    fn what_no_window_can_pay_for_starts_with_the_next_one_and_not_in_the_middle_of_this() {
+        let now = at("2026-01-15T12:00:00Z");
+        assert!(matches!(purse(100, 5_000, now).leave(cost(6_000), false, now), Leave::Waits { .. }));
+        let too_large = Leave::GoesTooLarge { whole: 4_847 };
+        assert_eq!(purse(100, 5_000, now).leave(cost(6_000), true, now), too_large);
+        assert_eq!(purse(1, 5_000, now).leave(cost(6_000), false, now), too_large);
+        assert!(matches!(purse(5_000, 5_000, now).leave(cost(6_000), true, now), Leave::Waits { .. }));
+    }
+
+    #[test]
+    fn where_nothing_is_known_nothing_waits() {
+        let now = at("2026-01-15T12:00:00Z");
+        assert_eq!(purse(5_000, 5_000, now).leave(None, false, now), Leave::Goes);
+        let unlimited = Purse { kind: BERLIN, usage: None, limit: None };
+        assert_eq!(unlimited.leave(cost(i64::MAX), false, now), Leave::Goes);
+    }
+
+    #[test]
+    fn a_forecast_goes_on_with_the_next_windows() {
+        let (start, each) = (at("2026-03-28T23:00:30Z"), TimeDelta::milliseconds(200));
+        let purse = purse(1, 5_000, start);
+        let finish = |requests| purse.finish(Cost { requests, class: Stock }, start, each);
+        assert_eq!(finish(100), start + TimeDelta::seconds(20));
+        assert_eq!(finish(4_847 + 100), at("2026-03-29T22:00:20Z"), "the day has 23 hours");
+        assert!(finish(i64::MAX) > start);
+    }
+
+    #[test]
+    fn after_a_window_that_was_used_up_the_next_one_begins_a_little_later() {
+        let start = at("2026-01-15T13:00:00Z");
+        let held = |used, hours, seconds| {
+            let usage = Usage { window_start: start - TimeDelta::hours(hours), used, limit: None };
+            held_back(Some(usage), WindowKind::Hour, Some(100), "nz", start + TimeDelta::seconds(seconds))
+        };
+        let until = start + spread("nz", start);
+        assert_eq!(held(100, 1, 4), Some(until));
+        assert_eq!((held(100, 1, 61), held(99, 1, 4)), (None, None));
+        assert_eq!((held(100, 2, 4), held(100, 0, 4)), (None, None), "only the one before");
+    }
+
+    proptest! {
+        #[test]
+        fn the_spread_is_between_five_seconds_and_a_minute_and_differs(name in "[a-z]{1,8}", hour in 0_i64..100_000) {
+            let start = DateTime::UNIX_EPOCH + TimeDelta::hours(hour);
+            let spread = spread(&name, start);
+            prop_assert!((TimeDelta::seconds(5)..=TimeDelta::seconds(60)).contains(&spread), "{spread}");
+        }
+
+        #[test]
+        fn what_goes_fits_and_what_waits_goes_in_the_next_window(
+            used in 0_i64..6_000, requests in 1_i64..6_000, limit in 20_i64..6_000,
+        ) {
+            let now = at("2026-03-29T12:00:00Z");
+            let purse = purse(used, limit, now);
+            match purse.leave(cost(requests), false, now) {
+                Leave::Goes => prop_assert!(requests <= purse.rest(Stock, now).unwrap()),
+                Leave::GoesTooLarge { whole } => prop_assert!(requests > whole),
+                Leave::Waits { until, rest } => {
+                    prop_assert!(until > now && requests > rest);
+                    let then = purse.leave(cost(requests), true, until);
+                    let waits = matches!(then, Leave::Waits { .. });
+                    prop_assert!(!waits, "{then:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_agents_do_not_come_at_once() {
+        let start = at("2026-01-15T13:00:00Z");
+        let mut at_second = [0; 61];
+        (0..1_000).for_each(|n| {
+            let second = spread(&format!("shop-{n}"), start).num_seconds();
+            at_second[usize::try_from(second).unwrap()] += 1;
+        });
+        assert!(at_second.iter().all(|agents| *agents < 60), "{at_second:?}");
+    }
+}
