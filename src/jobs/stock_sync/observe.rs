@@ -7,12 +7,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::super::stock::{self, Reading};
 use super::super::{Context, JobError, Report, order_poll};
 use crate::config::StockSync;
 use crate::domain::Sku;
 use crate::planning::reconcile::OrderKnowledge;
-use crate::store::{cursors, intents, movements};
+use crate::store::{cursors, intents, movements, requests};
 
 /// What was seen.
 pub(super) struct Seen {
@@ -37,6 +39,7 @@ pub(super) async fn observe(
     context: &Context,
     report: &mut Report,
 ) -> Result<Seen, JobError> {
+    wait_for_own_writes(context).await?;
     let name = context.worked()?.name.clone();
     let account = name.clone();
     let polled = context.store.read(move |tx| cursors::feed_read_at(tx, &account, order_poll::POLL)).await?;
@@ -59,6 +62,32 @@ pub(super) async fn observe(
     };
     seen.read_orders(context, report).await?;
     Ok(seen)
+}
+
+/// What was changed a moment ago does not show in the marketplace's lists yet: a reading now would find the shop as it
+/// was, and list a second time what has just been listed.
+async fn wait_for_own_writes(context: &Context) -> Result<(), JobError> {
+    let (account, market) = context.market()?;
+    let (turn, lag) = (&context.worked()?.turn, market.capabilities().writes.visibility_lag);
+    if lag.is_zero() {
+        return Ok(());
+    }
+    if turn.wrote().is_none() {
+        let account = account.clone();
+        let last = context.store.read(move |tx| requests::last_write(tx, &account)).await?;
+        // Of an earlier process the time of day is all that is known. One to come is of a clock that was set.
+        let before = context.clock.now() - TimeDelta::from_std(lag).unwrap_or(TimeDelta::MAX);
+        if last.is_some_and(|at| at > before) {
+            turn.note_write(context.clock.elapsed());
+        }
+    }
+    match turn.wrote() {
+        Some(wrote) if context.clock.elapsed() < wrote + lag => {
+            context.progress.begin("waiting until the last changes show", 0);
+            context.wait_until(wrote + lag).await
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Seen {
