@@ -96,7 +96,7 @@ impl Seen {
     pub async fn read_orders(&mut self, context: &Context, report: &mut Report) -> Result<(), JobError> {
         let (account, market) = context.market()?;
         let lag = market.capabilities().writes.visibility_lag;
-        let late_enough = context.clock.elapsed() >= self.reading.started + lag;
+        let late_enough = context.clock.elapsed() >= self.reading.ended + lag;
         let complaints = report.complaints.len();
         order_poll::poll(context, report).await?;
         let all_read = report.complaints.len() == complaints;
@@ -112,9 +112,9 @@ impl Seen {
     pub async fn wait_for_orders(&mut self, context: &Context, report: &mut Report) -> Result<(), JobError> {
         let (_, market) = context.market()?;
         let lag = market.capabilities().writes.visibility_lag;
-        if context.clock.elapsed() < self.reading.started + lag {
+        if context.clock.elapsed() < self.reading.ended + lag {
             context.progress.begin("waiting until every sale shows", 0);
-            context.wait_until(self.reading.started + lag).await?;
+            context.wait_until(self.reading.ended + lag).await?;
             self.read_orders(context, report).await?;
         }
         Ok(())
