@@ -13,6 +13,7 @@ use super::super::stock::{self, Reading};
 use super::super::{Context, JobError, Report, order_poll};
 use crate::config::StockSync;
 use crate::domain::Sku;
+use crate::planning::intake;
 use crate::planning::reconcile::OrderKnowledge;
 use crate::store::{cursors, intents, movements, requests};
 
@@ -24,6 +25,8 @@ pub(super) struct Seen {
     newest: i64,
     /// Whether every sale is known that may have lowered what was read.
     pub orders: OrderKnowledge,
+    /// Whether the orders since could be read, each of them.
+    all_read: bool,
     /// What was sold or came back while the stock was read.
     pub moved: HashSet<Sku>,
     /// What has a write in doubt.
@@ -57,6 +60,7 @@ pub(super) async fn observe(
         reading,
         newest,
         orders: OrderKnowledge::Pending,
+        all_read: false,
         moved: HashSet::new(),
         in_doubt: in_doubt.into_iter().collect(),
     };
@@ -92,31 +96,43 @@ async fn wait_for_own_writes(context: &Context) -> Result<(), JobError> {
 
 impl Seen {
     /// Reads the orders up to now. They tell of every sale that lowered the stock only if the marketplace's lag lies
-    /// between the two readings, and if all of them could be read.
-    pub async fn read_orders(&mut self, context: &Context, report: &mut Report) -> Result<(), JobError> {
-        let (account, market) = context.market()?;
-        let lag = market.capabilities().writes.visibility_lag;
-        let late_enough = context.clock.elapsed() >= self.reading.ended + lag;
+    /// between the two readings, if all of them could be read, and if no list was passed by.
+    async fn read_orders(&mut self, context: &Context, report: &mut Report) -> Result<(), JobError> {
+        let (_, market) = context.market()?;
+        let passed_by = intake::passed_by(market.capabilities().order_feeds).next().is_some();
+        let late_enough = context.clock.elapsed() >= self.shows_at(context)?;
         let complaints = report.complaints.len();
         order_poll::poll(context, report).await?;
-        let all_read = report.complaints.len() == complaints;
-        self.orders =
-            if late_enough && all_read { OrderKnowledge::Complete } else { OrderKnowledge::Pending };
-        let (account, newest) = (account.clone(), self.newest);
-        let moved = context.store.read(move |tx| movements::skus_after(tx, &account, newest)).await?;
-        self.moved = moved.into_iter().collect();
-        Ok(())
+        self.all_read = report.complaints.len() == complaints;
+        self.take_in(context, late_enough && !passed_by).await
     }
 
-    /// Waits for the marketplace's lag, if it has one, and reads the orders behind it.
+    /// Waits for the marketplace's lag, if it has one, and reads the orders behind it; and the lists that were passed by.
     pub async fn wait_for_orders(&mut self, context: &Context, report: &mut Report) -> Result<(), JobError> {
-        let (_, market) = context.market()?;
-        let lag = market.capabilities().writes.visibility_lag;
-        if context.clock.elapsed() < self.reading.ended + lag {
+        let shows_at = self.shows_at(context)?;
+        if context.clock.elapsed() < shows_at {
             context.progress.begin("waiting until every sale shows", 0);
-            context.wait_until(self.reading.ended + lag).await?;
+            context.wait_until(shows_at).await?;
             self.read_orders(context, report).await?;
         }
+        let complaints = report.complaints.len();
+        order_poll::poll_rest(context, report).await?;
+        self.all_read &= report.complaints.len() == complaints;
+        self.take_in(context, true).await
+    }
+
+    /// From when on the orders tell of every sale that may have lowered what was read, by our monotonic clock.
+    fn shows_at(&self, context: &Context) -> Result<Duration, JobError> {
+        let (_, market) = context.market()?;
+        Ok(self.reading.ended + market.capabilities().writes.visibility_lag)
+    }
+
+    async fn take_in(&mut self, context: &Context, to_the_end: bool) -> Result<(), JobError> {
+        self.orders =
+            if to_the_end && self.all_read { OrderKnowledge::Complete } else { OrderKnowledge::Pending };
+        let (account, newest) = (context.worked()?.name.clone(), self.newest);
+        let moved = context.store.read(move |tx| movements::skus_after(tx, &account, newest)).await?;
+        self.moved = moved.into_iter().collect();
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use sellerd::sandbox::Deed;
+use sellerd::sandbox::{Deed, OrderAction, Purchase};
 
 use super::{OPEN, Shelf, rows};
 
@@ -128,4 +128,22 @@ fn a_guard_holds_and_the_shop_is_as_it_was() {
     let run = shelf.sync("cm", 6);
     assert_eq!((run["outcome"].as_str(), shelf.cm_effects().len()), (Some("guarded"), 0), "{run}");
     assert!(run["message"].as_str().unwrap().contains("max_zeroed_items"), "{run}");
+}
+
+#[test]
+fn what_is_sold_and_sent_before_anybody_polls_is_not_put_up_again() {
+    let shelf = Shelf::of(&[("A", 5, 100), ("B", 2, 200)], &[]);
+    shelf.list("cm", "sku,quantity,price\nA,5,1.00\nB,2,2.00\n");
+    shelf.sync("cm", 0);
+    let article = shelf.0.sandbox.with_shop(|shop| {
+        let rows = shop.stock().rows();
+        rows.iter().find(|row| row.comment.sku().as_deref() == Some("A")).map(|row| row.id)
+    });
+    let purchase =
+        Purchase { article_id: article, quantity: Some(2), pay: Some(true), ..Purchase::default() };
+    let bought = shelf.0.sandbox.buy(&purchase).expect("it is for sale");
+    shelf.0.sandbox.act(bought[0].order_id, OrderAction::Send).expect("it is paid");
+    let run = shelf.sync("cm", 0);
+    assert_eq!(shelf.cm(), rows(&[("A", 3, 100), ("B", 2, 200)]), "{run}");
+    assert_eq!(shelf.cm_effects().len(), 0, "{run}");
 }
