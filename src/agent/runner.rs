@@ -218,16 +218,16 @@ impl Runner {
         let Shared { store, clock, .. } = &self.0.shared;
         self.end_what_is_over().await;
         let new = new_run(due, clock.now());
-        let scheduled = due.trigger != Trigger::Manual;
         let account = due.job.account.as_ref().and_then(|name| lock(&self.0.accounts).settings(name));
         let (this, now) = (due.clone(), clock.now());
         let opened = store.write(move |tx| {
-            if scheduled {
+            // Only a run that stands for slots deals with those before it: one that waits behind a nudge is still owed.
+            if matches!(new.trigger, Trigger::Schedule | Trigger::Catchup) {
                 job_state::set_planned_from(tx, &new.job, new.due_at)?;
-                // Whatever starts it, but a person: a pause holds for slots, nudges and what was missed.
-                if flags::paused(tx)?.contains_key(&new.job) {
-                    return Ok(None);
-                }
+            }
+            // Whatever starts it, but a person: a pause holds for slots, nudges and what was missed.
+            if new.trigger != Trigger::Manual && flags::paused(tx)?.contains_key(&new.job) {
+                return Ok(None);
             }
             let judged =
                 account.map_or(Ok(Judged::Goes), |account| deferral::judge(tx, &account, &this, now))?;
@@ -513,5 +513,27 @@ mod tests {
         assert_eq!(runner.reserve(&due(15)).map_err(at), Err(None));
         stop.cancel();
         assert_eq!(at(runner.release(&name)), None, "what waits at a stop is owed at the next start");
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_waits_behind_a_nudge_is_still_owed() {
+        let (dir, config) = config_dir();
+        let clock: SharedClock = ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap());
+        let shared = shared(&dir, &clock, Arc::new(Network));
+        let store = shared.store.clone();
+        let stop = CancellationToken::new();
+        let runner = Runner::new(shared, dir.path().to_owned(), Accounts::default(), stop);
+        let job = Arc::new(config.jobs[&"housekeeping".into()].clone());
+        let slot = clock.now();
+        for (trigger, dealt_with) in
+            [(Trigger::Nudge, None), (Trigger::Retry, None), (Trigger::Schedule, Some(slot))]
+        {
+            let minutes = chrono::TimeDelta::minutes(if trigger == Trigger::Schedule { 0 } else { 1 });
+            let due = Due { job: Arc::clone(&job), at: slot + minutes, trigger, errand: Errand::Usual };
+            runner.run_now(due).await.unwrap();
+            let name = job.name.clone();
+            let planned_from = store.read(move |tx| job_state::planned_from(tx, &name)).await.unwrap();
+            assert_eq!(planned_from, dealt_with, "{trigger}");
+        }
     }
 }

@@ -132,7 +132,7 @@ impl Vigil {
             });
             if kept_from {
                 let job = Arc::new(job.clone());
-                self.runner.start(Due { job, at: now, trigger: Trigger::Catchup, errand: Errand::Usual });
+                self.runner.start(Due { job, at: now, trigger: Trigger::Retry, errand: Errand::Usual });
             }
         }
         Ok(())

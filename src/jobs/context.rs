@@ -1,7 +1,7 @@
 //! What a run is given to work with.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -51,7 +51,26 @@ pub struct Worked {
 }
 
 /// Whose turn it is to change an account. Clones are the same turn.
-pub type Turn = Arc<tokio::sync::Mutex<()>>;
+#[derive(Debug, Clone, Default)]
+pub struct Turn(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    taken: tokio::sync::Mutex<()>,
+    wrote: Mutex<Option<Duration>>,
+}
+
+impl Turn {
+    /// When this process last sent a write to the account, by its monotonic clock, if it ever did.
+    pub(super) fn wrote(&self) -> Option<Duration> {
+        *self.0.wrote.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A write was sent.
+    pub(super) fn note_write(&self, at: Duration) {
+        *self.0.wrote.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+}
 
 /// The way to an account. A run that only looks holds nothing that could change it.
 pub enum Way {
@@ -110,7 +129,7 @@ impl Context {
     /// Waits until no other run changes the account. The turn ends with what is returned.
     pub(super) async fn turn(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, JobError> {
         tokio::select! {
-            turn = self.worked()?.turn.lock() => Ok(turn),
+            turn = self.worked()?.turn.0.taken.lock() => Ok(turn),
             () = self.stop.cancelled() => Err(JobError::Stopped),
         }
     }

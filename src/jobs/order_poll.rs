@@ -43,6 +43,18 @@ pub(super) async fn poll(context: &Context, report: &mut Report) -> Result<(), J
     Ok(())
 }
 
+/// Reads the lists that a poll may have left out, so that with the poll before it every order is known that was placed
+/// until then, however far on it is.
+pub(super) async fn poll_rest(context: &Context, report: &mut Report) -> Result<(), JobError> {
+    let (_, market) = context.market()?;
+    let mut seen = HashSet::new();
+    for feed in intake::passed_by(market.capabilities().order_feeds) {
+        read_list(context, feed, &mut seen, report).await?;
+        follow(context, feed, &seen, report).await?;
+    }
+    Ok(())
+}
+
 async fn feeds_due(
     context: &Context,
     account: &AccountName,

@@ -22,8 +22,8 @@ use crate::store::{StoreError, Tx, listings, snapshots};
 pub(super) struct Reading {
     /// Its row.
     pub snapshot: i64,
-    /// When it began, by the clock that nobody sets.
-    pub started: Duration,
+    /// When it ended, by the clock that nobody sets: what was sold until then may be in it.
+    pub ended: Duration,
     /// How far it may be acted upon.
     pub trust: Trust,
 }
@@ -40,7 +40,7 @@ pub(super) async fn read(
 ) -> Result<Reading, JobError> {
     let (account, market) = context.market()?;
     let (clock, store) = (&context.clock, &context.store);
-    let (started_at, started) = (clock.now(), clock.elapsed());
+    let started_at = clock.now();
     let (name, run) = (account.clone(), context.run);
     let snapshot = store.write(move |tx| snapshots::begin(tx, &name, run, started_at)).await?;
 
@@ -59,6 +59,7 @@ pub(super) async fn read(
             Some(why)
         }
     };
+    let ended = clock.elapsed();
     let facts = SnapshotFacts {
         started_at,
         finished_at: clock.now(),
@@ -84,7 +85,7 @@ pub(super) async fn read(
             ));
         }
     }
-    Ok(Reading { snapshot, started, trust })
+    Ok(Reading { snapshot, ended, trust })
 }
 
 async fn read_pages(

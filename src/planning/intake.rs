@@ -87,6 +87,12 @@ pub fn feeds_due(
         .collect()
 }
 
+/// The lists that a poll may leave out although a new order may stand there already: those of a state that are read once
+/// in a while. An order can be paid and sent within a minute.
+pub fn passed_by(feeds: &[OrderFeed]) -> impl Iterator<Item = &OrderFeed> {
+    feeds.iter().filter(|feed| feed.holds.is_some() && matches!(feed.cadence, Cadence::Every(_)))
+}
+
 /// The known orders of a state that its list did not show: they have moved on, to be read one by one.
 pub fn left(known: Vec<OrderId>, seen: &HashSet<OrderId>) -> Vec<OrderId> {
     known.into_iter().filter(|id| !seen.contains(id)).collect()
@@ -195,6 +201,19 @@ mod tests {
         assert_eq!((all.placed_at, all.tracking_number), (paid.placed_at, Some("RR1".to_owned())));
         assert_eq!(sum([sent.clone()]), Some(sent));
         assert_eq!(sum([]), None);
+    }
+
+    #[test]
+    fn a_list_of_a_state_that_is_not_read_each_time_is_passed_by() {
+        let hour = Duration::from_secs(3_600);
+        let feed = |name, cadence, holds| OrderFeed { name, cadence, holds };
+        let feeds = [
+            feed("paid", Cadence::EveryPoll, Some(OrderState::Paid)),
+            feed("sent", Cadence::Every(hour), Some(OrderState::Sent)),
+            feed("last day", Cadence::Every(hour), None),
+            feed("received", Cadence::AfterGap(hour), Some(OrderState::Received)),
+        ];
+        assert_eq!(passed_by(&feeds).map(|feed| feed.name).collect::<Vec<_>>(), ["sent"]);
     }
 
     #[test]

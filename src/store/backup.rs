@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
-use super::{Lane, Store, StoreError, connection, integrity, migrate};
+use super::{Store, StoreError, connection, integrity, migrate};
 
 /// A copy that is in place and was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,21 +28,7 @@ pub async fn create(store: &Store, dest: &Path) -> Result<BackupDone, StoreError
         let conn = connection::existing(&from).map_err(|error| error.at(&from))?;
         copy(&conn, &to).map_err(|error| error.at(&from))
     };
-    match store.inner.lane {
-        Lane::Inline => make(),
-        // It takes as long as the disk does, so it may hold up neither the caller's thread nor the store's.
-        Lane::Thread => {
-            let (answer, answered) = oneshot::channel();
-            std::thread::Builder::new()
-                .name("store-backup".to_owned())
-                .spawn(move || drop(answer.send(make())))
-                .map_err(|e| {
-                    StoreError::Internal(format!("the backup's thread could not be started: {e}"))
-                })?;
-            let lost = |_| StoreError::Internal("the backup's thread has panicked".to_owned());
-            answered.await.map_err(lost)?
-        }
-    }
+    store.aside("store-backup", make).await?
 }
 
 /// Whether the copy at `path` could take the database's place: whole, and of a schema that this binary works with
@@ -144,7 +129,7 @@ fn before(kind: &str) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::store::testing::{now, store};
-    use crate::store::{flags, integrity};
+    use crate::store::{Lane, flags, integrity};
 
     #[tokio::test]
     async fn a_copy_is_whole_small_and_takes_the_databases_place() {

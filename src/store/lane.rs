@@ -22,6 +22,29 @@ pub enum Lane {
     Inline,
 }
 
+impl Lane {
+    /// Does work that waits for a disk but not for the database: beside the transactions, and holding up neither them
+    /// nor the caller's thread. A panic in it is this call's error.
+    pub(super) async fn aside<T: Send + 'static>(
+        self,
+        name: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let broke_off = |why: &str| StoreError::Internal(format!("{name} broke off: {why}"));
+        if self == Self::Inline {
+            let done = catch_unwind(AssertUnwindSafe(work));
+            tokio::task::yield_now().await;
+            return done.map_err(|panic| broke_off(words_of(&*panic)));
+        }
+        let (answer, answered) = oneshot::channel();
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || drop(answer.send(work())))
+            .map_err(|error| broke_off(&format!("its thread could not be started: {error}")))?;
+        answered.await.map_err(|_| broke_off("its thread has panicked"))
+    }
+}
+
 /// Transactions that may wait in line. More callers than this wait before they are in it.
 const QUEUE: usize = 64;
 

@@ -113,6 +113,16 @@ impl Store {
         done.map_err(|error| error.at(&self.inner.path))
     }
 
+    /// Does work that waits for the disk and needs no database, for example reading a long file. Under simulated time it
+    /// is done in the caller like everything else, so that the order of things stays the same.
+    pub async fn aside<T: Send + 'static>(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.lane.aside(name, work).await
+    }
+
     /// Waits for what was handed over before, writes everything into the one file, and lets go of it. Every use
     /// of any handle after this is an error.
     pub async fn close(&self) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::params;
 
-use super::columns::{ms, time};
+use super::columns::{ms, time, time_opt};
 use super::{StoreError, Tx};
 use crate::domain::{AccountName, ErrorType, RequestClass, RunId};
 
@@ -137,6 +137,16 @@ pub fn mark_reads_lost(tx: &Tx<'_>, run: RunId, now: DateTime<Utc>) -> Result<()
     )?
     .execute(params![run.0, ms(now)])?;
     Ok(())
+}
+
+/// When a write of this account was last heard of: answered, given up or sent. It is looked for among the last requests;
+/// what lies further back is long ago.
+pub fn last_write(tx: &Tx<'_>, account: &AccountName) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select max(coalesce(settled_at, sent_at)) from requests
+         where request_id > (select max(request_id) from requests) - 1000 and account = ?1 and writes = 1",
+    )?;
+    Ok(statement.query_row([account.as_str()], |row| time_opt(row, 0))?)
 }
 
 /// How many requests a run has cost so far.

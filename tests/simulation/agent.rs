@@ -19,11 +19,20 @@ use sellerd::store::Lane;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::market::Name;
-use crate::story::{Settings, ShopPlan, Story};
+use crate::market::{Name, TRADEME};
+use crate::story::{ShopPlan, Story};
 use crate::tap::{Hand, Tap};
+use crate::watch::Removed;
 use crate::wire::Wired;
 use crate::world::World;
+
+/// How long the agent waits for a write whose answer was lost: the way there and what the shop puts off.
+const GRACE_S: u64 = 180;
+
+/// What new listings at Trade Me are made from.
+const TEMPLATE: &str = r#"{"Category": "3762", "Description": ["Ships next working day."], "Duration": 7, "Pickup": 3,
+    "ShippingOptions": [{"Type": 4, "Price": 6.1, "Method": "NZ courier"}], "PaymentMethods": [1, 32],
+    "HasAgreedWithLegalNotice": true}"#;
 
 /// A running agent.
 pub struct Agent {
@@ -99,12 +108,7 @@ impl Agent {
 }
 
 /// Writes a configuration directory and reads it as the agent does.
-pub fn configure(
-    dir: &Path,
-    shops: &[ShopPlan],
-    keys: &BTreeMap<Name, Keys>,
-    settings: &Settings,
-) -> Result<Config, String> {
+pub fn configure(dir: &Path, story: &Story, keys: &BTreeMap<Name, Keys>) -> Result<Config, String> {
     let write = |path: PathBuf, text: String| {
         use std::os::unix::fs::PermissionsExt;
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
@@ -112,20 +116,29 @@ pub fn configure(
             .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)))
             .map_err(|error| format!("{}: {error}", path.display()))
     };
+    let Story { shops, settings, sellers, .. } = story;
     let mut text = format!(
         "config_version = 1\ntimezone = {:?}\nstate_dir = \"state\"\n[http]\nlisten = \"off\"\n",
         settings.zone.name()
     );
     for shop in shops {
         text += &format!(
-            "[accounts.{}]\n{}max_per_second = {}\nrequest_timeout = \"{}s\"\n",
+            "[accounts.{}]\n{}max_per_second = {}\nrequest_timeout = \"{}s\"\ngrace = \"{}s\"\n",
             shop.name(),
             shop.lines(),
             settings.per_second,
             settings.request_timeout_s,
+            if story.removed == Some(Removed::Grace) { 0 } else { GRACE_S },
         );
     }
+    if story.channel {
+        let names: Vec<Name> = shops.iter().map(ShopPlan::name).collect();
+        text += &format!("[channels.shelf]\naccounts = {names:?}\n");
+    }
     write(dir.join("sellerd.toml"), text)?;
+    if sellers.contains_key(TRADEME) {
+        write(dir.join("templates/default.json"), TEMPLATE.to_owned())?;
+    }
     for (name, keys) in keys {
         write(
             dir.join(format!("secrets/{name}.toml")),
@@ -140,10 +153,11 @@ pub fn configure(
         write(
             dir.join(format!("jobs/{}.toml", job.name())),
             format!(
-                "kind = \"{}\"\n{account}schedule = {:?}\nmode = \"observe\"\ntimeout = \"{}s\"\njitter = \"{}s\"\n\
+                "kind = \"{}\"\n{account}schedule = {:?}\nmode = \"{}\"\ntimeout = \"{}s\"\njitter = \"{}s\"\n\
                  overlap = \"{}\"\non_missed = \"{}\"\n{}",
                 job.kind,
                 job.schedule,
+                job.mode,
                 job.timeout_s,
                 job.jitter_s,
                 job.overlap,

@@ -20,7 +20,7 @@ pub struct Control {
 }
 
 /// All of them.
-pub const CONTROLS: [Control; 6] = [
+pub const CONTROLS: [Control; 11] = [
     Control { name: "epoch", removed: Removed::Epoch, scene: scenes::rivals, complaint: "4:", within: 5 },
     Control {
         name: "last-look",
@@ -56,6 +56,29 @@ pub const CONTROLS: [Control; 6] = [
         scene: scenes::outages,
         complaint: "7:",
         within: 3,
+    },
+    Control {
+        name: "intents",
+        removed: Removed::Intents,
+        scene: scenes::lossy,
+        complaint: "8: write",
+        within: 1,
+    },
+    Control { name: "doubt", removed: Removed::Doubt, scene: scenes::lossy, complaint: "1:", within: 4 },
+    Control { name: "grace", removed: Removed::Grace, scene: scenes::lossy, complaint: "1:", within: 12 },
+    Control {
+        name: "netting",
+        removed: Removed::Netting,
+        scene: scenes::lossy,
+        complaint: "1: what was sold is on sale again",
+        within: 6,
+    },
+    Control {
+        name: "halt",
+        removed: Removed::Halt,
+        scene: scenes::halted,
+        complaint: "a write was let out while every write is halted",
+        within: 4,
     },
 ];
 

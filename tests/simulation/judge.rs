@@ -156,12 +156,17 @@ pub async fn after_all(world: &World, agent: &Agent, planned_from: DateTime<Utc>
             |row: &runs::RunRow| (row.job.to_string(), row.due_at, row.outcome == Some(Outcome::Success));
         world.runs = rows.iter().map(ended).collect();
     }
+    for row in rows.iter().rev() {
+        let (message, due) = (row.message.as_deref().unwrap_or(""), row.due_at);
+        world.note(&format!("{} of {due} {}: {:?} {message}", row.job, row.trigger, row.outcome));
+    }
     for row in rows.iter().filter(|row| row.finished_at.is_none() && !running.contains(row.job.as_str())) {
         world.broken(format!("run {} of {} was never ended", row.run_id, row.job));
     }
     let absences = world.look().absences;
     for job in agent.config.jobs.values() {
-        let of_job = rows.iter().filter(|row| row.job == job.name && row.trigger != Trigger::Manual);
+        let by_schedule = |row: &&runs::RunRow| matches!(row.trigger, Trigger::Schedule | Trigger::Catchup);
+        let of_job = rows.iter().filter(|row| row.job == job.name).filter(by_schedule);
         let mut slots: Vec<_> = of_job.clone().map(|row| row.due_at).collect();
         slots.sort_unstable();
         run_once(world, job, &slots);

@@ -17,12 +17,13 @@ use sellerd::config::Config;
 use sellerd::domain::Outcome;
 use sellerd::jobs::Errand;
 use sellerd::sandbox::FaultKind;
-use sellerd::store::{accounts, cursors, room};
+use sellerd::store::{accounts, cursors, flags, parked, room};
 
 use crate::agent::{Agent, configure};
 use crate::judge;
 use crate::market::{Market, Name};
 use crate::panics;
+use crate::promises::{self, Shelf};
 use crate::story::{Blow, Story, job_name};
 use crate::tally::Tally;
 use crate::world::World;
@@ -43,6 +44,8 @@ pub struct Told {
     pub runs: Vec<(String, DateTime<Utc>, bool)>,
     /// Everything that happened, line by line, if it was to be kept.
     pub log: Vec<String>,
+    /// What is for sale in the end, by account and key.
+    pub shelf: Shelf,
 }
 
 /// How an agent's life ended.
@@ -75,8 +78,20 @@ struct Life<'a> {
 /// Once it is calm, this long is enough for everything to be as it should: two nights, for allowances that are used up.
 const PATIENCE: TimeDelta = TimeDelta::hours(52);
 
-/// Tells the story of `story` in a directory of its own.
+/// Tells a story. Where a shop was to be made what a list says, it must end as it does where nothing goes wrong.
 pub fn tell(story: &Story, logs: bool) -> Told {
+    let mut told = tell_alone(story, logs);
+    if !story.sellers.is_empty() && told.violations.is_empty() {
+        let undisturbed = tell_alone(&story.undisturbed(), false);
+        let wrong = undisturbed.violations.into_iter().map(|what| format!("undisturbed: {what}"));
+        told.violations.extend(wrong);
+        told.violations.extend(promises::differences(&told.shelf, &undisturbed.shelf));
+    }
+    told
+}
+
+/// Tells the story in a directory of its own.
+fn tell_alone(story: &Story, logs: bool) -> Told {
     let root = scratch();
     let told = tell_in(story, root.path(), logs);
     drop(root);
@@ -89,12 +104,20 @@ fn tell_in(story: &Story, root: &Path, logs: bool) -> Told {
     let mut shops: Vec<(Name, Market)> = Vec::new();
     for plan in &story.shops {
         let goods = shops.first().map(|(_, market)| market.goods()).unwrap_or_default();
-        shops.push((plan.name(), Market::open(plan, story.seed, &goods, clock.clone())));
+        let seller = story.sellers.get(plan.name());
+        shops.push((
+            plan.name(),
+            Market::open(plan, seller, story.seed, &goods, (clock.clone(), story.start)),
+        ));
     }
     let keys = shops.iter().map(|(name, market)| (*name, market.keys().clone())).collect();
-    let configured = configure(&root.join("config"), &story.shops, &keys, &story.settings);
-    let world = World::new(shops, story.seed, clock, root, logs);
-    world.look().weather = story.weather;
+    let configured = configure(&root.join("config"), story, &keys);
+    let world = World::new(shops, story.seed, clock, root, &story.sellers, logs);
+    {
+        let mut world = world.look();
+        (world.weather, world.removed) = (story.weather, story.removed);
+        world.tally.synced = u64::from(!story.sellers.is_empty());
+    }
     for (after, name, deed) in &story.shop_deeds {
         world.plan(story.start + *after, name, deed.clone());
     }
@@ -156,6 +179,7 @@ fn end(story: &Story, world: &World) -> Told {
         sent_at: std::mem::take(&mut inner.sent_at),
         runs: std::mem::take(&mut inner.runs),
         log,
+        shelf: std::mem::take(&mut inner.shelf),
     }
 }
 
@@ -243,6 +267,7 @@ impl Life<'_> {
                 return self.die(agent);
             }
             self.note_first_poll(&agent).await;
+            self.look_at_parked(&agent).await;
             while self.blows.front().is_some_and(|(at, _)| *at <= self.world.now()) {
                 let Some((_, blow)) = self.blows.pop_front() else { break };
                 if let Blow::Restart { away } = blow {
@@ -382,6 +407,23 @@ impl Life<'_> {
             }
             Blow::Second => self.start_a_second(agent).await,
             Blow::Rival => self.start_a_rival().await,
+            Blow::CrashAtWrite { writes, steps, turns, away } => {
+                self.world.crash_at_write(writes, steps);
+                self.dies = Some((turns, self.world.now() + TimeDelta::hours(2), away));
+            }
+            Blow::Halt => {
+                let since = self.world.look().mine.now();
+                let halted = store.write(move |tx| flags::set_halted(tx, Some(since))).await.is_ok();
+                let mut inner = self.world.look();
+                inner.halted |= halted;
+                inner.tally.halts += u64::from(halted);
+            }
+            Blow::Unhalt => {
+                self.world.look().halted = false;
+                if store.write(|tx| flags::set_halted(tx, None)).await.is_err() {
+                    self.blows.push_front((self.world.now() + TimeDelta::minutes(20), Blow::Unhalt));
+                }
+            }
             Blow::Manual(job) => {
                 let desk = agent.desk.clone();
                 tokio::spawn(
@@ -460,10 +502,17 @@ impl Life<'_> {
         self.blows.clear();
         self.world.calm();
         let keep_skew = self.skew.abs() < TimeDelta::hours(4) && self.rng.bool();
-        if !keep_skew {
+        let off = {
+            let inner = self.world.look();
+            (inner.mine.now() - inner.truth.now()).abs()
+        };
+        // A list from a time to come is refused, and rightly, until somebody sets the clock.
+        let refuses_lists = !self.story.sellers.is_empty() && off >= TimeDelta::hours(4);
+        if !keep_skew || refuses_lists {
             self.befall(agent, Blow::Right).await;
         }
         self.befall(agent, Blow::DiskRoom).await;
+        self.befall(agent, Blow::Unhalt).await;
         self.calm_since = Some(self.world.now());
     }
 
@@ -472,17 +521,21 @@ impl Life<'_> {
         let Some(calm) = self.calm_since else { return End::Over };
         let mut last = Vec::new();
         let mut tested = BTreeSet::new();
+        // Where that could not be written down when it got calm.
+        self.befall(&agent, Blow::Unhalt).await;
         while self.world.now() < calm + PATIENCE {
             let until = self.world.now() + TimeDelta::minutes(20);
             self.pass_until(&agent, until).await;
             for plan in &self.story.shops {
                 self.give_back_the_login(&agent, plan.name(), &mut tested).await;
             }
+            self.look_at_parked(&agent).await;
             if self.world.now() < calm + TimeDelta::minutes(70) {
                 // A list that is read once an hour has not been read again yet.
                 continue;
             }
             last = judge::unsettled(&self.world, &agent, &self.story.shops, calm).await;
+            last.extend(promises::unkept(&self.world, self.story));
             if last.is_empty() {
                 break;
             }
@@ -492,13 +545,34 @@ impl Life<'_> {
         }
         judge::after_all(&self.world, &agent, self.planned_from.unwrap_or(self.story.start)).await;
         self.at = self.world.now();
-        self.world.look().side = None;
+        {
+            let mut inner = self.world.look();
+            inner.shelf = inner.shelf_of(self.story);
+            inner.side = None;
+        }
         agent.tell(Command::Drain).await;
         End::Over
     }
 }
 
 impl Life<'_> {
+    /// A person looks at what nobody could explain, and lets writes go on from what is there.
+    async fn look_at_parked(&self, agent: &Agent) {
+        for name in self.story.sellers.keys().copied() {
+            let store = &agent.desk.shared.store;
+            let Ok(Some(parked)) = store.read(move |tx| parked::get(tx, &name.into())).await else {
+                continue;
+            };
+            let now = {
+                let mut inner = self.world.look();
+                inner.judge_parked(name, &parked.arithmetic);
+                inner.mine.now()
+            };
+            // Where it cannot be written down it is looked at again.
+            let _ = store.write(move |tx| parked::release(tx, &name.into(), now)).await;
+        }
+    }
+
     /// Answers from before are in by now. A person has set the account right and says so.
     async fn give_back_the_login(&self, agent: &Agent, name: Name, tested: &mut BTreeSet<Name>) {
         {

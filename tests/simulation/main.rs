@@ -16,8 +16,11 @@ mod life;
 mod many;
 mod market;
 mod panics;
+mod promises;
 mod rows;
 mod scenes;
+mod seller;
+mod shelf;
 mod story;
 mod sweep;
 mod tally;
@@ -26,6 +29,7 @@ mod trials;
 mod watch;
 mod wire;
 mod world;
+mod writes;
 
 use std::process::ExitCode;
 

@@ -4,10 +4,11 @@ use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use sellerd::clock::SharedClock;
 use sellerd::sandbox::trademe::{Action, PayBy, Selling, State, Status, hour_of};
 use sellerd::sandbox::{
-    Answer, Fault, Goods, Keys, Options, OrderAction, OrderState, Purchase, Seen, Shop, Verdict, ask,
-    ask_trademe, berlin_day, trademe,
+    Answer, ByHand, Call, Fault, Goods, Keys, Options, OrderAction, OrderState, Placed, Purchase, Seen, Shop,
+    Verdict, ask_trademe_with, ask_with, berlin_day, trademe,
 };
 
+use crate::seller::{self, Seller};
 use crate::story::ShopPlan;
 
 /// The name of an account in the configuration.
@@ -27,9 +28,16 @@ pub enum Market {
 }
 
 impl Market {
-    /// Opens a shop, which sells some of the `goods` of another if it is at Trade Me.
-    pub fn open(plan: &ShopPlan, seed: u64, goods: &[Goods], clock: SharedClock) -> Self {
-        let now = clock.now();
+    /// Opens a shop, which sells some of the `goods` of another if it is at Trade Me, and the things of its seller.
+    pub fn open(
+        plan: &ShopPlan,
+        seller: Option<&Seller>,
+        seed: u64,
+        goods: &[Goods],
+        (clock, now): (SharedClock, DateTime<Utc>),
+    ) -> Self {
+        let things = seller.map_or(&[][..], |seller| &seller.things);
+        let placed = things.iter().filter_map(|thing| Some((thing, thing.placed?)));
         match plan {
             ShopPlan::Cardmarket { articles, orders, limit, typing, unpaginated } => {
                 let options = Options {
@@ -42,16 +50,35 @@ impl Market {
                     unpaginated: *unpaginated,
                     ..Options::new(clock)
                 };
-                Self::Cardmarket(Shop::new(&options, now))
+                let mut shop = Shop::new(&options, now);
+                let ids: Vec<u32> = shop.product_ids().collect();
+                for (thing, (count, cents)) in placed {
+                    let product_id = ids.get(thing.product % ids.len().max(1)).copied();
+                    let comment = format!("[sku:{}]", thing.sku);
+                    let _ = shop.by_hand(
+                        &ByHand::Add(Placed { product_id, cents, count, comment, ..Placed::default() }),
+                        now,
+                    );
+                }
+                Self::Cardmarket(shop)
             }
-            ShopPlan::TradeMe { options, .. } => Self::TradeMe(trademe::Shop::new(options, seed, goods, now)),
+            ShopPlan::TradeMe { options, .. } => {
+                let mut shop = trademe::Shop::new(options, seed, goods, now);
+                // So long ago that the lists show them.
+                let now = now - TimeDelta::minutes(5);
+                for (thing, (quantity, cents)) in placed {
+                    let (title, sku) = (format!("Card {}", thing.sku), Some(thing.sku.clone()));
+                    let _ = shop.by_hand(&trademe::ByHand::Create { title, cents, quantity, sku }, now);
+                }
+                Self::TradeMe(shop)
+            }
         }
     }
 
-    /// What it sells, for another shop of the same seller.
+    /// What it sells beside the things that a list may name, for another shop of the same seller.
     pub fn goods(&self) -> Vec<Goods> {
         match self {
-            Self::Cardmarket(shop) => shop.goods().collect(),
+            Self::Cardmarket(shop) => shop.goods().filter(|goods| !seller::is_listed(&goods.sku)).collect(),
             Self::TradeMe(_) => Vec::new(),
         }
     }
@@ -65,10 +92,26 @@ impl Market {
     }
 
     /// Answers a request that arrives at `now`.
-    pub fn ask(&mut self, url: &str, authorization: Option<&str>, now: DateTime<Utc>) -> Answer {
+    pub fn ask(&mut self, call: &Call<'_>, now: DateTime<Utc>) -> Answer {
         match self {
-            Self::Cardmarket(shop) => ask(shop, url, authorization, now, 1),
-            Self::TradeMe(shop) => ask_trademe(shop, url, authorization, now),
+            Self::Cardmarket(shop) => ask_with(shop, call, now, 1),
+            Self::TradeMe(shop) => ask_trademe_with(shop, call, now),
+        }
+    }
+
+    /// How many requests it has seen.
+    pub fn requests(&self) -> u64 {
+        match self {
+            Self::Cardmarket(shop) => shop.ledger().total(),
+            Self::TradeMe(shop) => shop.ledger().total(),
+        }
+    }
+
+    /// The numbers of all that can be put up for sale, where it must be one of them.
+    pub fn product_ids(&self) -> Vec<u32> {
+        match self {
+            Self::Cardmarket(shop) => shop.product_ids().collect(),
+            Self::TradeMe(_) => Vec::new(),
         }
     }
 
@@ -132,10 +175,17 @@ impl Market {
     }
 
     /// Some order takes a step that it can take, forwards or back. Returns what it was.
-    pub fn step(&mut self, rng: &mut fastrand::Rng, may_arrive: bool, now: DateTime<Utc>) -> Option<String> {
+    /// A sale that its seller has hidden is no longer in any list: `may_hide` says whether that may happen.
+    pub fn step(
+        &mut self,
+        rng: &mut fastrand::Rng,
+        may_arrive: bool,
+        may_hide: bool,
+        now: DateTime<Utc>,
+    ) -> Option<String> {
         match self {
             Self::Cardmarket(shop) => step_of_order(shop, rng, may_arrive, now),
-            Self::TradeMe(shop) => step_of_sale(shop, rng, now),
+            Self::TradeMe(shop) => step_of_sale(shop, rng, may_hide, now),
         }
     }
 }
@@ -180,7 +230,12 @@ fn step_of_order(
 }
 
 /// A buyer bids, pays or sends an address; the seller ticks something off, or unticks it, or hides the sale.
-fn step_of_sale(shop: &mut trademe::Shop, rng: &mut fastrand::Rng, now: DateTime<Utc>) -> Option<String> {
+fn step_of_sale(
+    shop: &mut trademe::Shop,
+    rng: &mut fastrand::Rng,
+    may_hide: bool,
+    now: DateTime<Utc>,
+) -> Option<String> {
     if rng.u8(0..5) == 0 {
         return bid(shop, rng, now);
     }
@@ -199,7 +254,8 @@ fn step_of_sale(shop: &mut trademe::Shop, rng: &mut fastrand::Rng, now: DateTime
         8 => Action::Pending,
         9 => Action::Address,
         10 => Action::Refund,
-        _ => Action::Hide,
+        _ if may_hide => Action::Hide,
+        _ => return None,
     };
     shop.act(id, action, now).ok()?;
     Some(format!("purchase {id} {action:?}"))

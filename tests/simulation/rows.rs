@@ -18,9 +18,42 @@ impl Inner {
         self.number("select count(*) from requests")
     }
 
-    /// How many of them nobody has settled.
+    /// How many of them nobody has settled. A write that was cut off stays open; what became of it stands in its intents.
     pub fn rows_left_open(&self) -> Option<u64> {
-        self.number("select count(*) from requests where state = 'sent'")
+        self.number("select count(*) from requests where state = 'sent' and writes = 0")
+    }
+
+    /// How many intents say that they left with the last write to this account.
+    pub fn intents_recorded(&self, account: &str) -> Option<u64> {
+        let mut statement = self
+            .side
+            .as_ref()?
+            .prepare_cached(
+                "select count(*) from intents where state = 'sent' and request_id =
+                    (select max(request_id) from requests where account = ?1 and writes = 1)",
+            )
+            .ok()?;
+        statement.query_row([account], |row| row.get::<_, i64>(0)).ok().map(i64::unsigned_abs)
+    }
+
+    /// The intents of this account that nobody could explain: number, key and the sum.
+    pub fn parked(&self, account: &str) -> Vec<(i64, String, String)> {
+        let read = || {
+            let mut statement = self.side.as_ref()?.prepare_cached(
+                "select intent_id, sku, coalesce(message, '') from intents where account = ?1 and state = 'parked'",
+            );
+            let statement = statement.as_mut().ok()?;
+            let rows = statement.query_map([account], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+            rows.ok()?.collect::<Result<Vec<_>, _>>().ok()
+        };
+        read().unwrap_or_default()
+    }
+
+    /// How many intents of this account are in doubt.
+    pub fn in_doubt(&self, account: &str) -> Option<u64> {
+        let sql = "select count(*) from intents where account = ?1 and state = 'sent'";
+        let mut statement = self.side.as_ref()?.prepare_cached(sql).ok()?;
+        statement.query_row([account], |row| row.get::<_, i64>(0)).ok().map(i64::unsigned_abs)
     }
 
     fn number(&self, sql: &str) -> Option<u64> {

@@ -1,5 +1,7 @@
 //! Stories with one subject: what the general ones meet too seldom, or only between other disasters.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::sandbox::{Fault, FaultKind, Typing, Unpaginated, trademe};
 
@@ -41,6 +43,8 @@ fn fair_at(shop: ShopPlan, seed: u64, start: &str, span: TimeDelta, schedule: &s
         jitter_s: 0,
         overlap: "skip",
         on_missed: "run-once",
+        mode: "observe",
+        dated_rows: false,
     };
     Story {
         seed,
@@ -64,6 +68,8 @@ fn fair_at(shop: ShopPlan, seed: u64, start: &str, span: TimeDelta, schedule: &s
         removed: None,
         measure_recovery: false,
         own_trigger: false,
+        sellers: BTreeMap::new(),
+        channel: false,
     }
 }
 
@@ -228,6 +234,34 @@ const STORMY: &str = "2026-03-11T08:00:30Z";
 pub fn storm_time() -> (DateTime<Utc>, DateTime<Utc>) {
     let begin = STORMY.parse::<DateTime<Utc>>().unwrap_or_default() + TimeDelta::minutes(20);
     (begin, begin + TimeDelta::minutes(10))
+}
+
+/// A shop that is made what a list says, on a day on which the answers to writes get lost and late ones take effect.
+pub fn lossy(seed: u64) -> Story {
+    let mut r = random(seed);
+    let mut story = fair(seed, "2026-03-11T08:00:00Z", 4, 10, None);
+    story.sell_by_list(&mut r, CARDMARKET);
+    story.apply();
+    story.settings.request_timeout_s = 10;
+    story.weather = Weather { buyers: 0.1, ..Weather::default() };
+    for _ in 0..12 {
+        let at = TimeDelta::seconds(r.i64(0..4 * 3_600));
+        let kind = if r.bool() { FaultKind::DropAfter } else { FaultKind::Late { seconds: r.u32(5..80) } };
+        let fault = Fault::from(kind).on_writes().next(2);
+        story.shop_deeds.push((at, CARDMARKET, ShopDeed::Fault(fault)));
+    }
+    story
+}
+
+/// A shop that is made what a list says, and a person who halts every write in the middle of it.
+pub fn halted(seed: u64) -> Story {
+    let mut r = random(seed);
+    let mut story = fair(seed, "2026-03-11T08:00:00Z", 4, 10, None);
+    story.sell_by_list(&mut r, CARDMARKET);
+    story.apply();
+    story.blows.push((TimeDelta::minutes(5), Blow::Halt));
+    story.blows.push((TimeDelta::minutes(200), Blow::Unhalt));
+    story
 }
 
 /// The daemon's own trigger ticks, twice a second.

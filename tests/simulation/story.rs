@@ -1,12 +1,16 @@
 //! A seed's story: the shops, the settings, the weather and what befalls whom, all drawn before it begins.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use sellerd::sandbox::{Fault, FaultKind, Typing, Unpaginated, Venue, trademe};
 
 use crate::market::{CARDMARKET, Name, TRADEME};
+use crate::seller::{self, Seller};
 use crate::watch::Removed;
 use crate::world::{ShopDeed, Weather};
+use crate::writes::LATEST;
 
 /// Everything that a seed decides beforehand.
 #[derive(Debug, Clone)]
@@ -35,6 +39,10 @@ pub struct Story {
     pub measure_recovery: bool,
     /// The schedule is ticked by the daemon's own trigger, twice a second, and not by the driver.
     pub own_trigger: bool,
+    /// Who wants the shops to be as a list says, by account; none where the agent only reads.
+    pub sellers: BTreeMap<Name, Seller>,
+    /// Whether all accounts sell from one shelf.
+    pub channel: bool,
 }
 
 /// What a shop is like.
@@ -76,6 +84,22 @@ impl ShopPlan {
         match self {
             Self::Cardmarket { limit, .. } => *limit,
             Self::TradeMe { options, .. } => options.hourly_limit,
+        }
+    }
+
+    /// Some things beside those that the seller lists, so that it is never empty, and as many requests as syncs take.
+    fn grow_small(&mut self, r: &mut fastrand::Rng) {
+        match self {
+            Self::Cardmarket { articles, limit, .. } => {
+                *articles = *pick(r, &[12, 16, 24]);
+                *limit = limit.map(|_| 5_000);
+            }
+            Self::TradeMe { options, .. } => {
+                options.listings = *pick(r, &[12, 16, 24]);
+                options.lasting = TimeDelta::days(7);
+                options.hourly_limit = options.hourly_limit.map(|_| 1_000);
+                options.balance_cents = 100_000_000;
+            }
         }
     }
 
@@ -124,6 +148,10 @@ pub struct JobPlan {
     pub overlap: &'static str,
     /// `run-once` or `skip`.
     pub on_missed: &'static str,
+    /// `observe` or `apply`.
+    pub mode: &'static str,
+    /// Whether the rows of the list that it works say when they were true.
+    pub dated_rows: bool,
 }
 
 impl JobPlan {
@@ -133,10 +161,20 @@ impl JobPlan {
     }
 
     /// The lines that only its kind has: nothing is forgotten, so that every request can be counted at the end.
-    pub fn more(&self) -> &'static str {
-        match self.kind {
-            "housekeeping" => "keep_requests = \"3650d\"\nkeep_runs = \"3650d\"\nkeep_backups = 1\n",
-            _ => "",
+    pub fn more(&self) -> String {
+        match (self.kind, self.account) {
+            ("housekeeping", _) => {
+                "keep_requests = \"3650d\"\nkeep_runs = \"3650d\"\nkeep_backups = 1\n".to_owned()
+            }
+            ("stock-sync", Some(account)) => {
+                let dated = if self.dated_rows { "as_of_column = \"as_of\"\n" } else { "" };
+                format!(
+                    "[source]\ntype = \"csv\"\npath = \"{account}.csv\"\nmax_age = \"60d\"\n{dated}\
+                     [guards]\nmax_changes_percent = 100\nmax_zeroed_items = 1000\nmax_removed_items = 1000\n\
+                     max_price_change_percent = 1000000\nmax_value_change_percent = 1000000\nmax_fees = \"1000.00\"\n"
+                )
+            }
+            _ => String::new(),
         }
     }
 }
@@ -186,6 +224,21 @@ pub enum Blow {
     Rival,
     /// A person runs a job by hand.
     Manual(String),
+    /// It dies at or after a write.
+    CrashAtWrite {
+        /// Writes before that one.
+        writes: u32,
+        /// Steps at the wire and the gate from its leave on.
+        steps: u32,
+        /// Turns of the scheduler after that.
+        turns: u32,
+        /// How long it is gone.
+        away: TimeDelta,
+    },
+    /// A person halts every write.
+    Halt,
+    /// A person lets writes go on.
+    Unhalt,
 }
 
 impl Story {
@@ -193,7 +246,10 @@ impl Story {
     pub fn of(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
         let r = &mut rng;
+        // So many that both kinds of stories are told in bearable time.
+        let sells = (seed / 3) % 4 == 1;
         let hours = *pick(r, &[3, 4, 5, 6, 8, 12, 27, 36]);
+        let hours = if sells { 2 + hours % 3 } else { hours };
         let start = *pick(r, &START) + TimeDelta::seconds(r.i64(0..86_400));
         let shops = match seed % 3 {
             0 => vec![cardmarket(r)],
@@ -218,7 +274,13 @@ impl Story {
             removed: None,
             measure_recovery: false,
             own_trigger: false,
+            sellers: BTreeMap::new(),
+            channel: false,
         };
+        if sells {
+            let mut rng = fastrand::Rng::with_seed(seed ^ 0x7365_6c6c_6572);
+            story.sell(&mut rng);
+        }
         for at in 0..story.shops.len() {
             story.fill_the_shop(r, at);
         }
@@ -257,6 +319,83 @@ impl Story {
         if r.u8(0..20) == 0 {
             self.happens(r, name, |_| ShopDeed::Fault(FaultKind::Exhaust.into()));
         }
+    }
+
+    /// Sellers with lists, jobs that follow them, and what may befall a write.
+    fn sell(&mut self, r: &mut fastrand::Rng) {
+        self.channel = self.shops.len() > 1 && r.bool();
+        self.weather.buyers = *pick(r, &[0.0, 0.02, 0.1]);
+        for at in 0..self.shops.len() {
+            let name = self.shops[at].name();
+            self.shops[at].grow_small(r);
+            self.sell_by_list(r, name);
+            for _ in 0..if name == TRADEME { 0 } else { r.usize(0..10) } {
+                self.happens(r, name, |_| ShopDeed::Cart);
+            }
+            for _ in 0..r.usize(0..6) {
+                self.happens(r, name, |r| ShopDeed::Buy(r.u32(1..3)));
+            }
+            for _ in 0..r.usize(0..5) {
+                self.happens(r, name, |r| ShopDeed::Fault(write_fault(r, name)));
+            }
+        }
+        for _ in 0..r.usize(0..5) {
+            let (writes, steps, turns, away) = (r.u32(0..6), r.u32(0..9), r.u32(0..12), away(r));
+            self.blows.push((self.at(r), Blow::CrashAtWrite { writes, steps, turns, away }));
+        }
+        if r.u8(0..5) == 0 {
+            let at = self.at(r);
+            self.blows.push((at, Blow::Halt));
+            self.blows.push((at + TimeDelta::minutes(r.i64(1..120)), Blow::Unhalt));
+        }
+    }
+
+    /// Somebody sells at that account by a list, and a job follows it twice an hour.
+    pub fn sell_by_list(&mut self, r: &mut fastrand::Rng, name: Name) {
+        let seller = Seller::draw(r, name);
+        for (after, list) in seller::lists(r, &seller, name, self.span) {
+            self.shop_deeds.push((after, name, ShopDeed::List(list)));
+        }
+        let minute = r.u8(1..29);
+        self.settings.jobs.push(JobPlan {
+            kind: "stock-sync",
+            account: Some(name),
+            schedule: format!("{minute},{} * * * *", minute + 30),
+            timeout_s: *pick(r, &[300, 600, 900, 1_800]),
+            jitter_s: 0,
+            overlap: pick::<&str>(r, &["skip", "queue"]),
+            on_missed: "run-once",
+            mode: seller.mode,
+            dated_rows: seller.dated_rows,
+        });
+        self.sellers.insert(name, seller);
+    }
+
+    /// Every list is followed, by the time of its file.
+    pub fn apply(&mut self) {
+        for seller in self.sellers.values_mut() {
+            (seller.mode, seller.dated_rows) = ("apply", false);
+        }
+        for job in self.settings.jobs.iter_mut().filter(|job| job.kind == "stock-sync") {
+            (job.mode, job.dated_rows) = ("apply", false);
+        }
+    }
+
+    /// The same story without anything that goes wrong: only buyers buy, and only the lists are followed.
+    pub fn undisturbed(&self) -> Self {
+        let mut story = self.clone();
+        story.weather = Weather { buyers: self.weather.buyers, ..Weather::default() };
+        story.skew = TimeDelta::zero();
+        story.blows.clear();
+        story.shop_deeds.retain(|(_, _, deed)| !matches!(deed, ShopDeed::Fault(_)));
+        story.settings.jobs.retain(|job| job.kind == "stock-sync");
+        for job in &mut story.settings.jobs {
+            job.schedule = job
+                .schedule
+                .split_once(',')
+                .map_or_else(String::new, |(minute, _)| format!("{minute} * * * *"));
+        }
+        story
     }
 
     fn happens(
@@ -450,6 +589,8 @@ fn settings(r: &mut fastrand::Rng, hours: i64, names: &[Name]) -> Settings {
             jitter_s: *pick(r, &[0, 0, 20, 50]),
             overlap: pick::<&str>(r, &["skip", "queue"]),
             on_missed: pick::<&str>(r, &["run-once", "run-once", "skip"]),
+            mode: "observe",
+            dated_rows: false,
         })
         .collect();
     Settings {
@@ -476,6 +617,23 @@ fn weather(r: &mut fastrand::Rng) -> Weather {
         buyers: chance(2.0),
         movers: chance(4.0),
     }
+}
+
+/// Something that goes wrong with a write, or some.
+fn write_fault(r: &mut fastrand::Rng, name: Name) -> Fault {
+    let kind = match r.u8(0..10) {
+        0 | 1 => FaultKind::DropBefore,
+        2 | 3 => FaultKind::DropAfter,
+        4 => FaultKind::StatusAfter { status: *pick(r, &[500, 502, 503, 504]) },
+        5 => FaultKind::Late { seconds: r.u32(1..LATEST.num_seconds() as u32) },
+        6 => FaultKind::TruncateJson,
+        7 => FaultKind::Never,
+        8 if name == CARDMARKET => FaultKind::RejectItems { items: r.usize(1..3) },
+        9 if name == CARDMARKET => FaultKind::ShuffleItems,
+        _ => FaultKind::Unavailable,
+    };
+    let fault = Fault::from(kind).on_writes();
+    if r.bool() { fault.next(r.u32(1..4)) } else { fault.for_seconds(r.u64(600..7_200)).rate(0.5) }
 }
 
 /// Something that goes wrong in a shop for a while.

@@ -39,6 +39,18 @@ pub struct Tally {
     pub turned: u64,
     /// Movements compared at the end.
     pub movements: u64,
+    /// Stories in which the shops were made what a list said.
+    pub synced: u64,
+    /// Requests that change something.
+    pub writes: u64,
+    /// What they changed, one by one.
+    pub changes: u64,
+    /// Times that a person halted every write.
+    pub halts: u64,
+    /// Writes that nobody could explain, and that a person looked at.
+    pub parked: u64,
+    /// Things that at the end were for sale as the list says.
+    pub as_listed: u64,
     /// From a crash to the first work done, in milliseconds of virtual time.
     pub slowest_recovery_ms: u64,
     /// Time that passed, in hours.
@@ -79,6 +91,12 @@ impl Tally {
             (&mut self.movements, other.movements),
             (&mut self.turned, other.turned),
             (&mut self.hours, other.hours),
+            (&mut self.synced, other.synced),
+            (&mut self.writes, other.writes),
+            (&mut self.changes, other.changes),
+            (&mut self.halts, other.halts),
+            (&mut self.parked, other.parked),
+            (&mut self.as_listed, other.as_listed),
         ];
         pairs.into_iter().for_each(|(sum, more)| *sum += more);
         self.slowest_recovery_ms = self.slowest_recovery_ms.max(other.slowest_recovery_ms);

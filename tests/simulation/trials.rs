@@ -31,13 +31,14 @@ pub struct Trial {
 }
 
 /// All of them.
-pub const TRIALS: [Trial; 9] = [
+pub const TRIALS: [Trial; 10] = [
     Trial { name: "stories", run: stories },
     Trial { name: "replay", run: replays },
     Trial { name: "one-owner", run: one_owner },
     Trial { name: "quota", run: quota },
     Trial { name: "slots", run: slots },
     Trial { name: "recovery", run: recovery },
+    Trial { name: "lists", run: lists },
     Trial { name: "storms", run: storms },
     Trial { name: "board", run: board },
     Trial { name: "controls", run: controls },
@@ -75,6 +76,9 @@ pub fn replay(scene: &str, seed: u64, without: Option<&String>) -> ExitCode {
         "outages" => scenes::outages(seed),
         "recovery" => scenes::killed(seed),
         "own-trigger" => scenes::own_trigger(seed),
+        "lossy" => scenes::lossy(seed),
+        "halted" => scenes::halted(seed),
+        "undisturbed" => Story::of(seed).undisturbed(),
         _ => Story::of(seed),
     };
     if let Some(control) = CONTROLS.iter().find(|control| without.is_some_and(|name| name == control.name)) {
@@ -98,6 +102,8 @@ fn stories(ask: &Ask) -> Result<String, String> {
         "{} seeds, {} hours, {} requests, {} runs\n\
          {} crashes, {} restarts, {} freezes, {} clock jumps, {} disk failures, {} withdrawn logins, {} second agents\n\
          {} purchases, {} steps of orders; at the end {} orders with {} movements were as the shop says, {} of them but for lost being received or the other way round\n\
+         {} stories with lists: {} writes that changed {} things, {} halts, {} writes beyond explaining; at the end {} things were \
+         for sale as the list says, as where nothing went wrong\n\
          {} faults: {}\n{} violations",
         t.seeds,
         t.hours,
@@ -115,6 +121,12 @@ fn stories(ask: &Ask) -> Result<String, String> {
         t.orders,
         t.movements,
         t.turned,
+        t.synced,
+        t.writes,
+        t.changes,
+        t.halts,
+        t.parked,
+        t.as_listed,
         t.all_faults(),
         faults.join(", "),
         many.broken.len(),
@@ -220,6 +232,23 @@ fn recovery(_: &Ask) -> Result<String, String> {
         t.crashes, t.slowest_recovery_ms
     );
     verdict(&many, "recovery", said)
+}
+
+/// Answers to writes that are lost, late effects and a person who halts every write, with nothing else going wrong: the
+/// scenes of the controls, with every protection in its place.
+fn lists(_: &Ask) -> Result<String, String> {
+    let lossy = many::tell(0..8, &scenes::lossy);
+    let halted = many::tell(0..4, &scenes::halted);
+    let said = format!(
+        "{} writes of which many lost their answers, and {} around halts: {} things for sale as the list says, {} writes \
+         beyond explaining",
+        lossy.tally.writes,
+        halted.tally.writes,
+        lossy.tally.as_listed + halted.tally.as_listed,
+        lossy.tally.parked + halted.tally.parked,
+    );
+    verdict(&lossy, "lossy", said.clone())?;
+    verdict(&halted, "halted", said)
 }
 
 /// How many attempts ten minutes of trouble cost, against ten that are fine. At most a tenth more, and the few retries

@@ -28,6 +28,16 @@ pub enum Removed {
     UniqueRun,
     /// Each missed slot is run by itself.
     Coalescing,
+    /// No intent says which write it left with.
+    Intents,
+    /// A write without an answer passes for one that never left.
+    Doubt,
+    /// A write whose answer was lost is looked for at once, although it may still take effect.
+    Grace,
+    /// The list always seems to be of this moment, so that no sale seems to have come after it.
+    Netting,
+    /// Who writes does not ask whether every write is halted.
+    Halt,
 }
 
 /// The gate with somebody beside it.
@@ -72,6 +82,10 @@ impl Watch {
                 }
                 other => other,
             },
+            Some(Removed::Intents) => {
+                self.gate.enter(&Outgoing { intents: Vec::new(), ..outgoing.clone() }).await
+            }
+            Some(Removed::Halt) => self.gate.enter(&Outgoing { writes: false, ..outgoing.clone() }).await,
             Some(Removed::ServerQuota) => {
                 let pass = self.gate.enter(outgoing).await?;
                 Ok(Pass { clock_offset_ms: *lock(&self.offset_ms), ..pass })
@@ -113,6 +127,21 @@ impl Watch {
         self.world.truth().sleep(span).await;
         // What it shows goes on until the request is on the wire.
         awake.held = false;
+    }
+
+    /// What is let out is what the wire will send next for this agent.
+    fn note_write(&self, outgoing: &Outgoing) {
+        let mut world = self.world.look();
+        let intents = outgoing.intents.iter().map(|intent| intent.0).collect();
+        let intents = outgoing.writes.then_some(intents);
+        world.account(self.account).let_out_last.insert(self.who, intents);
+        if outgoing.writes && world.halted {
+            world.broken("a write was let out while every write is halted".to_owned());
+        }
+        drop(world);
+        if outgoing.writes {
+            self.world.about_to_write();
+        }
     }
 
     fn note_offset(&self, attempt: &Attempt) {
@@ -161,6 +190,7 @@ impl Gate for Watch {
         self.world.touch();
         match &entered {
             Ok(_) => {
+                self.note_write(outgoing);
                 if outgoing.asked == Asked::Person {
                     // A person asks: that may go out.
                     let mut world = self.world.look();

@@ -15,7 +15,8 @@ use sellerd::sandbox::{Answer, Delivery};
 
 use crate::market::{CARDMARKET, Name, TRADEME};
 use crate::watch::{Removed, Watch};
-use crate::world::{Fate, Journey, World};
+use crate::world::{Fate, Journey, Parcel, World};
+use crate::writes::{self, Slip};
 
 /// Opens wires into the world, and stands beside the gate.
 pub struct Wired {
@@ -53,9 +54,24 @@ impl Transport for Wire {
         self.world.touch();
         self.judge_the_sender();
         let journey = self.world.journey();
-        let travelled = tokio::time::timeout(request.timeout, self.travel(&request, journey)).await;
+        let serial = self.world.number();
+        let slip = self.slip(&request, serial);
+        if let Some(slip) = &slip {
+            self.world.look().write_leaves(self.account, slip, journey.fate);
+        }
+        let writes = slip.is_some();
+        let travel = self.travel(&request, journey, (serial, slip));
+        let travelled = tokio::time::timeout(request.timeout, travel).await;
         self.world.touch();
-        travelled.unwrap_or_else(|_| Err(error(ErrorType::Timeout, "no answer in time")))
+        let answer = travelled.unwrap_or_else(|_| Err(error(ErrorType::Timeout, "no answer in time")));
+        if writes && self.world.look().removed == Some(Removed::Doubt) {
+            return answer.map_err(|error| WireError { unsent: true, ..error });
+        }
+        if writes {
+            let status = answer.as_ref().ok().map(|answer| answer.status);
+            self.world.look().write_ends(self.account, serial, journey.fate, status);
+        }
+        answer
     }
 }
 
@@ -92,7 +108,25 @@ impl Wire {
         }
     }
 
-    async fn travel(&self, request: &WireRequest<'_>, journey: Journey) -> Result<WireResponse, WireError> {
+    /// What a request carries that the gate has let out as a write.
+    fn slip(&self, request: &WireRequest<'_>, serial: u64) -> Option<Slip> {
+        let mut world = self.world.look();
+        let let_out = world.account(self.account).let_out_last.remove(&self.who);
+        let intents = match let_out {
+            Some(let_out) => let_out?,
+            // Nobody has let it out.
+            None if request.method == "GET" => return None,
+            None => Vec::new(),
+        };
+        Some(Slip::new(serial, intents, writes::repeats(request.method, request.url)))
+    }
+
+    async fn travel(
+        &self,
+        request: &WireRequest<'_>,
+        journey: Journey,
+        (serial, slip): (u64, Option<Slip>),
+    ) -> Result<WireResponse, WireError> {
         let clock = self.world.truth();
         match journey.fate {
             Fate::NoConnection => {
@@ -106,7 +140,15 @@ impl Wire {
             }
             Fate::Fine | Fate::AnswerLost | Fate::Cut | Fate::Drip(_) => {}
         }
-        let serial = self.world.depart(self.account, request.url, request.authorization, journey.there);
+        let parcel = Parcel {
+            account: self.account,
+            method: request.method.to_owned(),
+            url: request.url.to_owned(),
+            authorization: request.authorization.map(str::to_owned),
+            body: request.body.map_or(("", Vec::new()), |body| (body.content_type, body.bytes.clone())),
+            slip,
+        };
+        self.world.depart(serial, parcel, journey.there);
         clock.sleep(journey.there).await;
         self.world.touch();
         let Some(answer) = self.world.arrive(serial) else {

@@ -5,18 +5,22 @@
 //! happens on one thread: the same seed is the same story, to the byte.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::clock::{Clock, ManualClock};
 use sellerd::policy::due::Claimed;
-use sellerd::sandbox::{Answer, Fault, FaultKind, Verdict};
+use sellerd::sandbox::{Answer, Call, Fault, FaultKind, Verdict};
 use tokio::sync::Notify;
 
 use crate::market::{Market, Name, is_over_quota};
+use crate::promises::Shelf;
+use crate::seller::{List, Seller};
 use crate::tally::Tally;
+use crate::watch::Removed;
+use crate::writes::{Book, Slip};
 
 /// The world, as the agent's wire and gate, the driver and the judge share it.
 pub struct World {
@@ -57,12 +61,24 @@ pub struct Inner {
     pub sent_at: Vec<DateTime<Utc>>,
     /// How the runs ended, once it is over: job, slot and whether it succeeded.
     pub runs: Vec<(String, DateTime<Utc>, bool)>,
+    /// What is for sale, once it is over.
+    pub shelf: Shelf,
     /// A connection of our own to the agent's database.
     pub side: Option<rusqlite::Connection>,
+    /// Whether a person has halted every write.
+    pub halted: bool,
+    /// The protection that is taken away, as far as the world has to do with it.
+    pub removed: Option<Removed>,
+    /// How long the agent's process has stood still in all.
+    frozen: TimeDelta,
+    /// Where the seller's lists are.
+    lists: PathBuf,
     script: BTreeMap<(DateTime<Utc>, u64), (Name, ShopDeed)>,
     on_the_way: BTreeMap<(DateTime<Utc>, u64), Parcel>,
     arrived: BTreeMap<u64, Answer>,
     crash_in: Option<u32>,
+    /// The agent dies at a step after a write that is so many away.
+    crash_at_write: Option<(u32, u32)>,
     serial: u64,
     digest: u64,
     log: Option<Vec<String>>,
@@ -92,6 +108,10 @@ pub struct Account {
     pub orders_may_arrive: bool,
     /// The orders that the agent need not know: they had gone through before it came.
     pub old_orders: Vec<i64>,
+    /// What a job that syncs it should do, and what was done.
+    pub book: Option<Book>,
+    /// What each agent's gate let out last: the intents, if it writes.
+    pub let_out_last: BTreeMap<u32, Option<Vec<i64>>>,
 }
 
 impl Account {
@@ -123,10 +143,19 @@ pub struct HandedOut {
 }
 
 /// A request on its way.
-struct Parcel {
-    account: Name,
-    url: String,
-    authorization: Option<String>,
+pub struct Parcel {
+    /// To whose shop.
+    pub account: Name,
+    /// The method.
+    pub method: String,
+    /// The URL.
+    pub url: String,
+    /// The header with the login.
+    pub authorization: Option<String>,
+    /// Type and bytes of the body.
+    pub body: (&'static str, Vec<u8>),
+    /// What it carries, if it writes.
+    pub slip: Option<Slip>,
 }
 
 /// What happens in the shop at a time of its own.
@@ -138,6 +167,10 @@ pub enum ShopDeed {
     Move,
     /// Something goes wrong.
     Fault(Fault),
+    /// A buyer does something with a cart.
+    Cart,
+    /// The seller writes a list.
+    List(List),
 }
 
 /// What the way to the shop is like: chances by request.
@@ -202,10 +235,13 @@ impl World {
         seed: u64,
         truth: Arc<ManualClock>,
         place: &Path,
+        sellers: &BTreeMap<Name, Seller>,
         logs: bool,
     ) -> Arc<Self> {
         let now = truth.now();
-        let account = |market: Market| Account {
+        let account = |name: Name, market: Market| Account {
+            book: sellers.get(name).cloned().map(Book::new),
+            let_out_last: BTreeMap::new(),
             old_orders: market.old_orders(),
             market,
             owner: (0, now),
@@ -219,7 +255,7 @@ impl World {
         };
         Arc::new(Self {
             inner: Mutex::new(Inner {
-                accounts: shops.into_iter().map(|(name, market)| (name, account(market))).collect(),
+                accounts: shops.into_iter().map(|(name, market)| (name, account(name, market))).collect(),
                 mine: truth.clone(),
                 truth,
                 held: BTreeMap::new(),
@@ -234,11 +270,17 @@ impl World {
                 absences: 0,
                 sent_at: Vec::new(),
                 runs: Vec::new(),
+                shelf: Shelf::new(),
                 side: None,
+                halted: false,
+                removed: None,
+                frozen: TimeDelta::zero(),
+                lists: place.join("config"),
                 script: BTreeMap::new(),
                 on_the_way: BTreeMap::new(),
                 arrived: BTreeMap::new(),
                 crash_in: None,
+                crash_at_write: None,
                 serial: 0,
                 digest: 0xcbf2_9ce4_8422_2325,
                 log: logs.then(Vec::new),
@@ -266,11 +308,12 @@ impl World {
     /// Time passes and the agent does nothing: its process is stopped, or its machine asleep, and then no timer
     /// and no monotonic clock moves either.
     pub async fn pass(&self, span: Duration, asleep: bool) {
+        let by = TimeDelta::from_std(span).unwrap_or_default();
+        self.look().frozen += by;
         if !asleep {
             tokio::time::advance(span).await;
             return;
         }
-        let by = TimeDelta::from_std(span).unwrap_or_default();
         let inner = self.look();
         inner.truth.jump(by);
         // Before the first agent both are one clock.
@@ -294,7 +337,23 @@ impl World {
 
     /// The agent dies at its step after so many.
     pub fn crash_after(&self, steps: Option<u32>) {
-        self.look().crash_in = steps;
+        let mut inner = self.look();
+        (inner.crash_in, inner.crash_at_write) = (steps, None);
+    }
+
+    /// The agent dies at its step after so many, counted from the write that is so many away.
+    pub fn crash_at_write(&self, writes: u32, steps: u32) {
+        self.look().crash_at_write = Some((writes, steps));
+    }
+
+    /// The agent is about to write: a moment that a crash may be meant for.
+    pub fn about_to_write(&self) {
+        let mut inner = self.look();
+        match inner.crash_at_write {
+            Some((0, steps)) => (inner.crash_at_write, inner.crash_in) = (None, Some(steps)),
+            Some((writes, steps)) => inner.crash_at_write = Some((writes - 1, steps)),
+            None => {}
+        }
     }
 
     /// A promise was broken.
@@ -351,15 +410,18 @@ impl World {
         Journey { fate, there, back }
     }
 
-    /// Puts a request on its way. It arrives after `span` whatever becomes of who sent it.
-    pub fn depart(&self, account: Name, url: &str, authorization: Option<&str>, span: Duration) -> u64 {
+    /// A number for a request.
+    pub fn number(&self) -> u64 {
         let mut inner = self.look();
         inner.serial += 1;
-        let serial = inner.serial;
+        inner.serial
+    }
+
+    /// Puts the request of that number on its way. It arrives after `span` whatever becomes of who sent it.
+    pub fn depart(&self, serial: u64, parcel: Parcel, span: Duration) {
+        let mut inner = self.look();
         let at = inner.truth.now() + TimeDelta::from_std(span).unwrap_or_default();
-        let parcel = Parcel { account, url: url.to_owned(), authorization: authorization.map(str::to_owned) };
         inner.on_the_way.insert((at, serial), parcel);
-        serial
     }
 
     /// The answer to the request of that number, whose time to arrive has come.
@@ -394,6 +456,9 @@ impl World {
             if matches!(account.market, Market::TradeMe(_)) {
                 account.limit_lowered.clear();
             }
+            if account.book.is_some() {
+                account.market.empty_carts(clean);
+            }
         }
         inner.note(&format!("{clean} calm"));
     }
@@ -426,6 +491,11 @@ impl Inner {
         let slept = self.slept.get(&who).copied().unwrap_or_default();
         let awake = || self.mine.elapsed().saturating_sub(slept);
         self.asleep.get(&who).copied().unwrap_or_else(awake)
+    }
+
+    /// The time by a clock that stands still while the agent's process does.
+    pub fn awake(&self) -> DateTime<Utc> {
+        self.truth.now() - self.frozen
     }
 
     /// The account of that name. Only those of the story are configured, so that there are no others.
@@ -495,14 +565,27 @@ impl Inner {
         if self.rng.f64() < self.weather.movers {
             self.act(name, ShopDeed::Move, now);
         }
+        self.before_answer(name, parcel.slip.as_ref(), now);
+        self.restamp_list(name, now);
         let account = self.account(name);
-        let answer = account.market.ask(&parcel.url, parcel.authorization.as_deref(), now);
+        let answer = account.market.ask(
+            &Call {
+                method: &parcel.method,
+                url: &parcel.url,
+                authorization: parcel.authorization.as_deref(),
+                body_type: parcel.body.0,
+                body: &parcel.body.1,
+            },
+            now,
+        );
         let seen = account.market.last_seen();
         let was_lowered = account.was_lowered(now);
         self.tally.requests += 1;
         self.fold(&answer.body);
         let Some(seen) = seen else { return answer };
-        self.note(&format!("shop {} {:?} {:?}", seen.path, seen.status, seen.verdict));
+        let faults = if let Verdict::Faulted(names) = &seen.verdict { names.as_slice() } else { &[] };
+        self.after_answer(name, parcel.slip.as_ref(), &seen.path, faults);
+        self.note(&format!("shop {} {} {:?} {:?}", seen.method, seen.path, seen.status, seen.verdict));
         match &seen.verdict {
             verdict if is_over_quota(verdict) && !was_lowered => {
                 self.broken(format!("5: over the quota of {name} at {now} by the shop's own count"));
@@ -519,20 +602,37 @@ impl Inner {
     }
 
     fn act(&mut self, name: Name, deed: ShopDeed, now: DateTime<Utc>) {
+        self.happen(name, deed, now);
+        self.look_for_changes(name, None);
+    }
+
+    fn happen(&mut self, name: Name, deed: ShopDeed, now: DateTime<Utc>) {
         let mut rng = self.rng.fork();
         let account = self.account(name);
         match deed {
+            // Of a shop that has sold out the agent believes nothing until a person has looked.
+            ShopDeed::Buy(_) if account.book.is_some() && account.market.rows(now) < 12 => {}
             ShopDeed::Buy(count) => {
                 let bought = account.market.buy(count, now);
                 self.tally.purchases += bought as u64;
             }
             ShopDeed::Move => {
-                let may_arrive = account.orders_may_arrive;
-                if let Some(what) = account.market.step(&mut rng, may_arrive, now) {
+                let (may_arrive, may_hide) = (account.orders_may_arrive, account.book.is_none());
+                if let Some(what) = account.market.step(&mut rng, may_arrive, may_hide, now) {
                     self.tally.moves += 1;
                     self.note(&what);
                 }
             }
+            ShopDeed::Cart => {
+                if let Some(what) = account.market.move_cart(&mut rng, now) {
+                    self.note(&what);
+                }
+            }
+            ShopDeed::List(list) => self.write_list(name, &list, now),
+            // What is empty when it is first seen is taken for empty.
+            ShopDeed::Fault(fault)
+                if fault.kind == FaultKind::EmptyStock
+                    && account.book.as_ref().is_some_and(|book| !book.shown) => {}
             ShopDeed::Fault(fault) => {
                 match fault.kind {
                     FaultKind::Revoke { .. } | FaultKind::RejectToken => account.login_gone = true,
@@ -545,6 +645,32 @@ impl Inner {
                 account.market.fault(fault.clone(), now);
                 self.note(&format!("{name}: fault {fault:?}"));
             }
+        }
+    }
+}
+
+impl Inner {
+    /// For [`Removed::Netting`]: the list looks as if it had been written now.
+    fn restamp_list(&mut self, name: Name, now: DateTime<Utc>) {
+        if self.removed != Some(Removed::Netting) {
+            return;
+        }
+        let list = std::fs::File::options().append(true).open(self.lists.join(format!("{name}.csv")));
+        // Where there is none there is nothing to be made younger.
+        let _ = list.and_then(|list| list.set_modified(now.into()));
+    }
+
+    /// The seller writes a list, which the agent may find at any time from now on.
+    fn write_list(&mut self, name: Name, list: &List, now: DateTime<Utc>) {
+        let (dir, awake) = (self.lists.clone(), self.awake());
+        let account = self.account(name);
+        let ids = account.market.product_ids();
+        let Some(book) = account.book.as_mut() else { return };
+        let written = book.seller.write(&dir, name, list, &ids, (now, now));
+        book.written(list, now, awake);
+        self.note(&format!("the seller of {name} writes {:?}", list.rows));
+        if let Err(error) = written {
+            self.broken(format!("the harness cannot write a list: {error}"));
         }
     }
 }

@@ -174,7 +174,9 @@ impl<'a> Applying<'a> {
         }
         let batch = Batch { step: step(load.step), items };
         let sent = parcels.len() as u64;
-        match self.writer.write(&batch).await {
+        let written = self.writer.write(&batch).await;
+        self.context.worked()?.turn.note_write(self.context.clock.elapsed());
+        match written {
             Ok(outcomes) => self.take_in(parcels, &batch, outcomes).await?,
             Err(WriteError::NoEffect(error)) => {
                 self.put_back(&batch).await;

@@ -11,13 +11,16 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::super::stock::{self, Reading};
 use super::super::{Context, JobError, Report, order_poll};
 use crate::config::StockSync;
 use crate::domain::{AccountName, Listing, Sku};
 use crate::marketplace::summed;
+use crate::planning::intake;
 use crate::planning::reconcile::OrderKnowledge;
-use crate::store::{StoreError, Tx, cursors, intents, listings, movements};
+use crate::store::{StoreError, Tx, cursors, intents, listings, movements, requests};
 
 /// What was seen.
 pub(super) struct Seen {
@@ -27,6 +30,8 @@ pub(super) struct Seen {
     newest: i64,
     /// Whether every sale is known that may have lowered what was read.
     pub orders: OrderKnowledge,
+    /// Whether the orders since could be read, each of them.
+    all_read: bool,
     /// What was sold or came back while the stock was read.
     pub moved: HashSet<Sku>,
     /// What left a cart meanwhile.
@@ -44,6 +49,7 @@ pub(super) async fn observe(
     context: &Context,
     report: &mut Report,
 ) -> Result<Seen, JobError> {
+    wait_for_own_writes(context).await?;
     let name = context.worked()?.name.clone();
     let account = name.clone();
     let polled = context.store.read(move |tx| cursors::feed_read_at(tx, &account, order_poll::POLL)).await?;
@@ -65,6 +71,7 @@ pub(super) async fn observe(
         reading,
         newest,
         orders: OrderKnowledge::Pending,
+        all_read: false,
         moved: HashSet::new(),
         put_back,
         in_doubt: in_doubt.into_iter().collect(),
@@ -85,33 +92,71 @@ fn left_carts(tx: &Tx<'_>, account: &AccountName, before: Vec<Listing>) -> Resul
     Ok(left)
 }
 
+/// What was changed a moment ago does not show in the marketplace's lists yet: a reading now would find the shop as it
+/// was, and list a second time what has just been listed.
+async fn wait_for_own_writes(context: &Context) -> Result<(), JobError> {
+    let (account, market) = context.market()?;
+    let (turn, lag) = (&context.worked()?.turn, market.capabilities().writes.visibility_lag);
+    if lag.is_zero() {
+        return Ok(());
+    }
+    if turn.wrote().is_none() {
+        let account = account.clone();
+        let last = context.store.read(move |tx| requests::last_write(tx, &account)).await?;
+        // Of an earlier process the time of day is all that is known. One to come is of a clock that was set.
+        let before = context.clock.now() - TimeDelta::from_std(lag).unwrap_or(TimeDelta::MAX);
+        if last.is_some_and(|at| at > before) {
+            turn.note_write(context.clock.elapsed());
+        }
+    }
+    match turn.wrote() {
+        Some(wrote) if context.clock.elapsed() < wrote + lag => {
+            context.progress.begin("waiting until the last changes show", 0);
+            context.wait_until(wrote + lag).await
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Seen {
     /// Reads the orders up to now. They tell of every sale that lowered the stock only if the marketplace's lag lies
-    /// between the two readings, and if all of them could be read.
-    pub async fn read_orders(&mut self, context: &Context, report: &mut Report) -> Result<(), JobError> {
-        let (account, market) = context.market()?;
-        let lag = market.capabilities().writes.visibility_lag;
-        let late_enough = context.clock.elapsed() >= self.reading.started + lag;
+    /// between the two readings, if all of them could be read, and if no list was passed by.
+    async fn read_orders(&mut self, context: &Context, report: &mut Report) -> Result<(), JobError> {
+        let (_, market) = context.market()?;
+        let passed_by = intake::passed_by(market.capabilities().order_feeds).next().is_some();
+        let late_enough = context.clock.elapsed() >= self.shows_at(context)?;
         let complaints = report.complaints.len();
         order_poll::poll(context, report).await?;
-        let all_read = report.complaints.len() == complaints;
-        self.orders =
-            if late_enough && all_read { OrderKnowledge::Complete } else { OrderKnowledge::Pending };
-        let (account, newest) = (account.clone(), self.newest);
-        let moved = context.store.read(move |tx| movements::skus_after(tx, &account, newest)).await?;
-        self.moved = moved.into_iter().chain(self.put_back.iter().cloned()).collect();
-        Ok(())
+        self.all_read = report.complaints.len() == complaints;
+        self.take_in(context, late_enough && !passed_by).await
     }
 
-    /// Waits for the marketplace's lag, if it has one, and reads the orders behind it.
+    /// Waits for the marketplace's lag, if it has one, and reads the orders behind it; and the lists that were passed by.
     pub async fn wait_for_orders(&mut self, context: &Context, report: &mut Report) -> Result<(), JobError> {
-        let (_, market) = context.market()?;
-        let lag = market.capabilities().writes.visibility_lag;
-        if context.clock.elapsed() < self.reading.started + lag {
+        let shows_at = self.shows_at(context)?;
+        if context.clock.elapsed() < shows_at {
             context.progress.begin("waiting until every sale shows", 0);
-            context.wait_until(self.reading.started + lag).await?;
+            context.wait_until(shows_at).await?;
             self.read_orders(context, report).await?;
         }
+        let complaints = report.complaints.len();
+        order_poll::poll_rest(context, report).await?;
+        self.all_read &= report.complaints.len() == complaints;
+        self.take_in(context, true).await
+    }
+
+    /// From when on the orders tell of every sale that may have lowered what was read, by our monotonic clock.
+    fn shows_at(&self, context: &Context) -> Result<Duration, JobError> {
+        let (_, market) = context.market()?;
+        Ok(self.reading.ended + market.capabilities().writes.visibility_lag)
+    }
+
+    async fn take_in(&mut self, context: &Context, to_the_end: bool) -> Result<(), JobError> {
+        self.orders =
+            if to_the_end && self.all_read { OrderKnowledge::Complete } else { OrderKnowledge::Pending };
+        let (account, newest) = (context.worked()?.name.clone(), self.newest);
+        let moved = context.store.read(move |tx| movements::skus_after(tx, &account, newest)).await?;
+        self.moved = moved.into_iter().chain(self.put_back.iter().cloned()).collect();
         Ok(())
     }
 }

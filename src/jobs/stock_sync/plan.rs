@@ -63,9 +63,8 @@ pub(super) async fn make(
 /// The seller's list. Rows that cannot be read are written where the seller finds them, with the reasons.
 async fn read_source(settings: &StockSync, context: &Context, report: &mut Report) -> Result<Read, JobError> {
     let (source, currency, now) = (settings.source.clone(), context.worked()?.currency, context.clock.now());
-    let read = tokio::task::spawn_blocking(move || source::csv::read(&source, currency, now)).await;
-    let read =
-        read.map_err(|error| StoreError::Internal(format!("the source's reader broke off: {error}")))??;
+    let read = move || source::csv::read(&source, currency, now);
+    let read = context.store.aside("source-read", read).await??;
     report.count("source_rows", read.total_rows as i64);
     if read.rejected_rows > 0 {
         report.count("rejected_rows", read.rejected_rows as i64);

@@ -84,10 +84,12 @@ async fn round<'a>(
     let (account, market) = context.market()?;
     let writes = &market.capabilities().writes;
     order_poll::poll(context, report).await?;
+    order_poll::poll_rest(context, report).await?;
     let before = facts(context, account, open).await?;
     let wanted: Vec<Wanted> = open.iter().map(|intent| wanted(intent)).collect();
     let looked = market.look(&wanted).await?;
     order_poll::poll(context, report).await?;
+    order_poll::poll_rest(context, report).await?;
     let after = facts(context, account, open).await?;
     let mut decided = Vec::new();
     let mut again = Vec::new();

@@ -450,6 +450,14 @@ fn tell(story: Vec<Step>) -> Result<(), TestCaseError> {
     })
 }
 
+#[test]
+fn what_was_listed_a_moment_ago_and_does_not_show_yet_is_not_listed_again() {
+    let sync = || Step::Sync { nz: true, events: Vec::new() };
+    let ended = Step::List { nz: true, counts: [-9, 0, 0] };
+    let again = Step::List { nz: true, counts: [3, 0, 0] };
+    tell(vec![ended, sync(), Step::Wait(600), again, sync(), sync()]).expect("it is listed once");
+}
+
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         5 => (0_usize..4).prop_map(Event::BuyAtCardmarket),

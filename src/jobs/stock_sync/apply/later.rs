@@ -10,7 +10,7 @@ use crate::config::StockSync;
 use crate::domain::{Intent, Offer, Operation, PlanId, PlanState, Sku};
 use crate::source;
 use crate::store::plans::PlanRow;
-use crate::store::{StoreError, intents, movements, plans, problems};
+use crate::store::{intents, movements, plans, problems};
 
 /// Of a plan with more items than this changed since, and more than a tenth of them, nothing is applied.
 const FEW: usize = 5;
@@ -108,9 +108,8 @@ async fn same_source(settings: &StockSync, context: &Context, row: &PlanRow) -> 
     let stored: serde_json::Value = serde_json::from_str(row.source.get()).unwrap_or_default();
     let Some(digest) = stored.get("digest").and_then(serde_json::Value::as_str) else { return Ok(()) };
     let (source, currency, now) = (settings.source.clone(), context.worked()?.currency, context.clock.now());
-    let read = tokio::task::spawn_blocking(move || source::csv::read(&source, currency, now)).await;
-    let read =
-        read.map_err(|error| StoreError::Internal(format!("the source's reader broke off: {error}")))??;
+    let read = move || source::csv::read(&source, currency, now);
+    let read = context.store.aside("source-read", read).await??;
     if read.digest == digest {
         return Ok(());
     }
