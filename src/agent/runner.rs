@@ -95,6 +95,8 @@ impl Runner {
     /// Accounts for the runs that begin from now on.
     pub fn replace_accounts(&self, accounts: Accounts) {
         *lock(&self.0.accounts) = accounts;
+        // One of them may have other credentials now, and may be let in again.
+        self.0.shared.woken.notify_one();
     }
 
     /// The jobs that are nudged from now on.

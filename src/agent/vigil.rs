@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::runner::{Due, Runner};
 use super::standing;
 use super::watch::Watch;
-use crate::config::{Account, Config};
-use crate::domain::{AccountName, Outcome, Trigger};
+use crate::config::{Account, Config, Job};
+use crate::domain::{AccountName, ErrorType, Outcome, Trigger};
 use crate::jobs::Errand;
-use crate::policy::access::Access;
+use crate::policy::access::{Access, AccessState};
 use crate::policy::expiry::{Nearness, nearness};
 use crate::policy::quota::WindowKind;
 use crate::policy::vigil::{self, Watched};
@@ -25,8 +25,6 @@ pub struct Vigil {
     watch: Arc<Watch>,
     runner: Runner,
     since: DateTime<Utc>,
-    /// The accounts that were blocked when it last looked, and since when.
-    blocked: BTreeMap<AccountName, DateTime<Utc>>,
     told: BTreeMap<AccountName, Nearness>,
 }
 
@@ -37,7 +35,7 @@ impl Vigil {
     /// It begins now: silence before is no silence.
     pub fn new(watch: Arc<Watch>, runner: Runner) -> Self {
         let since = watch.shared.clock.now();
-        Self { watch, runner, since, blocked: BTreeMap::new(), told: BTreeMap::new() }
+        Self { watch, runner, since, told: BTreeMap::new() }
     }
 
     /// Looks again and again until `stop` is cancelled.
@@ -111,24 +109,30 @@ impl Vigil {
         read.await
     }
 
-    /// An account that is let in again makes up for what it was kept from.
+    /// An account that is let in makes up for what it was kept from: jobs whose last run was blocked before it was. That
+    /// is read from the database, so neither a restart nor a block that came and went between two looks is missed.
     async fn let_run_again(
-        &mut self,
+        &self,
         config: &Config,
         name: &AccountName,
         access: &Access,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        if !access.state.lets_through() {
-            self.blocked.entry(name.clone()).or_insert(access.since);
+        if !matches!(access.state, AccessState::Active | AccessState::Unknown) {
             return Ok(());
         }
-        let Some(since) = self.blocked.remove(name) else { return Ok(()) };
-        for job in config.jobs.values().filter(|job| job.enabled && job.account.as_ref() == Some(name)) {
+        let running = self.runner.running();
+        let theirs =
+            |job: &&Job| job.enabled && job.account.as_ref() == Some(name) && !running.contains(&job.name);
+        for job in config.jobs.values().filter(theirs) {
             let job_name = job.name.clone();
             let last = self.watch.shared.store.read(move |tx| runs::last(tx, &job_name)).await?;
             let kept_from = last.is_some_and(|run| {
-                run.outcome == Some(Outcome::Blocked) && run.started_at + TimeDelta::seconds(1) >= since
+                let by_access = matches!(
+                    run.error_type,
+                    Some(ErrorType::AuthRevoked | ErrorType::AuthForbidden | ErrorType::AuthExpired)
+                );
+                run.outcome == Some(Outcome::Blocked) && by_access && run.started_at <= access.since
             });
             if kept_from {
                 let job = Arc::new(job.clone());

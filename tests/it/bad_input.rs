@@ -237,7 +237,7 @@ fn from_the_future(database: &Path) -> Vec<u8> {
 fn a_full_disk_stops_what_would_need_it_and_loses_nothing() {
     let place = Place::of(2_000);
     fs::create_dir(place.state()).unwrap();
-    let Some(_disk) = SmallDisk::mount(&place.state(), "600k") else {
+    let Some(_disk) = SmallDisk::mount(&place.state(), "800k") else {
         eprintln!("SKIPPED: a small disk cannot be mounted here (it takes root), so a full one is not tried");
         return;
     };

@@ -7,8 +7,13 @@ const EVERY_SECOND: &str = "* * * * * *";
 
 /// Two accounts at shops of their own, each polled every second.
 fn two_accounts() -> (Place, Place) {
-    let (place, other) = (Place::of(10), Place::of(10));
+    // Without a limit: on an allowance of 5,000 a day nobody is polled every second.
+    let shop = || Place::with(|options| options.daily_limit = None);
+    let (place, other) = (shop(), shop());
     place.add_account("other", &other.sandbox.base_url(), other.sandbox.credentials());
+    for _ in 0..2 {
+        place.edit("sellerd.toml", "\"cardmarket\"\nbase", "\"cardmarket\"\ndaily_limit = \"none\"\nbase");
+    }
     place.write_job("order-poll", "order-poll", EVERY_SECOND, "account = \"cm\"");
     place.write_job("other-poll", "order-poll", EVERY_SECOND, "account = \"other\"");
     (place, other)
