@@ -244,8 +244,6 @@ async fn take_over(
     shared: &Shared,
 ) -> Result<i64, StoreError> {
     let (name, standing, now) = (account.name.clone(), standing.clone(), shared.clock.now());
-    // The login may be another one.
-    shared.woken.notify_one();
     shared
         .store
         .write(move |tx| {

@@ -1,18 +1,18 @@
 //! Keeps an eye on accounts that nobody talks to: asks the canary of the suspended and of the silent, tells when a login
 //! is about to end, and lets what was blocked run again once an account is let in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::runner::{Due, Runner};
 use super::standing;
 use super::watch::Watch;
 use crate::config::{Account, Config};
-use crate::domain::{AccountName, Outcome, Trigger};
+use crate::domain::{AccountName, ErrorType, JobName, RunId, Trigger};
 use crate::jobs::Errand;
 use crate::policy::access::Access;
 use crate::policy::expiry::{Nearness, nearness};
@@ -25,8 +25,10 @@ pub struct Vigil {
     watch: Arc<Watch>,
     runner: Runner,
     since: DateTime<Utc>,
-    /// The accounts that were blocked when it last looked, and since when.
-    blocked: BTreeMap<AccountName, DateTime<Utc>>,
+    /// The accounts that were blocked when it last looked.
+    blocked: BTreeSet<AccountName>,
+    /// The refused runs that were made up for already.
+    made_up: BTreeMap<JobName, RunId>,
     told: BTreeMap<AccountName, Nearness>,
 }
 
@@ -37,7 +39,14 @@ impl Vigil {
     /// It begins now: silence before is no silence.
     pub fn new(watch: Arc<Watch>, runner: Runner) -> Self {
         let since = watch.shared.clock.now();
-        Self { watch, runner, since, blocked: BTreeMap::new(), told: BTreeMap::new() }
+        Self {
+            watch,
+            runner,
+            since,
+            blocked: BTreeSet::new(),
+            made_up: BTreeMap::new(),
+            told: BTreeMap::new(),
+        }
     }
 
     /// Looks again and again until `stop` is cancelled.
@@ -63,7 +72,7 @@ impl Vigil {
     async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, StoreError> {
         let config = self.config();
         let mut wait = ROUND;
-        for (name, account) in config.accounts.iter().filter(|(_, account)| account.credentials.is_some()) {
+        for (name, account) in config.accounts.iter().filter(|(_, account)| is_logged_in(account)) {
             let now = self.watch.shared.clock.now();
             let known = self.known(account, now).await?;
             self.let_run_again(&config, name, &known.access, now).await?;
@@ -120,17 +129,19 @@ impl Vigil {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         if !access.state.lets_through() {
-            self.blocked.entry(name.clone()).or_insert(access.since);
+            self.blocked.insert(name.clone());
             return Ok(());
         }
-        let Some(since) = self.blocked.remove(name) else { return Ok(()) };
+        let was_blocked = self.blocked.remove(name);
         for job in config.jobs.values().filter(|job| job.enabled && job.account.as_ref() == Some(name)) {
             let job_name = job.name.clone();
             let last = self.watch.shared.store.read(move |tx| runs::last(tx, &job_name)).await?;
-            let kept_from = last.is_some_and(|run| {
-                run.outcome == Some(Outcome::Blocked) && run.started_at + TimeDelta::seconds(1) >= since
-            });
-            if kept_from {
+            let Some(run) = last.filter(|run| run.error_type.is_some_and(is_of_access)) else { continue };
+            let begun = run.started_at;
+            if self.made_up.get(&job.name) != Some(&run.run_id)
+                && vigil::is_made_up(access, was_blocked, begun, self.since, now)
+            {
+                self.made_up.insert(job.name.clone(), run.run_id);
                 let job = Arc::new(job.clone());
                 self.runner.start(Due { job, at: now, trigger: Trigger::Catchup, errand: Errand::Usual });
             }
@@ -180,6 +191,16 @@ impl Vigil {
     fn config(&self) -> Arc<Config> {
         self.watch.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
+}
+
+/// Whether a run with this error was kept from its work by the account's access.
+fn is_of_access(error: ErrorType) -> bool {
+    matches!(error, ErrorType::AuthExpired | ErrorType::AuthRevoked | ErrorType::AuthForbidden)
+}
+
+/// Whether anybody has logged in to it: nothing is sent for it otherwise.
+fn is_logged_in(account: &Account) -> bool {
+    account.credentials.as_ref().is_some_and(|credentials| credentials.token.is_some())
 }
 
 /// What the database knows of an account.

@@ -67,6 +67,28 @@ pub fn due(watched: Watched<'_>, now: DateTime<Utc>) -> Result<Why, Option<DateT
     }
 }
 
+/// Whether a run that was refused its access is made up for now. `was_blocked` says that the account was seen blocked
+/// since; otherwise the account must have been let in after the run began, which also holds where another process saw
+/// it. A resource that is refused lets nobody in, so there only what was seen counts.
+pub fn is_made_up(
+    access: &Access,
+    was_blocked: bool,
+    refused_at: DateTime<Utc>,
+    watched_since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> bool {
+    // At a start, slots that were missed come first; they may be this very job's.
+    let has_settled = refused_at >= watched_since || now - watched_since >= STARTS_WITHIN;
+    match access.state {
+        AccessState::Active | AccessState::Unknown => was_blocked || refused_at < access.since && has_settled,
+        AccessState::Restricted => was_blocked,
+        AccessState::Suspended | AccessState::Unauthorized | AccessState::Revoked => false,
+    }
+}
+
+/// Slots that were missed have begun to run so long after a start.
+const STARTS_WITHIN: TimeDelta = TimeDelta::seconds(60);
+
 /// So long may nobody talk to it: what is configured, or longer where the allowance is small.
 fn longest_silence(configured: Duration, daily: Option<i64>) -> TimeDelta {
     let configured = TimeDelta::from_std(configured).unwrap_or(KEPT_ALIVE);
@@ -134,6 +156,25 @@ mod tests {
         assert_eq!(due(off, days(20)), Ok(Why::Unused));
         let while_nobody_was_there = Watched { watched_since: days(25), ..off };
         assert_eq!(due(while_nobody_was_there, days(25)), Ok(Why::Unused));
+    }
+
+    #[test]
+    fn a_refused_run_is_made_up_for_once_the_account_is_let_in_whoever_saw_it_blocked() {
+        let let_in = Access { since: at(10), ..active() };
+        let made_up = |access: &Access, was_blocked, refused_at, now| {
+            is_made_up(access, was_blocked, refused_at, at(0), now)
+        };
+        assert!(made_up(&let_in, false, at(3), at(10)), "it was blocked and let in between two looks");
+        assert!(!made_up(&let_in, false, at(11), at(12)), "it was let in before");
+        assert!(made_up(&let_in, true, at(11), at(12)), "a clock was set back meanwhile");
+        assert!(!made_up(&let_in, false, at(-60), at(0)), "what was missed starts first");
+        assert!(made_up(&let_in, false, at(-60), at(1)), "another process was refused, and a person acted");
+        let restricted = Access { state: AccessState::Restricted, ..let_in.clone() };
+        assert!(!made_up(&restricted, false, at(3), at(10)), "the run that found it closed");
+        assert!(made_up(&restricted, true, at(3), at(10)));
+        for state in [AccessState::Suspended, AccessState::Unauthorized, AccessState::Revoked] {
+            assert!(!made_up(&Access { state, ..let_in.clone() }, true, at(3), at(10)));
+        }
     }
 
     #[test]
