@@ -29,7 +29,10 @@ pub struct Vigil {
     blocked: BTreeSet<AccountName>,
     /// The refused runs that were made up for already.
     made_up: BTreeMap<JobName, RunId>,
-    told: BTreeMap<AccountName, Nearness>,
+    /// When it last asked each account for its silence.
+    asked: BTreeMap<AccountName, DateTime<Utc>>,
+    /// What was told of the end of each login; at a start nobody knows what is open.
+    told: BTreeMap<AccountName, Option<Nearness>>,
 }
 
 /// It looks at least this often: an account may have been blocked meanwhile, and clocks are set.
@@ -45,6 +48,7 @@ impl Vigil {
             since,
             blocked: BTreeSet::new(),
             made_up: BTreeMap::new(),
+            asked: BTreeMap::new(),
             told: BTreeMap::new(),
         }
     }
@@ -72,20 +76,25 @@ impl Vigil {
     async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, StoreError> {
         let config = self.config();
         let mut wait = ROUND;
-        for (name, account) in config.accounts.iter().filter(|(_, account)| is_logged_in(account)) {
+        for (name, account) in &config.accounts {
             let now = self.watch.shared.clock.now();
             let known = self.known(account, now).await?;
+            self.warn_of_the_end(account, known.login.filter(|_| is_logged_in(account)), now).await?;
+            if !is_logged_in(account) {
+                continue;
+            }
             self.let_run_again(&config, name, &known.access, now).await?;
-            self.warn_of_the_end(account, known.login, now).await?;
             let watched = Watched {
                 access: &known.access,
                 heard_at: known.heard_at,
+                asked_at: self.asked.get(name).copied(),
                 watched_since: self.since,
                 probe_after: account.probe_after,
                 daily: known.daily,
             };
             match vigil::due(watched, now) {
                 Ok(why) => {
+                    self.asked.insert(name.clone(), now);
                     let asked = self.runner.accounts().probe(name, stop).await;
                     tracing::debug!(account = name.as_str(), ?why, answered = asked.is_ok(), "probed");
                     let now = self.watch.shared.clock.now();
@@ -159,13 +168,13 @@ impl Vigil {
         let made = login.and_then(|login| login.token_created_at);
         let near = ends.and_then(|ends| Some((ends, nearness(made, ends, now)?)));
         let told = self.told.get(&account.name).copied();
-        if near.map(|(_, near)| near) == told {
+        if told == Some(near.map(|(_, near)| near)) {
             return Ok(());
         }
         let name = account.name.clone();
+        self.told.insert(name.clone(), near.map(|(_, near)| near));
         match near {
             None => {
-                self.told.remove(&name);
                 self.watch
                     .shared
                     .store
@@ -173,7 +182,6 @@ impl Vigil {
                     .await?;
             }
             Some((ends, near)) => {
-                self.told.insert(name.clone(), near);
                 tracing::warn!(
                     event = "auth.expiring",
                     account = name.as_str(),
@@ -209,4 +217,79 @@ struct Known {
     heard_at: Option<DateTime<Utc>>,
     daily: Option<i64>,
     login: Option<logins::Login>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Mutex, RwLock};
+
+    use async_trait::async_trait;
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::agent::accounts::{Accounts, Wires};
+    use crate::agent::testing::{config_dir, shared};
+    use crate::clock::{ManualClock, SharedClock};
+    use crate::domain::ErrorType;
+    use crate::http::{Transport, WireError, WireRequest, WireResponse};
+    use crate::policy::due::Board;
+
+    /// Nobody is there; counts who asks.
+    #[derive(Clone, Default)]
+    struct Nobody(Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl Transport for Nobody {
+        async fn send(&self, _: WireRequest<'_>) -> Result<WireResponse, WireError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            let what = "nobody is there".to_owned();
+            Err(WireError { error_type: ErrorType::Connect, what, unsent: true })
+        }
+    }
+
+    impl Wires for Nobody {
+        fn open(&self, _: &Account) -> Result<Arc<dyn Transport>, WireError> {
+            Ok(Arc::new(self.clone()))
+        }
+    }
+
+    async fn vigil(clock: &SharedClock, nobody: &Nobody) -> (tempfile::TempDir, Vigil) {
+        let (dir, config) = config_dir();
+        let shared = shared(&dir, clock, Arc::new(nobody.clone()));
+        let accounts = Accounts::make(&config, &Accounts::default(), &shared).await.unwrap();
+        let stop = CancellationToken::new();
+        let runner = Runner::new(shared.clone(), dir.path().to_owned(), accounts, stop);
+        let board = Arc::new(Mutex::new(Board::new(Vec::new(), clock.now())));
+        let config = Arc::new(RwLock::new(Arc::new(config)));
+        let watch = Arc::new(Watch { config, shared, board, armed_at: clock.now() });
+        (dir, Vigil::new(watch, runner))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn six_hours_without_an_answer_cost_no_more_questions_than_one_with() {
+        let clock: SharedClock = ManualClock::at("2026-11-22T00:00:00Z".parse().unwrap());
+        let nobody = Nobody::default();
+        let (_dir, mut vigil) = vigil(&clock, &nobody).await;
+        let begun = clock.now();
+        while clock.now() - begun < TimeDelta::hours(6) {
+            let wait = vigil.round(&CancellationToken::new()).await.unwrap();
+            clock.sleep(wait).await;
+        }
+        let asked = nobody.0.load(Ordering::SeqCst);
+        assert!((12..=24).contains(&asked), "{asked}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_that_was_renewed_while_nobody_watched_is_no_problem_any_more() {
+        let clock: SharedClock = ManualClock::at("2026-11-22T00:00:00Z".parse().unwrap());
+        let (_dir, mut vigil) = vigil(&clock, &Nobody::default()).await;
+        let account = vigil.config().accounts[&AccountName::from("cm")].clone();
+        let ends = clock.now() + TimeDelta::hours(3);
+        let problem = standing::login_ends(&account, Nearness::Day, ends, clock.now());
+        let store = vigil.watch.shared.store.clone();
+        store.write(move |tx| problems::open(tx, &problem)).await.unwrap();
+        vigil.round(&CancellationToken::new()).await.unwrap();
+        assert_eq!(store.read(problems::list).await.unwrap(), []);
+    }
 }

@@ -17,6 +17,8 @@ pub struct Watched<'a> {
     pub access: &'a Access,
     /// When its marketplace last answered.
     pub heard_at: Option<DateTime<Utc>>,
+    /// When it was last asked for its silence, whether it answered or not.
+    pub asked_at: Option<DateTime<Utc>>,
     /// Since when somebody watches: before that, silence says nothing.
     pub watched_since: DateTime<Utc>,
     /// After how long a silence it is asked; `None` for never.
@@ -38,6 +40,9 @@ pub enum Why {
 
 /// A token is used at least this often (trademe.md 2.6: it is removed after six months; monthly is advised).
 const KEPT_ALIVE: TimeDelta = TimeDelta::days(20);
+
+/// A token that has to be used, and whose question was not answered, is used again after so long.
+const A_DAY: TimeDelta = TimeDelta::days(1);
 
 /// Probes take at most one request in so many.
 const SHARE: i64 = 20;
@@ -61,7 +66,9 @@ pub fn due(watched: Watched<'_>, now: DateTime<Utc>) -> Result<Why, Option<DateT
                 Why::Silent => heard.map_or(watched.watched_since, |heard| heard.max(watched.watched_since)),
                 _ => heard.unwrap_or(watched.watched_since),
             };
-            let at = from.min(now) + silence;
+            // Who does not answer is not asked more often than who does: each question is taken from the allowance.
+            let again = watched.asked_at.filter(|asked| *asked <= now).map(|asked| asked + silence.min(A_DAY));
+            let at = again.unwrap_or(from).max(from.min(now) + silence);
             if at <= now { Ok(why) } else { Err(Some(at)) }
         }
     }
@@ -109,7 +116,7 @@ mod tests {
 
     fn watched(access: &Access) -> Watched<'_> {
         let (watched_since, heard_at) = (at(0), Some(at(10)));
-        Watched { access, heard_at, watched_since, probe_after: QUARTER, daily: Some(5_000) }
+        Watched { access, heard_at, asked_at: None, watched_since, probe_after: QUARTER, daily: Some(5_000) }
     }
 
     fn active() -> Access {
@@ -128,6 +135,20 @@ mod tests {
         assert_eq!(due(long_ago, at(14)), Err(Some(at(15))));
         let from_the_future = Watched { heard_at: Some(at(9_000)), ..watched(&access) };
         assert_eq!(due(from_the_future, at(15)), Ok(Why::Silent));
+    }
+
+    #[test]
+    fn an_account_that_does_not_answer_is_asked_no_more_often() {
+        let access = active();
+        let asked = Watched { asked_at: Some(at(26)), ..watched(&access) };
+        assert_eq!(due(asked, at(27)), Err(Some(at(41))));
+        assert_eq!(due(asked, at(41)), Ok(Why::Silent));
+        let answered = Watched { heard_at: Some(at(30)), ..asked };
+        assert_eq!(due(answered, at(41)), Err(Some(at(45))));
+        let unused = Watched { probe_after: None, asked_at: Some(at(30 * 24 * 60)), ..asked };
+        assert_eq!(due(unused, at(30 * 24 * 60 + 1)), Err(Some(at(31 * 24 * 60))));
+        let set_back = Watched { asked_at: Some(at(9_000)), ..asked };
+        assert_eq!(due(set_back, at(27)), Ok(Why::Silent));
     }
 
     #[test]
