@@ -111,9 +111,10 @@ impl StoreGate {
         if leases::epoch(tx, &self.account)? != Some(self.epoch) {
             return no(Refusal::LostOwnership);
         }
-        if let Some(refusal) = self.admit(tx, outgoing, now)? {
-            return no(refusal);
-        }
+        let counted = match self.admit(tx, outgoing, now)? {
+            Ok(counted) => counted,
+            Err(refusal) => return no(refusal),
+        };
         if outgoing.writes && flags::halted(tx)?.is_some() {
             return no(Refusal::Halted);
         }
@@ -125,6 +126,9 @@ impl StoreGate {
             && let Err(refused) = self.take_quota(tx, outgoing, now, clock_offset_ms)?
         {
             return Ok(Err(refused));
+        }
+        if let Some(counted) = counted {
+            accounts::set_access(tx, &self.account, &counted)?;
         }
         let request = requests::NewRequest {
             account: self.account.clone(),
@@ -142,29 +146,26 @@ impl StoreGate {
         Ok(Ok(Pass { request_id, asked: outgoing.asked, clock_offset_ms }))
     }
 
-    /// The refusal by the account's access, if it stands against this request. What only may be asked now and then is
-    /// counted as asked.
+    /// The refusal by the account's access, if it stands against this request. Where it only may be asked now and then,
+    /// the access with this request counted: to be kept once nothing else stands against it either.
     fn admit(
         &self,
         tx: &Tx<'_>,
         outgoing: &Outgoing,
         now: DateTime<Utc>,
-    ) -> Result<Option<Refusal>, StoreError> {
+    ) -> Result<Result<Option<Access>, Refusal>, StoreError> {
         let access = accounts::access(tx, &self.account, now)?;
         let counted = match outgoing.asked {
             Asked::Person => None,
             Asked::Canary if access.canary_may_leave(now) => Some(access.canary_leaves(self.rules(), now)),
-            Asked::Canary => return Ok(Some(blocked(access))),
-            Asked::Work | Asked::Again if !access.state.lets_through() => return Ok(Some(blocked(access))),
+            Asked::Canary => return Ok(Err(blocked(access))),
+            Asked::Work | Asked::Again if !access.state.lets_through() => return Ok(Err(blocked(access))),
             Asked::Work if access.closed_at(&outgoing.at(), now).is_some() => {
-                return Ok(Some(blocked(Access { state: AccessState::Restricted, ..access })));
+                return Ok(Err(blocked(Access { state: AccessState::Restricted, ..access })));
             }
             Asked::Work | Asked::Again => access.asks_closed(&outgoing.at(), self.rules(), now),
         };
-        if let Some(counted) = counted.filter(|counted| *counted != access) {
-            accounts::set_access(tx, &self.account, &counted)?;
-        }
-        Ok(None)
+        Ok(Ok(counted.filter(|counted| *counted != access)))
     }
 
     fn rules(&self) -> Rules<'_> {
@@ -299,17 +300,16 @@ mod tests {
     use crate::clock::{Clock, ManualClock};
     use crate::store::Lane;
 
-    #[tokio::test]
-    async fn what_is_not_counted_goes_out_though_the_window_is_used_up_and_is_recorded() {
-        let dir = tempfile::tempdir().unwrap();
+    /// A gate of the account `nz` with two requests an hour.
+    async fn gate(dir: &std::path::Path) -> StoreGate {
         let clock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
         let (_config_dir, config) = crate::agent::testing::config_dir();
         let (now, account) = (Clock::now(&*clock), AccountName::from("nz"));
-        let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now).unwrap();
+        let store = Store::open(&dir.join("sellerd.db"), Lane::Inline, now).unwrap();
         let owned = account.clone();
         let epoch = store.write(move |tx| leases::take_over(tx, &owned, "me", now)).await.unwrap();
-        let gate = StoreGate {
-            store: store.clone(),
+        StoreGate {
+            store,
             clock,
             account,
             standing: Standing::at(&config.accounts[&AccountName::from("cm")]),
@@ -320,8 +320,11 @@ mod tests {
             public_rule: None,
             reckoning: Reckoning::default(),
             woken: Arc::default(),
-        };
-        let outgoing = |counted| Outgoing {
+        }
+    }
+
+    fn outgoing(counted: bool) -> Outgoing {
+        Outgoing {
             method: "GET",
             template: "any",
             class: RequestClass::Orders,
@@ -331,13 +334,47 @@ mod tests {
             writes: false,
             counted,
             intents: Vec::new(),
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_counted_goes_out_though_the_window_is_used_up_and_is_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let gate = gate(dir.path()).await;
         let mut passed = Vec::new();
         for counted in [false, true, true, false, true, false] {
             passed.push(gate.enter(&outgoing(counted)).await.is_ok());
         }
         assert_eq!(passed, [true, true, true, true, false, true]);
-        let recorded = store.read(requests::unanswered).await.unwrap().len();
+        let recorded = gate.store.read(requests::unanswered).await.unwrap().len();
         assert_eq!(recorded, 5);
+    }
+
+    #[tokio::test]
+    async fn a_canary_that_the_quota_keeps_back_does_not_count_as_asked() {
+        use crate::policy::access::Cause;
+        let dir = tempfile::tempdir().unwrap();
+        let gate = gate(dir.path()).await;
+        while gate.enter(&outgoing(true)).await.is_ok() {}
+        let blocked = Access {
+            state: AccessState::Suspended,
+            cause: Some(Cause::EdgeBlock),
+            probes: 1,
+            next_probe_at: Some(gate.clock.now()),
+            ..Access::unknown(gate.clock.now())
+        };
+        let (account, kept, now) = (gate.account.clone(), blocked.clone(), gate.clock.now());
+        gate.store.write(move |tx| accounts::set_access(tx, &account, &kept)).await.unwrap();
+        for _ in 0..9 {
+            let refused = gate.enter(&Outgoing { asked: Asked::Canary, ..outgoing(true) }).await;
+            assert!(matches!(refused, Err(Refusal::Quota { .. })), "{refused:?}");
+        }
+        let account = gate.account.clone();
+        let access = gate.store.read(move |tx| accounts::access(tx, &account, now)).await.unwrap();
+        assert_eq!(
+            (access.probes, access.next_probe_at.is_some()),
+            (1, true),
+            "it is asked when there is room"
+        );
     }
 }

@@ -338,6 +338,7 @@ impl Desk {
         };
         let made = Accounts::make(&config, &self.runner.accounts(), &self.shared).await;
         self.runner.replace_accounts(made.map_err(|error| declined(1, error.to_string(), String::new()))?);
+        self.shared.woken.notify_one();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Keeps an eye on accounts that nobody talks to: asks the canary of the suspended and of the silent, tells when a login
 //! is about to end, and lets what was blocked run again once an account is let in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use super::runner::{Due, Runner};
 use super::standing;
 use super::watch::Watch;
 use crate::config::{Account, Config, Job};
-use crate::domain::{AccountName, ErrorType, Outcome, Trigger};
+use crate::domain::{AccountName, ErrorType, JobName, RunId, Trigger};
 use crate::jobs::Errand;
-use crate::policy::access::{Access, AccessState};
+use crate::policy::access::Access;
 use crate::policy::expiry::{Nearness, nearness};
 use crate::policy::quota::WindowKind;
 use crate::policy::vigil::{self, Watched};
@@ -25,7 +25,14 @@ pub struct Vigil {
     watch: Arc<Watch>,
     runner: Runner,
     since: DateTime<Utc>,
-    told: BTreeMap<AccountName, Nearness>,
+    /// The accounts that were blocked when it last looked.
+    blocked: BTreeSet<AccountName>,
+    /// The refused runs that were made up for already.
+    made_up: BTreeMap<JobName, RunId>,
+    /// When it last asked each account for its silence.
+    asked: BTreeMap<AccountName, DateTime<Utc>>,
+    /// What was told of the end of each login; at a start nobody knows what is open.
+    told: BTreeMap<AccountName, Option<Nearness>>,
 }
 
 /// It looks at least this often: an account may have been blocked meanwhile, and clocks are set.
@@ -35,7 +42,15 @@ impl Vigil {
     /// It begins now: silence before is no silence.
     pub fn new(watch: Arc<Watch>, runner: Runner) -> Self {
         let since = watch.shared.clock.now();
-        Self { watch, runner, since, told: BTreeMap::new() }
+        Self {
+            watch,
+            runner,
+            since,
+            blocked: BTreeSet::new(),
+            made_up: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            told: BTreeMap::new(),
+        }
     }
 
     /// Looks again and again until `stop` is cancelled.
@@ -61,20 +76,25 @@ impl Vigil {
     async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, StoreError> {
         let config = self.config();
         let mut wait = ROUND;
-        for (name, account) in config.accounts.iter().filter(|(_, account)| account.credentials.is_some()) {
+        for (name, account) in &config.accounts {
             let now = self.watch.shared.clock.now();
             let known = self.known(account, now).await?;
+            self.warn_of_the_end(account, known.login.filter(|_| is_logged_in(account)), now).await?;
+            if !is_logged_in(account) {
+                continue;
+            }
             self.let_run_again(&config, name, &known.access, now).await?;
-            self.warn_of_the_end(account, known.login, now).await?;
             let watched = Watched {
                 access: &known.access,
                 heard_at: known.heard_at,
+                asked_at: self.asked.get(name).copied(),
                 watched_since: self.since,
                 probe_after: account.probe_after,
                 daily: known.daily,
             };
             match vigil::due(watched, now) {
                 Ok(why) => {
+                    self.asked.insert(name.clone(), now);
                     let asked = self.runner.accounts().probe(name, stop).await;
                     tracing::debug!(account = name.as_str(), ?why, answered = asked.is_ok(), "probed");
                     let now = self.watch.shared.clock.now();
@@ -109,32 +129,30 @@ impl Vigil {
         read.await
     }
 
-    /// An account that is let in makes up for what it was kept from: jobs whose last run was blocked before it was. That
-    /// is read from the database, so neither a restart nor a block that came and went between two looks is missed.
+    /// An account that is let in again makes up for what it was kept from.
     async fn let_run_again(
-        &self,
+        &mut self,
         config: &Config,
         name: &AccountName,
         access: &Access,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        if !matches!(access.state, AccessState::Active | AccessState::Unknown) {
+        if !access.state.lets_through() {
+            self.blocked.insert(name.clone());
             return Ok(());
         }
+        let was_blocked = self.blocked.remove(name);
         let running = self.runner.running();
-        let theirs =
-            |job: &&Job| job.enabled && job.account.as_ref() == Some(name) && !running.contains(&job.name);
-        for job in config.jobs.values().filter(theirs) {
+        let theirs = |job: &&Job| job.account.as_ref() == Some(name) && !running.contains(&job.name);
+        for job in config.jobs.values().filter(|job| job.enabled).filter(theirs) {
             let job_name = job.name.clone();
             let last = self.watch.shared.store.read(move |tx| runs::last(tx, &job_name)).await?;
-            let kept_from = last.is_some_and(|run| {
-                let by_access = matches!(
-                    run.error_type,
-                    Some(ErrorType::AuthRevoked | ErrorType::AuthForbidden | ErrorType::AuthExpired)
-                );
-                run.outcome == Some(Outcome::Blocked) && by_access && run.started_at <= access.since
-            });
-            if kept_from {
+            let Some(run) = last.filter(|run| run.error_type.is_some_and(is_of_access)) else { continue };
+            let begun = run.started_at;
+            if self.made_up.get(&job.name) != Some(&run.run_id)
+                && vigil::is_made_up(access, was_blocked, begun, self.since, now)
+            {
+                self.made_up.insert(job.name.clone(), run.run_id);
                 let job = Arc::new(job.clone());
                 self.runner.start(Due { job, at: now, trigger: Trigger::Retry, errand: Errand::Usual });
             }
@@ -152,13 +170,13 @@ impl Vigil {
         let made = login.and_then(|login| login.token_created_at);
         let near = ends.and_then(|ends| Some((ends, nearness(made, ends, now)?)));
         let told = self.told.get(&account.name).copied();
-        if near.map(|(_, near)| near) == told {
+        if told == Some(near.map(|(_, near)| near)) {
             return Ok(());
         }
         let name = account.name.clone();
+        self.told.insert(name.clone(), near.map(|(_, near)| near));
         match near {
             None => {
-                self.told.remove(&name);
                 self.watch
                     .shared
                     .store
@@ -166,7 +184,6 @@ impl Vigil {
                     .await?;
             }
             Some((ends, near)) => {
-                self.told.insert(name.clone(), near);
                 tracing::warn!(
                     event = "auth.expiring",
                     account = name.as_str(),
@@ -186,10 +203,95 @@ impl Vigil {
     }
 }
 
+/// Whether a run with this error was kept from its work by the account's access.
+fn is_of_access(error: ErrorType) -> bool {
+    matches!(error, ErrorType::AuthExpired | ErrorType::AuthRevoked | ErrorType::AuthForbidden)
+}
+
+/// Whether anybody has logged in to it: nothing is sent for it otherwise.
+fn is_logged_in(account: &Account) -> bool {
+    account.credentials.as_ref().is_some_and(|credentials| credentials.token.is_some())
+}
+
 /// What the database knows of an account.
 struct Known {
     access: Access,
     heard_at: Option<DateTime<Utc>>,
     daily: Option<i64>,
     login: Option<logins::Login>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Mutex, RwLock};
+
+    use async_trait::async_trait;
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::agent::accounts::{Accounts, Wires};
+    use crate::agent::testing::{config_dir, shared};
+    use crate::clock::{ManualClock, SharedClock};
+    use crate::domain::ErrorType;
+    use crate::http::{Transport, WireError, WireRequest, WireResponse};
+    use crate::policy::due::Board;
+
+    /// Nobody is there; counts who asks.
+    #[derive(Clone, Default)]
+    struct Nobody(Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl Transport for Nobody {
+        async fn send(&self, _: WireRequest<'_>) -> Result<WireResponse, WireError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            let what = "nobody is there".to_owned();
+            Err(WireError { error_type: ErrorType::Connect, what, unsent: true })
+        }
+    }
+
+    impl Wires for Nobody {
+        fn open(&self, _: &Account) -> Result<Arc<dyn Transport>, WireError> {
+            Ok(Arc::new(self.clone()))
+        }
+    }
+
+    async fn vigil(clock: &SharedClock, nobody: &Nobody) -> (tempfile::TempDir, Vigil) {
+        let (dir, config) = config_dir();
+        let shared = shared(&dir, clock, Arc::new(nobody.clone()));
+        let accounts = Accounts::make(&config, &Accounts::default(), &shared).await.unwrap();
+        let stop = CancellationToken::new();
+        let runner = Runner::new(shared.clone(), dir.path().to_owned(), accounts, stop);
+        let board = Arc::new(Mutex::new(Board::new(Vec::new(), clock.now())));
+        let config = Arc::new(RwLock::new(Arc::new(config)));
+        let watch = Arc::new(Watch { config, shared, board, armed_at: clock.now() });
+        (dir, Vigil::new(watch, runner))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn six_hours_without_an_answer_cost_no_more_questions_than_one_with() {
+        let clock: SharedClock = ManualClock::at("2026-11-22T00:00:00Z".parse().unwrap());
+        let nobody = Nobody::default();
+        let (_dir, mut vigil) = vigil(&clock, &nobody).await;
+        let begun = clock.now();
+        while clock.now() - begun < TimeDelta::hours(6) {
+            let wait = vigil.round(&CancellationToken::new()).await.unwrap();
+            clock.sleep(wait).await;
+        }
+        let asked = nobody.0.load(Ordering::SeqCst);
+        assert!((12..=24).contains(&asked), "{asked}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_that_was_renewed_while_nobody_watched_is_no_problem_any_more() {
+        let clock: SharedClock = ManualClock::at("2026-11-22T00:00:00Z".parse().unwrap());
+        let (_dir, mut vigil) = vigil(&clock, &Nobody::default()).await;
+        let account = vigil.config().accounts[&AccountName::from("cm")].clone();
+        let ends = clock.now() + TimeDelta::hours(3);
+        let problem = standing::login_ends(&account, Nearness::Day, ends, clock.now());
+        let store = vigil.watch.shared.store.clone();
+        store.write(move |tx| problems::open(tx, &problem)).await.unwrap();
+        vigil.round(&CancellationToken::new()).await.unwrap();
+        assert_eq!(store.read(problems::list).await.unwrap(), []);
+    }
 }

@@ -17,6 +17,8 @@ pub struct Watched<'a> {
     pub access: &'a Access,
     /// When its marketplace last answered.
     pub heard_at: Option<DateTime<Utc>>,
+    /// When it was last asked for its silence, whether it answered or not.
+    pub asked_at: Option<DateTime<Utc>>,
     /// Since when somebody watches: before that, silence says nothing.
     pub watched_since: DateTime<Utc>,
     /// After how long a silence it is asked; `None` for never.
@@ -38,6 +40,9 @@ pub enum Why {
 
 /// A token is used at least this often (trademe.md 2.6: it is removed after six months; monthly is advised).
 const KEPT_ALIVE: TimeDelta = TimeDelta::days(20);
+
+/// A token that has to be used, and whose question was not answered, is used again after so long.
+const A_DAY: TimeDelta = TimeDelta::days(1);
 
 /// Probes take at most one request in so many.
 const SHARE: i64 = 20;
@@ -61,11 +66,36 @@ pub fn due(watched: Watched<'_>, now: DateTime<Utc>) -> Result<Why, Option<DateT
                 Why::Silent => heard.map_or(watched.watched_since, |heard| heard.max(watched.watched_since)),
                 _ => heard.unwrap_or(watched.watched_since),
             };
-            let at = from.min(now) + silence;
+            // Who does not answer is not asked more often than who does: each question is taken from the allowance.
+            let again =
+                watched.asked_at.filter(|asked| *asked <= now).map(|asked| asked + silence.min(A_DAY));
+            let at = again.unwrap_or(from).max(from.min(now) + silence);
             if at <= now { Ok(why) } else { Err(Some(at)) }
         }
     }
 }
+
+/// Whether a run that was refused its access is made up for now. `was_blocked` says that the account was seen blocked
+/// since; otherwise the account must have been let in after the run began, which also holds where another process saw
+/// it. A resource that is refused lets nobody in, so there only what was seen counts.
+pub fn is_made_up(
+    access: &Access,
+    was_blocked: bool,
+    refused_at: DateTime<Utc>,
+    watched_since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> bool {
+    // At a start, slots that were missed come first; they may be this very job's.
+    let has_settled = refused_at >= watched_since || now - watched_since >= STARTS_WITHIN;
+    match access.state {
+        AccessState::Active | AccessState::Unknown => was_blocked || refused_at < access.since && has_settled,
+        AccessState::Restricted => was_blocked,
+        AccessState::Suspended | AccessState::Unauthorized | AccessState::Revoked => false,
+    }
+}
+
+/// Slots that were missed have begun to run so long after a start.
+const STARTS_WITHIN: TimeDelta = TimeDelta::seconds(60);
 
 /// So long may nobody talk to it: what is configured, or longer where the allowance is small.
 fn longest_silence(configured: Duration, daily: Option<i64>) -> TimeDelta {
@@ -87,7 +117,7 @@ mod tests {
 
     fn watched(access: &Access) -> Watched<'_> {
         let (watched_since, heard_at) = (at(0), Some(at(10)));
-        Watched { access, heard_at, watched_since, probe_after: QUARTER, daily: Some(5_000) }
+        Watched { access, heard_at, asked_at: None, watched_since, probe_after: QUARTER, daily: Some(5_000) }
     }
 
     fn active() -> Access {
@@ -106,6 +136,20 @@ mod tests {
         assert_eq!(due(long_ago, at(14)), Err(Some(at(15))));
         let from_the_future = Watched { heard_at: Some(at(9_000)), ..watched(&access) };
         assert_eq!(due(from_the_future, at(15)), Ok(Why::Silent));
+    }
+
+    #[test]
+    fn an_account_that_does_not_answer_is_asked_no_more_often() {
+        let access = active();
+        let asked = Watched { asked_at: Some(at(26)), ..watched(&access) };
+        assert_eq!(due(asked, at(27)), Err(Some(at(41))));
+        assert_eq!(due(asked, at(41)), Ok(Why::Silent));
+        let answered = Watched { heard_at: Some(at(30)), ..asked };
+        assert_eq!(due(answered, at(41)), Err(Some(at(45))));
+        let unused = Watched { probe_after: None, asked_at: Some(at(30 * 24 * 60)), ..asked };
+        assert_eq!(due(unused, at(30 * 24 * 60 + 1)), Err(Some(at(31 * 24 * 60))));
+        let set_back = Watched { asked_at: Some(at(9_000)), ..asked };
+        assert_eq!(due(set_back, at(27)), Ok(Why::Silent));
     }
 
     #[test]
@@ -134,6 +178,25 @@ mod tests {
         assert_eq!(due(off, days(20)), Ok(Why::Unused));
         let while_nobody_was_there = Watched { watched_since: days(25), ..off };
         assert_eq!(due(while_nobody_was_there, days(25)), Ok(Why::Unused));
+    }
+
+    #[test]
+    fn a_refused_run_is_made_up_for_once_the_account_is_let_in_whoever_saw_it_blocked() {
+        let let_in = Access { since: at(10), ..active() };
+        let made_up = |access: &Access, was_blocked, refused_at, now| {
+            is_made_up(access, was_blocked, refused_at, at(0), now)
+        };
+        assert!(made_up(&let_in, false, at(3), at(10)), "it was blocked and let in between two looks");
+        assert!(!made_up(&let_in, false, at(11), at(12)), "it was let in before");
+        assert!(made_up(&let_in, true, at(11), at(12)), "a clock was set back meanwhile");
+        assert!(!made_up(&let_in, false, at(-60), at(0)), "what was missed starts first");
+        assert!(made_up(&let_in, false, at(-60), at(1)), "another process was refused, and a person acted");
+        let restricted = Access { state: AccessState::Restricted, ..let_in.clone() };
+        assert!(!made_up(&restricted, false, at(3), at(10)), "the run that found it closed");
+        assert!(made_up(&restricted, true, at(3), at(10)));
+        for state in [AccessState::Suspended, AccessState::Unauthorized, AccessState::Revoked] {
+            assert!(!made_up(&Access { state, ..let_in.clone() }, true, at(3), at(10)));
+        }
     }
 
     #[test]

@@ -63,6 +63,8 @@ impl Daemon {
         self.runner.replace_neighbours(Neighbours::of(&new));
         *self.watch.config.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(new);
         self.runner.replace_accounts(accounts);
+        // A login may be another one, and what it was kept from runs with that.
+        self.watch.shared.woken.notify_one();
         trigger::lock(&self.watch.board).replace(plans, now);
         if let Err(error) = self.trigger.replace().await {
             tracing::warn!("{error}");
