@@ -21,6 +21,7 @@ mod rows;
 mod scenes;
 mod seller;
 mod shelf;
+mod standing;
 mod story;
 mod sweep;
 mod tally;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::market::Name;
 use crate::world::Inner;
 
 impl Inner {
@@ -11,6 +12,8 @@ impl Inner {
     pub fn watch_rows(&mut self, path: &Path) {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         self.side = Connection::open_with_flags(path, flags).ok();
+        let names: Vec<Name> = self.accounts.keys().copied().collect();
+        names.into_iter().for_each(|name| self.read_standing(name));
     }
 
     /// How many requests are written down.
@@ -54,6 +57,13 @@ impl Inner {
         let sql = "select count(*) from intents where account = ?1 and state = 'sent'";
         let mut statement = self.side.as_ref()?.prepare_cached(sql).ok()?;
         statement.query_row([account], |row| row.get::<_, i64>(0)).ok().map(i64::unsigned_abs)
+    }
+
+    /// The state of this account's access.
+    pub fn access_written(&self, account: &str) -> Option<String> {
+        let sql = "select state from accounts_access where account = ?1";
+        let mut statement = self.side.as_ref()?.prepare_cached(sql).ok()?;
+        statement.query_row([account], |row| row.get(0)).ok()
     }
 
     fn number(&self, sql: &str) -> Option<u64> {

@@ -156,6 +156,10 @@ pub fn edge_of_day(seed: u64) -> Story {
     });
     story.settings.per_second = 20;
     story.weather = Weather { late: 0.05, slow: 0.05, ..Weather::default() };
+    // By itself the agent leaves something over. A person takes that too, and goes on beyond midnight.
+    for at in 0..60 {
+        story.blows.push((TimeDelta::seconds(75 * 60 + at * 18), Blow::Manual("order-poll".to_owned())));
+    }
     story
 }
 

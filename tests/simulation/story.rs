@@ -184,6 +184,11 @@ pub fn job_name(account: Option<Name>, kind: &str) -> String {
     account.filter(|name| *name == TRADEME).map_or(kind.to_owned(), |name| format!("{name}-{kind}"))
 }
 
+/// The account of the job of that name.
+pub fn account_of(job: &str) -> Name {
+    if job.starts_with(TRADEME) { TRADEME } else { CARDMARKET }
+}
+
 /// What befalls the agent.
 #[derive(Debug, Clone)]
 pub enum Blow {

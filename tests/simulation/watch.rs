@@ -144,20 +144,18 @@ impl Watch {
         }
     }
 
-    fn note_offset(&self, attempt: &Attempt) {
-        if let Some(offset) = attempt.clock_offset_ms {
-            *lock(&self.offset_ms) = offset;
+    fn note_who_asks(&self, asked: Asked) {
+        let mut world = self.world.look();
+        let account = world.account(self.account);
+        account.asked.insert(self.who, asked);
+        if asked == Asked::Person {
+            (account.refusals, account.wants_rest) = (0, None);
         }
     }
 
-    /// A refusal of the login must be one that the shop meant.
-    fn judge(&self, asked: Asked, attempt: &Attempt) {
-        let mut world = self.world.look();
-        // What the canary was refused is refused for good.
-        let refused = matches!(attempt.access, Some(AccessEvent::Refused(_))) && asked == Asked::Canary;
-        if refused && !world.account(self.account).login_gone {
-            let status = attempt.status.unwrap_or_default();
-            world.broken(format!("6: a {status} was taken for a withdrawn login, and none was withdrawn"));
+    fn note_offset(&self, attempt: &Attempt) {
+        if let Some(offset) = attempt.clock_offset_ms {
+            *lock(&self.offset_ms) = offset;
         }
     }
 }
@@ -191,12 +189,7 @@ impl Gate for Watch {
         match &entered {
             Ok(_) => {
                 self.note_write(outgoing);
-                if outgoing.asked == Asked::Person {
-                    // A person asks: that may go out.
-                    let mut world = self.world.look();
-                    let account = world.account(self.account);
-                    (account.must_be_silent, account.wants_rest) = (false, None);
-                }
+                self.note_who_asks(outgoing.asked);
                 self.perhaps_freeze().await;
             }
             Err(refusal) => {
@@ -208,7 +201,6 @@ impl Gate for Watch {
 
     async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<Settled, Refusal> {
         self.world.touch();
-        self.judge(pass.asked, attempt);
         let asked = pass.asked;
         let settled = match self.removed {
             Some(Removed::IntentFirst) => {
@@ -234,13 +226,13 @@ impl Gate for Watch {
             }
             _ => self.gate.settle(pass, attempt).await,
         };
-        let refused = matches!(attempt.access, Some(AccessEvent::Refused(_))) && asked == Asked::Canary;
         {
             let mut world = self.world.look();
             let (status, failed) = (attempt.status, attempt.error_type);
             world.note(&format!("settled {status:?} {failed:?} {}", settled.is_ok()));
-            if settled.is_ok() && refused {
-                world.account(self.account).must_be_silent = true;
+            if settled.is_ok() {
+                let refused = matches!(attempt.access, Some(AccessEvent::Refused(_)));
+                world.note_standing(self.account, asked, status.filter(|_| refused));
             }
         }
         self.world.touch();

@@ -91,10 +91,7 @@ impl Wire {
         let (owner, since) = account.owner;
         let let_out = account.let_out.get(&self.who).copied().unwrap_or(now);
         let rest = account.wants_rest.filter(|(who, until)| *who == self.who && now < *until);
-        let must_be_silent = account.must_be_silent;
-        if must_be_silent {
-            world.broken("6: a request was sent after the refusal was written down".to_owned());
-        }
+        world.judge_by_standing(self.account, self.who);
         if let Some((_, until)) = rest {
             world.broken(format!("13: a request was sent at {now}, and silence was asked for until {until}"));
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::clock::{Clock, ManualClock};
+use sellerd::policy::access::Asked;
 use sellerd::policy::due::Claimed;
 use sellerd::sandbox::{Answer, Call, Fault, FaultKind, Verdict};
 use tokio::sync::Notify;
@@ -18,6 +19,8 @@ use tokio::sync::Notify;
 use crate::market::{Market, Name, is_over_quota};
 use crate::promises::Shelf;
 use crate::seller::{List, Seller};
+use crate::standing::Standing;
+use crate::story::account_of;
 use crate::tally::Tally;
 use crate::watch::Removed;
 use crate::writes::{Book, Slip};
@@ -96,8 +99,18 @@ pub struct Account {
     pub let_out: BTreeMap<u32, DateTime<Utc>>,
     /// Whether a person took the login away, so that refusals are real.
     pub login_gone: bool,
-    /// Set once the marketplace's refusal was written down: from then on nothing may be sent.
-    pub must_be_silent: bool,
+    /// Whether that looks like a block in front of the shop.
+    pub gone_without_a_word: bool,
+    /// Whether the shop has refused the login and meant it, since the account was open.
+    pub meant: bool,
+    /// Refusals that were written down since the login is gone, or since a person last asked.
+    pub refusals: u32,
+    /// What may be sent by what is written down.
+    pub standing: Standing,
+    /// Who asks with what each agent's gate let out last.
+    pub asked: BTreeMap<u32, Asked>,
+    /// Whether the shop allows so little that slots are passed over.
+    pub scarce: bool,
     /// The spans from which on somebody lowered the limit under the agent's feet.
     pub limit_lowered: Vec<DateTime<Utc>>,
     /// Whether it was lowered and no answer has said so since.
@@ -138,7 +151,8 @@ pub struct HandedOut {
     pub from: DateTime<Utc>,
     /// The last of them.
     pub until: DateTime<Utc>,
-    /// The slot of the run that stands for them; none where they were skipped, or nothing could be written down.
+    /// The slot of the run that stands for them; none where they were skipped, or nothing could be written down, or
+    /// little is left to ask with.
     pub run: Option<DateTime<Utc>>,
 }
 
@@ -247,7 +261,12 @@ impl World {
             owner: (0, now),
             let_out: BTreeMap::new(),
             login_gone: false,
-            must_be_silent: false,
+            gone_without_a_word: false,
+            meant: false,
+            refusals: 0,
+            standing: Standing::Open,
+            asked: BTreeMap::new(),
+            scarce: false,
             limit_lowered: Vec::new(),
             limit_unknown: false,
             wants_rest: None,
@@ -469,7 +488,8 @@ impl World {
         for fire in &claimed.fires {
             let line = format!("fire {} {} {} {}", fire.job, fire.due_at, fire.trigger, fire.missed);
             inner.note(&line);
-            let run = Some(fire.due_at).filter(|_| !inner.disk_trouble);
+            let may_be_passed_over = inner.disk_trouble || inner.is_scarce(account_of(fire.job.as_str()));
+            let run = Some(fire.due_at).filter(|_| !may_be_passed_over);
             inner.hand_out(stood_at, fire.job.as_str(), fire.due_at, run);
         }
         for missed in &claimed.skipped {
@@ -501,6 +521,11 @@ impl Inner {
     /// The account of that name. Only those of the story are configured, so that there are no others.
     pub fn account(&mut self, name: Name) -> &mut Account {
         self.accounts.get_mut(name).expect("an account of the story")
+    }
+
+    /// Whether there may be too little to ask with for each slot.
+    fn is_scarce(&self, name: Name) -> bool {
+        self.accounts.get(name).is_some_and(|account| account.scarce || !account.limit_lowered.is_empty())
     }
 
     fn hand_out(&mut self, stood_at: &Stood, job: &str, until: DateTime<Utc>, run: Option<DateTime<Utc>>) {
@@ -579,6 +604,7 @@ impl Inner {
             now,
         );
         let seen = account.market.last_seen();
+        account.meant |= account.login_gone;
         let was_lowered = account.was_lowered(now);
         self.tally.requests += 1;
         self.fold(&answer.body);
@@ -635,7 +661,11 @@ impl Inner {
                     && account.book.as_ref().is_some_and(|book| !book.shown) => {}
             ShopDeed::Fault(fault) => {
                 match fault.kind {
-                    FaultKind::Revoke { .. } | FaultKind::RejectToken => account.login_gone = true,
+                    FaultKind::Revoke { .. } | FaultKind::RejectToken => {
+                        let without_a_word = matches!(fault.kind, FaultKind::Revoke { empty_body: true });
+                        (account.login_gone, account.refusals) = (true, 0);
+                        account.gone_without_a_word |= without_a_word;
+                    }
                     FaultKind::Exhaust | FaultKind::Limit { .. } => {
                         account.limit_lowered.push(account.market.window_of(now));
                         account.limit_unknown = true;
