@@ -193,7 +193,9 @@ impl Standing {
             (AccessState::Restricted, _) => (
                 RESOURCE_REFUSED,
                 format!("{market} refuses a part of what is asked for {account} ({reason})"),
-                format!("look what this kind of app and login may do there; try it again with: {test}"),
+                format!(
+                    "look what this kind of app and login may do there; to have the next run ask it again: {test}"
+                ),
             ),
             (AccessState::Active | AccessState::Unknown, _) => return None,
         };

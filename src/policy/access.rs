@@ -219,7 +219,7 @@ impl Access {
         now: DateTime<Utc>,
     ) -> Option<Self> {
         let next = match event {
-            AccessEvent::Answered { at, success } => self.answered(at, *success, now),
+            AccessEvent::Answered { at, success } => self.answered(at, *success, asked, now),
             AccessEvent::Refused(refused) => self.refused(refused, asked, rules, now),
             AccessEvent::NewCredentials if self.state == AccessState::Active => self.clone(),
             AccessEvent::NewCredentials => Self::unknown(now),
@@ -227,17 +227,22 @@ impl Access {
         (next != *self).then_some(next)
     }
 
-    /// An answer lets a blocked account out where it is a success: the canary's, or one that a person asked for.
-    fn answered(&self, at: &str, success: bool, now: DateTime<Utc>) -> Self {
-        if !self.state.lets_through() && !success {
+    /// An answer lets an account in where it is a success: of a blocked one, the canary's, or one that a person asked
+    /// for. A person's is also leave to ask again what is closed.
+    fn answered(&self, at: &str, success: bool, asked: Asked, now: DateTime<Utc>) -> Self {
+        if !success {
             return self.clone();
         }
         let mut next = self.clone();
-        if success {
-            next.closed.retain(|closed| closed.at != at);
+        next.closed.retain(|closed| closed.at != at);
+        if asked == Asked::Person {
+            next.closed.iter_mut().for_each(|closed| closed.again_at = closed.again_at.min(now));
         }
         let state = if next.closed.is_empty() { AccessState::Active } else { AccessState::Restricted };
         if state == self.state {
+            if next.closed.len() < self.closed.len() {
+                next.reason = resources::words(&next.closed);
+            }
             return next;
         }
         let closed = std::mem::take(&mut next.closed);

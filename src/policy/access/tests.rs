@@ -114,6 +114,24 @@ fn a_resource_that_is_refused_while_the_canary_is_answered_is_closed_alone_and_o
 }
 
 #[test]
+fn what_is_closed_is_named_until_it_opens_and_a_person_may_have_it_asked_again() {
+    let shut = |at| (refused(Refusing::Forbidden, at), Asked::Again);
+    let both = told(&[(answered("GET account", true), Asked::Work), shut("GET stock"), shut("GET orders")]);
+    let one = both.after(&answered("GET stock", true), Asked::Work, RULES, after(1)).unwrap();
+    assert_eq!(one.reason, "403 on GET orders while the rest is answered");
+    assert!(one.closed_at("GET orders", after(2)).is_some());
+    assert_eq!(one.after(&answered("GET account", true), Asked::Work, RULES, after(2)), None);
+    let tried = one.after(&answered("GET account", true), Asked::Person, RULES, after(2)).unwrap();
+    assert_eq!(tried.state, AccessState::Restricted, "nobody knows yet");
+    assert!(tried.closed_at("GET orders", after(2)).is_none());
+}
+
+#[test]
+fn an_answer_that_is_no_success_does_not_say_that_we_are_let_in() {
+    assert_eq!(told(&[(answered("GET account", false), Asked::Work)]).state, AccessState::Unknown);
+}
+
+#[test]
 fn a_closed_resource_is_asked_less_and_less_often() {
     let mut access = Access { state: AccessState::Active, ..Access::unknown(now()) };
     let (mut at, mut waits) = (now(), Vec::new());
