@@ -117,7 +117,7 @@ fn tell_in(story: &Story, root: &Path, logs: bool) -> Told {
         let mut world = world.look();
         (world.weather, world.removed) = (story.weather, story.removed);
         for plan in &story.shops {
-            world.account(plan.name()).scarce = plan.limit().is_some_and(|limit| limit < 1_000);
+            world.account(plan.name()).limit = plan.limit();
         }
         world.tally.synced = u64::from(!story.sellers.is_empty());
     }

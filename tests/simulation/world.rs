@@ -109,8 +109,8 @@ pub struct Account {
     pub standing: Standing,
     /// Who asks with what each agent's gate let out last.
     pub asked: BTreeMap<u32, Asked>,
-    /// Whether the shop allows so little that slots are passed over.
-    pub scarce: bool,
+    /// Requests that the shop allows in a span.
+    pub limit: Option<u32>,
     /// The spans from which on somebody lowered the limit under the agent's feet.
     pub limit_lowered: Vec<DateTime<Utc>>,
     /// Whether it was lowered and no answer has said so since.
@@ -266,7 +266,7 @@ impl World {
             refusals: 0,
             standing: Standing::Open,
             asked: BTreeMap::new(),
-            scarce: false,
+            limit: None,
             limit_lowered: Vec::new(),
             limit_unknown: false,
             wants_rest: None,
@@ -525,7 +525,14 @@ impl Inner {
 
     /// Whether there may be too little to ask with for each slot.
     fn is_scarce(&self, name: Name) -> bool {
-        self.accounts.get(name).is_some_and(|account| account.scarce || !account.limit_lowered.is_empty())
+        /// So many are enough for everything that a story wants in a span.
+        const AMPLE: u32 = 1_000;
+        /// A mistaken 429, or a clock that was wrong, makes the agent think so.
+        const LITTLE: i64 = 200;
+        let Some(account) = self.accounts.get(name) else { return false };
+        account.limit.is_some_and(|limit| limit < AMPLE)
+            || !account.limit_lowered.is_empty()
+            || self.rest_written(name, account.limit).is_some_and(|rest| rest < LITTLE)
     }
 
     fn hand_out(&mut self, stood_at: &Stood, job: &str, until: DateTime<Utc>, run: Option<DateTime<Utc>>) {
