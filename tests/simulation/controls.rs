@@ -20,7 +20,21 @@ pub struct Control {
 }
 
 /// All of them.
-pub const CONTROLS: [Control; 11] = [
+pub const CONTROLS: [Control; 13] = [
+    Control {
+        name: "suspension",
+        removed: Removed::Suspension,
+        scene: scenes::refused,
+        complaint: "6:",
+        within: 2,
+    },
+    Control {
+        name: "second-question",
+        removed: Removed::SecondQuestion,
+        scene: scenes::refused,
+        complaint: "6: a 401 was taken",
+        within: 10,
+    },
     Control { name: "epoch", removed: Removed::Epoch, scene: scenes::rivals, complaint: "4:", within: 5 },
     Control {
         name: "last-look",

@@ -40,6 +40,8 @@ pub struct Told {
     pub by_window: BTreeMap<DateTime<Utc>, u64>,
     /// When the agent sent something (true time).
     pub sent_at: Vec<DateTime<Utc>>,
+    /// The same by account.
+    pub sent_to: BTreeMap<Name, Vec<DateTime<Utc>>>,
     /// How the runs ended: job, slot and whether it succeeded.
     pub runs: Vec<(String, DateTime<Utc>, bool)>,
     /// Everything that happened, line by line, if it was to be kept.
@@ -117,7 +119,7 @@ fn tell_in(story: &Story, root: &Path, logs: bool) -> Told {
         let mut world = world.look();
         (world.weather, world.removed) = (story.weather, story.removed);
         for plan in &story.shops {
-            world.account(plan.name()).scarce = plan.limit().is_some_and(|limit| limit < 1_000);
+            world.account(plan.name()).limit = plan.limit();
         }
         world.tally.synced = u64::from(!story.sellers.is_empty());
     }
@@ -180,6 +182,7 @@ fn end(story: &Story, world: &World) -> Told {
         digest,
         by_window: inner.account(story.shops[0].name()).market.by_window().into_iter().collect(),
         sent_at: std::mem::take(&mut inner.sent_at),
+        sent_to: inner.accounts.iter().map(|(name, account)| (*name, account.sent_at.clone())).collect(),
         runs: std::mem::take(&mut inner.runs),
         log,
         shelf: std::mem::take(&mut inner.shelf),
@@ -427,6 +430,7 @@ impl Life<'_> {
                     self.blows.push_front((self.world.now() + TimeDelta::minutes(20), Blow::Unhalt));
                 }
             }
+            Blow::Ask(name) => self.ask_whether_let_in(agent, name).await,
             Blow::Manual(job) => {
                 let desk = agent.desk.clone();
                 tokio::spawn(
@@ -582,15 +586,23 @@ impl Life<'_> {
             let mut inner = self.world.look();
             let now = inner.truth.now();
             let account = inner.account(name);
-            if account.login_gone && tested.insert(name) {
+            // Also where it was given back before, and nobody has said so.
+            if (account.login_gone || account.meant) && tested.insert(name) {
                 account.login_gone = false;
                 account.market.fault(FaultKind::Restore.into(), now);
                 inner.tally.revocations += 1;
             }
         }
+        if tested.contains(&name) {
+            self.ask_whether_let_in(agent, name).await;
+        }
+    }
+
+    /// A person asks for an account that is not let in.
+    async fn ask_whether_let_in(&self, agent: &Agent, name: Name) {
         let store = &agent.desk.shared.store;
         let access = store.read(move |tx| accounts::access(tx, &name.into(), Default::default())).await;
-        if tested.contains(&name) && access.is_ok_and(|access| !access.state.lets_through()) {
+        if access.is_ok_and(|access| !access.state.lets_through()) {
             let answer = agent.desk.test_account(&name.into()).await;
             self.world.note(&format!("auth test {:?}", answer.map(|tested| tested.state)));
         }

@@ -22,8 +22,14 @@ impl Inner {
     }
 
     /// How many of them nobody has settled. A write that was cut off stays open; what became of it stands in its intents.
+    /// So does what no run waits for, where its answer could not be written down: the next start closes it.
     pub fn rows_left_open(&self) -> Option<u64> {
-        self.number("select count(*) from requests where state = 'sent' and writes = 0")
+        const OPEN: &str = "select count(*) from requests where state = 'sent' and writes = 0";
+        if self.tally.disk == 0 {
+            self.number(OPEN)
+        } else {
+            self.number(&format!("{OPEN} and run_id is not null"))
+        }
     }
 
     /// How many intents say that they left with the last write to this account.
@@ -64,6 +70,20 @@ impl Inner {
         let sql = "select state from accounts_access where account = ?1";
         let mut statement = self.side.as_ref()?.prepare_cached(sql).ok()?;
         statement.query_row([account], |row| row.get(0)).ok()
+    }
+
+    /// For the controls: the access of an account in one state is in another.
+    pub fn write_access(&self, account: &str, from: &str, to: &str) {
+        let sql = "update accounts_access set state = ?3 where account = ?1 and state = ?2";
+        // Where it cannot be written the control is not caught, and says so.
+        let _ = self.side.as_ref().map(|side| side.execute(sql, [account, from, to]));
+    }
+
+    /// How many requests are left in this account's window by what is written down.
+    pub fn rest_written(&self, account: &str, limit: Option<u32>) -> Option<i64> {
+        let sql = "select coalesce(allowed, ?2) - used from quota_windows where account = ?1";
+        let mut statement = self.side.as_ref()?.prepare_cached(sql).ok()?;
+        statement.query_row((account, limit), |row| row.get(0)).ok()?
     }
 
     fn number(&self, sql: &str) -> Option<u64> {

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::sandbox::{Fault, FaultKind, Typing, Unpaginated, trademe};
 
 use crate::market::{CARDMARKET, Name, TRADEME};
-use crate::story::{Blow, JobPlan, Settings, ShopPlan, Story};
+use crate::story::{Blow, JobPlan, Settings, ShopPlan, Story, passing_refusal};
 use crate::watch::Removed;
 use crate::world::{ShopDeed, Weather};
 
@@ -238,6 +238,57 @@ const STORMY: &str = "2026-03-11T08:00:30Z";
 pub fn storm_time() -> (DateTime<Utc>, DateTime<Utc>) {
     let begin = STORMY.parse::<DateTime<Utc>>().unwrap_or_default() + TimeDelta::minutes(20);
     (begin, begin + TimeDelta::minutes(10))
+}
+
+/// What a shop refuses, at one of two accounts, and how many there are of these.
+pub const REFUSALS: u64 = 6;
+
+/// Two accounts, and one of them is refused: for good until a person renews the login, for one request, for a while,
+/// for one resource, or since the clocks are twenty minutes apart. Every other time the agent is killed meanwhile.
+pub fn refused(seed: u64) -> Story {
+    let mut r = random(seed);
+    let mut story = served(seed);
+    let name = if seed.is_multiple_of(2) { CARDMARKET } else { TRADEME };
+    let at = TimeDelta::seconds(r.i64(3_600..2 * 3_600));
+    let fault = match seed / 2 % REFUSALS {
+        0 => FaultKind::RejectToken.into(),
+        1 => FaultKind::Revoke { empty_body: false }.into(),
+        2 | 3 => passing_refusal(&mut r, name),
+        4 => Fault::from(FaultKind::RejectToken).next(1),
+        _ => Fault::from(FaultKind::ClockSkew { seconds: if r.bool() { 1_200 } else { -1_200 } })
+            .for_seconds(3_600),
+    };
+    story.shop_deeds.push((at, name, ShopDeed::Fault(fault)));
+    if seed / 2 % REFUSALS < 2 {
+        let renewed = at + TimeDelta::minutes(r.i64(30..120));
+        story.shop_deeds.push((renewed, name, ShopDeed::Fault(FaultKind::Restore.into())));
+        story.blows.push((renewed + TimeDelta::minutes(5), Blow::Ask(name)));
+    }
+    story
+}
+
+/// The same, and the agent is killed and started again while it finds out.
+pub fn refused_and_killed(seed: u64) -> Story {
+    let mut r = random(seed ^ 0x6b69_6c6c);
+    let mut story = refused(seed);
+    let faults = story.shop_deeds.iter().filter(|(_, _, deed)| matches!(deed, ShopDeed::Fault(_)));
+    let at = faults.map(|(at, ..)| *at).min().unwrap_or_default();
+    for minutes in [0, 6, 20] {
+        let (steps, turns, away) = (r.u32(0..12), r.u32(0..20), TimeDelta::seconds(r.i64(0..30)));
+        story.blows.push((at + TimeDelta::minutes(minutes), Blow::Crash { steps, turns, away }));
+    }
+    story.blows.sort_by_key(|(at, _)| *at);
+    story
+}
+
+/// The two accounts of [`refused`], of which none is refused.
+pub fn served(seed: u64) -> Story {
+    let mut story = fair(seed, "2026-03-11T08:00:00Z", 4, 5, None);
+    let other = small_trademe(None, "hmac-sha1");
+    let jobs = fair_at(other.clone(), seed, "2026-03-11T08:00:00Z", TimeDelta::hours(4), "*/5 * * * *");
+    story.shops.push(other);
+    story.settings.jobs.extend(jobs.settings.jobs);
+    story
 }
 
 /// A shop that is made what a list says, on a day on which the answers to writes get lost and late ones take effect.

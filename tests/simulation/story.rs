@@ -244,6 +244,8 @@ pub enum Blow {
     Halt,
     /// A person lets writes go on.
     Unhalt,
+    /// A person asks whether an account is let in again.
+    Ask(Name),
 }
 
 impl Story {
@@ -317,12 +319,40 @@ impl Story {
             };
             self.happens(r, name, |_| ShopDeed::Fault(kind.into()));
         }
+        self.access_fault(name, at);
         if r.u8(0..20) == 0 {
             let max = limit.map(|limit| (limit / 2).max(25));
             self.happens(r, name, |_| ShopDeed::Fault(FaultKind::Limit { max }.into()));
         }
         if r.u8(0..20) == 0 {
             self.happens(r, name, |_| ShopDeed::Fault(FaultKind::Exhaust.into()));
+        }
+    }
+
+    /// A refusal that is none, or a login that is renewed before the end. With a generator of its own.
+    fn access_fault(&mut self, name: Name, at: usize) {
+        let r = &mut fastrand::Rng::with_seed(self.seed ^ 0x0061_6363_6573_7300 ^ at as u64);
+        let of_account = self.shop_deeds.iter().filter(|(_, account, _)| *account == name);
+        let faults = of_account.filter_map(|(after, _, deed)| match deed {
+            ShopDeed::Fault(fault) => Some((*after, &fault.kind)),
+            _ => None,
+        });
+        let refusing =
+            faults.filter(|(_, kind)| is_refusing(kind)).map(|(after, kind)| (after, is_of_login(kind)));
+        match refusing.max() {
+            // Two in a row for one account cannot be told from a login that is gone.
+            None if r.u8(0..3) == 0 => {
+                let after = self.at(r);
+                self.shop_deeds.push((after, name, ShopDeed::Fault(passing_refusal(r, name))));
+            }
+            Some((gone, true)) if r.bool() => {
+                let renewed = gone + TimeDelta::minutes(r.i64(5..400));
+                self.shop_deeds.push((renewed, name, ShopDeed::Fault(FaultKind::Restore.into())));
+                for minutes in [-9, r.i64(1..200)] {
+                    self.blows.push((renewed + TimeDelta::minutes(minutes), Blow::Ask(name)));
+                }
+            }
+            _ => {}
         }
     }
 
@@ -621,6 +651,27 @@ fn weather(r: &mut fastrand::Rng) -> Weather {
         freeze_alone: false,
         buyers: chance(2.0),
         movers: chance(4.0),
+    }
+}
+
+fn is_of_login(kind: &FaultKind) -> bool {
+    matches!(kind, FaultKind::Revoke { .. } | FaultKind::RejectToken)
+}
+
+fn is_refusing(kind: &FaultKind) -> bool {
+    is_of_login(kind) || matches!(kind, FaultKind::Status { status: 410 } | FaultKind::RedirectAway { .. })
+}
+
+/// A refusal that is not meant: of one request, of one resource for a while, or by something in front of the shop.
+pub fn passing_refusal(r: &mut fastrand::Rng, name: Name) -> Fault {
+    let forbidden = FaultKind::Revoke { empty_body: false };
+    let kind = if name == CARDMARKET && r.bool() { forbidden } else { FaultKind::RejectToken };
+    let path = if name == TRADEME { "MyTradeMe/SoldItems" } else { "orders" };
+    let seconds = r.u64(60..5_400);
+    match r.u8(0..3) {
+        0 if name == CARDMARKET => Fault::from(FaultKind::Revoke { empty_body: true }).for_seconds(seconds),
+        1 => Fault::from(kind).on(path).for_seconds(seconds),
+        _ => Fault::from(kind).next(1),
     }
 }
 

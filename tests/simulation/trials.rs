@@ -11,6 +11,7 @@ use sellerd::sandbox::FaultKind;
 use crate::controls::CONTROLS;
 use crate::life::{self, Told};
 use crate::many::{self, Many};
+use crate::market::{CARDMARKET, Name, TRADEME};
 use crate::scenes;
 use crate::story::Story;
 use crate::sweep;
@@ -31,7 +32,7 @@ pub struct Trial {
 }
 
 /// All of them.
-pub const TRIALS: [Trial; 10] = [
+pub const TRIALS: [Trial; 11] = [
     Trial { name: "stories", run: stories },
     Trial { name: "replay", run: replays },
     Trial { name: "one-owner", run: one_owner },
@@ -39,6 +40,7 @@ pub const TRIALS: [Trial; 10] = [
     Trial { name: "slots", run: slots },
     Trial { name: "recovery", run: recovery },
     Trial { name: "lists", run: lists },
+    Trial { name: "refusals", run: refusals },
     Trial { name: "storms", run: storms },
     Trial { name: "board", run: board },
     Trial { name: "controls", run: controls },
@@ -78,6 +80,8 @@ pub fn replay(scene: &str, seed: u64, without: Option<&String>) -> ExitCode {
         "own-trigger" => scenes::own_trigger(seed),
         "lossy" => scenes::lossy(seed),
         "halted" => scenes::halted(seed),
+        "refused" => scenes::refused(seed),
+        "refused-and-killed" => scenes::refused_and_killed(seed),
         "undisturbed" => Story::of(seed).undisturbed(),
         _ => Story::of(seed),
     };
@@ -249,6 +253,54 @@ fn lists(_: &Ask) -> Result<String, String> {
     );
     verdict(&lossy, "lossy", said.clone())?;
     verdict(&halted, "halted", said)
+}
+
+/// One of two accounts is refused. The other must not notice: each of its polls is where it is without the refusal, to a
+/// twentieth of the interval. A clock that is off by twenty minutes costs one request each time that it changes.
+fn refusals(_: &Ask) -> Result<String, String> {
+    const EVERY: TimeDelta = TimeDelta::minutes(5);
+    const SEEDS: u64 = 2 * scenes::REFUSALS;
+    let told = many::tell_all(&(0..SEEDS).map(scenes::refused).collect::<Vec<_>>());
+    let served = many::tell_all(&(0..SEEDS).map(scenes::served).collect::<Vec<_>>());
+    let (mut wrong, mut most) = (Vec::new(), TimeDelta::zero());
+    for (seed, (told, served)) in told.iter().zip(&served).enumerate() {
+        let other = if seed % 2 == 0 { TRADEME } else { CARDMARKET };
+        let shift = most_shifted(told, served, other);
+        most = most.max(shift);
+        if shift * 20 >= EVERY {
+            wrong.push(format!(
+                "seed {seed}: 6: a poll of the other account lies {shift} from where it should"
+            ));
+        }
+        let by_clock = told.tally.faults.get("timestamp refused").copied().unwrap_or_default();
+        if by_clock > 2 {
+            wrong
+                .push(format!("seed {seed}: 6: {by_clock} requests were refused for two changes of a clock"));
+        }
+        wrong.extend(told.violations.iter().map(|what| format!("seed {seed}: {what}")));
+    }
+    let killed = many::tell(0..SEEDS, &scenes::refused_and_killed);
+    let said = format!(
+        "{SEEDS} refusals of one account of two: polls of the other shift by {} ms at most; {} crashes around as many",
+        most.num_milliseconds(),
+        killed.tally.crashes
+    );
+    if !wrong.is_empty() {
+        return Err(format!(
+            "{said}\n{}\n  cargo test --test simulation -- --scene refused --seed N",
+            wrong.join("\n")
+        ));
+    }
+    verdict(&killed, "refused-and-killed", said)
+}
+
+/// How far the first requests of this account's polls lie from where they are in the other story, while it is told.
+fn most_shifted(told: &Told, served: &Told, name: Name) -> TimeDelta {
+    let of = |told: &Told| told.sent_to.get(name).cloned().unwrap_or_default();
+    let (there, end) = (of(told), of(served).first().copied().unwrap_or_default() + TimeDelta::hours(4));
+    let nearest = |at: &DateTime<Utc>| there.iter().map(|sent| (*sent - *at).abs()).min();
+    let lost = TimeDelta::days(1);
+    of(served).iter().filter(|at| **at < end).map(|at| nearest(at).unwrap_or(lost)).max().unwrap_or(lost)
 }
 
 /// How many attempts ten minutes of trouble cost, against ten that are fine. At most a tenth more, and the few retries

@@ -38,6 +38,10 @@ pub enum Removed {
     Netting,
     /// Who writes does not ask whether every write is halted.
     Halt,
+    /// What is suspended passes for open.
+    Suspension,
+    /// A first refusal is the last word.
+    SecondQuestion,
 }
 
 /// The gate with somebody beside it.
@@ -84,6 +88,10 @@ impl Watch {
             },
             Some(Removed::Intents) => {
                 self.gate.enter(&Outgoing { intents: Vec::new(), ..outgoing.clone() }).await
+            }
+            Some(Removed::Suspension) => {
+                self.world.look().write_access(self.account, "suspended", "active");
+                self.gate.enter(outgoing).await
             }
             Some(Removed::Halt) => self.gate.enter(&Outgoing { writes: false, ..outgoing.clone() }).await,
             Some(Removed::ServerQuota) => {
@@ -232,6 +240,9 @@ impl Gate for Watch {
             world.note(&format!("settled {status:?} {failed:?} {}", settled.is_ok()));
             if settled.is_ok() {
                 let refused = matches!(attempt.access, Some(AccessEvent::Refused(_)));
+                if refused && self.removed == Some(Removed::SecondQuestion) {
+                    world.write_access(self.account, "suspended", "unauthorized");
+                }
                 world.note_standing(self.account, asked, status.filter(|_| refused));
             }
         }

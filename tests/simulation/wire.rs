@@ -88,6 +88,7 @@ impl Wire {
         let now = world.truth.now();
         world.sent_at.push(now);
         let account = world.account(self.account);
+        account.sent_at.push(now);
         let (owner, since) = account.owner;
         let let_out = account.let_out.get(&self.who).copied().unwrap_or(now);
         let rest = account.wants_rest.filter(|(who, until)| *who == self.who && now < *until);

@@ -107,10 +107,12 @@ pub struct Account {
     pub refusals: u32,
     /// What may be sent by what is written down.
     pub standing: Standing,
+    /// When something was sent to it (true time).
+    pub sent_at: Vec<DateTime<Utc>>,
     /// Who asks with what each agent's gate let out last.
     pub asked: BTreeMap<u32, Asked>,
-    /// Whether the shop allows so little that slots are passed over.
-    pub scarce: bool,
+    /// Requests that the shop allows in a span.
+    pub limit: Option<u32>,
     /// The spans from which on somebody lowered the limit under the agent's feet.
     pub limit_lowered: Vec<DateTime<Utc>>,
     /// Whether it was lowered and no answer has said so since.
@@ -265,8 +267,9 @@ impl World {
             meant: false,
             refusals: 0,
             standing: Standing::Open,
+            sent_at: Vec::new(),
             asked: BTreeMap::new(),
-            scarce: false,
+            limit: None,
             limit_lowered: Vec::new(),
             limit_unknown: false,
             wants_rest: None,
@@ -525,7 +528,14 @@ impl Inner {
 
     /// Whether there may be too little to ask with for each slot.
     fn is_scarce(&self, name: Name) -> bool {
-        self.accounts.get(name).is_some_and(|account| account.scarce || !account.limit_lowered.is_empty())
+        /// So many are enough for everything that a story wants in a span.
+        const AMPLE: u32 = 1_000;
+        /// A mistaken 429, or a clock that was wrong, makes the agent think so.
+        const LITTLE: i64 = 200;
+        let Some(account) = self.accounts.get(name) else { return false };
+        account.limit.is_some_and(|limit| limit < AMPLE)
+            || !account.limit_lowered.is_empty()
+            || self.rest_written(name, account.limit).is_some_and(|rest| rest < LITTLE)
     }
 
     fn hand_out(&mut self, stood_at: &Stood, job: &str, until: DateTime<Utc>, run: Option<DateTime<Utc>>) {
@@ -661,6 +671,8 @@ impl Inner {
                     && account.book.as_ref().is_some_and(|book| !book.shown) => {}
             ShopDeed::Fault(fault) => {
                 match fault.kind {
+                    FaultKind::Revoke { .. } | FaultKind::RejectToken if !is_lasting(&fault) => {}
+                    FaultKind::Restore => account.login_gone = false,
                     FaultKind::Revoke { .. } | FaultKind::RejectToken => {
                         let without_a_word = matches!(fault.kind, FaultKind::Revoke { empty_body: true });
                         (account.login_gone, account.refusals) = (true, 0);
@@ -703,6 +715,11 @@ impl Inner {
             self.broken(format!("the harness cannot write a list: {error}"));
         }
     }
+}
+
+/// Whether a fault of the login stays until somebody restores it: then it is gone. What passes is none.
+fn is_lasting(fault: &Fault) -> bool {
+    fault.next.is_none() && fault.for_seconds.is_none() && fault.path.is_none()
 }
 
 /// A login that the shop refuses on purpose: by its clock, or by a fault.
