@@ -133,14 +133,15 @@ pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, header
         }
         403 => {
             attempt.error_type = Some(ErrorType::AuthForbidden);
-            let says_nothing = response.body.trim_ascii().is_empty();
-            let how = if says_nothing { Refusing::Edge } else { Refusing::Forbidden };
+            // What stands in front of a marketplace says nothing, or shows a page; an API says why.
+            let by_api = !response.body.trim_ascii().is_empty() && !is_page(&response.body);
+            let how = if by_api { Refusing::Forbidden } else { Refusing::Edge };
             attempt.access = Some(refused(response, sent.at, how));
             Next::Refused(CallError::Forbidden { at: at() })
         }
         410 => moved(response, &mut attempt, sent.at, None),
         429 => too_many(response, &mut attempt, sent, headers),
-        307 | 308 => match response.header("location") {
+        301 | 302 | 307 | 308 => match response.header("location") {
             Some(location) => Next::Redirect(location.to_owned()),
             None => bad(&mut attempt, sent.at, "a redirect that leads nowhere"),
         },
@@ -413,6 +414,7 @@ mod tests {
         assert_eq!(how(401, "").0, Refusing::Login);
         assert_eq!(how(403, "{}").0, Refusing::Forbidden);
         assert_eq!(how(403, " \n").0, Refusing::Edge);
+        assert_eq!(how(403, "<html>blocked</html>").0, Refusing::Edge);
         assert_eq!(how(410, "").0, Refusing::Moved(None));
         assert_ne!(how(403, "{}").1, how(403, "{ }").1);
     }

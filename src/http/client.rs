@@ -461,7 +461,7 @@ fn unsent(error: CallError) -> Failed {
 /// or of the address comes before anything is done.
 fn effect_of(result: &Result<WireResponse, WireError>) -> Effect {
     match result {
-        Ok(response) if matches!(response.status, 300..=399 | 401 | 403 | 410 | 429) => Effect::None,
+        Ok(response) if matches!(response.status, 301 | 307 | 308 | 401 | 403 | 410 | 429) => Effect::None,
         Err(error) if error.unsent => Effect::None,
         _ => Effect::Unknown,
     }

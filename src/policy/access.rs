@@ -169,7 +169,7 @@ pub enum Refusing {
     Login,
     /// 403 with a body: understood and refused.
     Forbidden,
-    /// 403 with nothing in it.
+    /// 403 with nothing in it, or with a page for people.
     Edge,
     /// 410, or a redirect to another host, as far as it names one.
     Moved(Option<String>),

@@ -220,7 +220,7 @@ fn a_reload_with_other_credentials_lets_an_account_out_of_its_block() {
     place.job("probe", 4);
     agent.signal("HUP");
     agent.event("config.reloaded");
-    place.job("probe", 0);
+    place.made_up("probe");
     agent.stop();
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::browser::{ask, decide, pin, pin_of};
 use super::{Waiting, row, standing};
-use crate::support::{Place, access, eventually};
+use crate::support::{Place, access};
 use crate::trademe::nz;
 
 /// A place with an account `nz` whose app is known and that nobody has logged in to.
@@ -238,11 +238,7 @@ fn a_running_agent_takes_the_new_login_at_once() {
     let status = place.status();
     assert_eq!(access(&status, "nz")["state"], "active");
     assert!(status["problems"].as_array().expect("problems").is_empty(), "{status}");
-    // What was blocked is made up for by itself.
-    eventually("a probe that is made up for", || {
-        let runs = place.list("runs list --job nz-probe", "runs");
-        runs.iter().any(|run| run["outcome"] == "success" && run["trigger"] == "retry").then_some(())
-    });
+    place.made_up("nz-probe");
     let said = place.run("auth logout nz --yes").exits(0).says("forgotten");
     assert!(said.stdout.contains("In use now"), "the first pair is in the configuration: {}", said.stdout);
     agent.stop();

@@ -127,6 +127,15 @@ impl Place {
         self.run(&format!("-o json job run {name}")).exits(code).document("sellerd.run/1")
     }
 
+    /// Returns once the running agent has made up by itself for a run that was refused.
+    #[track_caller]
+    pub fn made_up(&self, job: &str) {
+        super::eventually("a run that is made up for", || {
+            let runs = self.list(&format!("runs list --job {job}"), "runs");
+            runs.iter().any(|run| run["outcome"] == "success" && run["trigger"] == "retry").then_some(())
+        });
+    }
+
     /// A list of the program's, as JSON.
     #[track_caller]
     pub fn list(&self, words: &str, key: &str) -> Vec<Value> {
