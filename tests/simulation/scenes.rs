@@ -249,7 +249,7 @@ pub fn refused(seed: u64) -> Story {
     let mut r = random(seed);
     let mut story = served(seed);
     let name = if seed.is_multiple_of(2) { CARDMARKET } else { TRADEME };
-    let at = TimeDelta::seconds(r.i64(3_600..2 * 3_600));
+    let at = TimeDelta::seconds(r.i64(1_800..3_600));
     let fault = match seed / 2 % REFUSALS {
         0 => FaultKind::RejectToken.into(),
         1 => FaultKind::Revoke { empty_body: false }.into(),
@@ -260,7 +260,7 @@ pub fn refused(seed: u64) -> Story {
     };
     story.shop_deeds.push((at, name, ShopDeed::Fault(fault)));
     if seed / 2 % REFUSALS < 2 {
-        let renewed = at + TimeDelta::minutes(r.i64(30..120));
+        let renewed = at + TimeDelta::minutes(r.i64(30..80));
         story.shop_deeds.push((renewed, name, ShopDeed::Fault(FaultKind::Restore.into())));
         story.blows.push((renewed + TimeDelta::minutes(5), Blow::Ask(name)));
     }
@@ -281,11 +281,15 @@ pub fn refused_and_killed(seed: u64) -> Story {
     story
 }
 
+/// How long [`served`] lasts.
+pub const SERVED: TimeDelta = TimeDelta::minutes(150);
+
 /// The two accounts of [`refused`], of which none is refused.
 pub fn served(seed: u64) -> Story {
-    let mut story = fair(seed, "2026-03-11T08:00:00Z", 4, 5, None);
+    let mut story = fair(seed, "2026-03-11T08:00:00Z", 3, 5, None);
+    story.span = SERVED;
     let other = small_trademe(None, "hmac-sha1");
-    let jobs = fair_at(other.clone(), seed, "2026-03-11T08:00:00Z", TimeDelta::hours(4), "*/5 * * * *");
+    let jobs = fair_at(other.clone(), seed, "2026-03-11T08:00:00Z", SERVED, "*/5 * * * *");
     story.shops.push(other);
     story.settings.jobs.extend(jobs.settings.jobs);
     story

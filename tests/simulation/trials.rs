@@ -261,11 +261,11 @@ fn refusals(_: &Ask) -> Result<String, String> {
     const EVERY: TimeDelta = TimeDelta::minutes(5);
     const SEEDS: u64 = 2 * scenes::REFUSALS;
     let told = many::tell_all(&(0..SEEDS).map(scenes::refused).collect::<Vec<_>>());
-    let served = many::tell_all(&(0..SEEDS).map(scenes::served).collect::<Vec<_>>());
+    let served = life::tell(&scenes::served(0), false);
     let (mut wrong, mut most) = (Vec::new(), TimeDelta::zero());
-    for (seed, (told, served)) in told.iter().zip(&served).enumerate() {
+    for (seed, told) in told.iter().enumerate() {
         let other = if seed % 2 == 0 { TRADEME } else { CARDMARKET };
-        let shift = most_shifted(told, served, other);
+        let shift = most_shifted(told, &served, other);
         most = most.max(shift);
         if shift * 20 >= EVERY {
             wrong.push(format!(
@@ -297,7 +297,7 @@ fn refusals(_: &Ask) -> Result<String, String> {
 /// How far the first requests of this account's polls lie from where they are in the other story, while it is told.
 fn most_shifted(told: &Told, served: &Told, name: Name) -> TimeDelta {
     let of = |told: &Told| told.sent_to.get(name).cloned().unwrap_or_default();
-    let (there, end) = (of(told), of(served).first().copied().unwrap_or_default() + TimeDelta::hours(4));
+    let (there, end) = (of(told), of(served).first().copied().unwrap_or_default() + scenes::SERVED);
     let nearest = |at: &DateTime<Utc>| there.iter().map(|sent| (*sent - *at).abs()).min();
     let lost = TimeDelta::days(1);
     of(served).iter().filter(|at| **at < end).map(|at| nearest(at).unwrap_or(lost)).max().unwrap_or(lost)

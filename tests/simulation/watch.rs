@@ -38,7 +38,7 @@ pub enum Removed {
     Netting,
     /// Who writes does not ask whether every write is halted.
     Halt,
-    /// What is suspended passes for open.
+    /// An account that is not let in passes for one that is.
     Suspension,
     /// A first refusal is the last word.
     SecondQuestion,
@@ -89,8 +89,10 @@ impl Watch {
             Some(Removed::Intents) => {
                 self.gate.enter(&Outgoing { intents: Vec::new(), ..outgoing.clone() }).await
             }
-            Some(Removed::Suspension) => {
-                self.world.look().write_access(self.account, "suspended", "active");
+            Some(Removed::Suspension) if outgoing.asked == Asked::Work => {
+                for state in ["suspended", "unauthorized", "revoked"] {
+                    self.world.look().write_access(self.account, state, "active");
+                }
                 self.gate.enter(outgoing).await
             }
             Some(Removed::Halt) => self.gate.enter(&Outgoing { writes: false, ..outgoing.clone() }).await,
