@@ -6,10 +6,11 @@
 use std::fs;
 use std::path::Path;
 
-use sellerd::sandbox::Purchase;
+use sellerd::sandbox::{Purchase, trademe};
 
 use crate::conformance::cardmarket;
 use crate::support::{Agent, Place, Ran};
+use crate::trademe::nz;
 
 /// What must not be found anywhere.
 struct Canaries(Vec<String>);
@@ -164,6 +165,45 @@ fn nothing_comes_out_when_things_go_wrong_either() {
     place.write("sellerd.toml", &(settings + &secrets));
     canaries.not_in_output(&place.run("config check").exits(78));
     canaries.not_in_output(&place.run("-o json config check").exits(78));
+}
+
+#[test]
+fn the_second_marketplace_shows_nothing_either() {
+    let place = Place::with(|options| {
+        (options.articles, options.orders) = (0, 0);
+        options.trademe = trademe::Options { listings: 40, sales: 30, ..trademe::Options::default() };
+    });
+    let settings = fs::read_to_string(place.dir().join("sellerd.toml")).expect("a file");
+    let account = nz::account("nz", &place.sandbox.trademe_base_url(), "");
+    place.write("sellerd.toml", &(settings + &account));
+    place.write_secrets("nz", place.sandbox.trademe_credentials());
+    let keys = place.sandbox.trademe_credentials();
+    let secrets = [&keys.consumer_key, &keys.consumer_secret, &keys.token, &keys.token_secret];
+    let canaries = Canaries(secrets.into_iter().cloned().chain(["Canary".to_owned()]).collect());
+    for kind in ["probe", "stock-pull", "order-poll"] {
+        place.write_job(&format!("nz-{kind}"), kind, "0 0 1 1 *", "account = \"nz\"");
+        canaries.not_in_output(&place.run(&format!("-vv -o json job run nz-{kind}")).exits(0));
+    }
+    let orders = place.run("-o json orders list --account nz").exits(0);
+    assert!(orders.stdout.contains("\"order_id\""), "somebody has bought: {}", orders.stdout);
+    canaries.not_in_output(&orders);
+    for fault in ["html", "truncate-json", "5xx", "clock-skew 20m", "revoke"] {
+        place.fault(&format!("{fault} --shop trademe"));
+        for words in [
+            "-vv job run nz-order-poll",
+            "-vv auth test nz",
+            "-vv auth status",
+            "-vv -o json status",
+            "-vv quota",
+        ] {
+            canaries.not_in_output(&place.run(words));
+        }
+        place.sandbox.clear_faults();
+        place.fault("restore --shop trademe");
+        canaries.not_in_output(&place.run("-vv auth test nz"));
+    }
+    canaries.not_in_output(&place.run("job run housekeeping").exits(0));
+    assert!(canaries.not_below(&place.state()) > 50_000);
 }
 
 #[test]
