@@ -49,8 +49,12 @@ pub struct Purse {
 }
 
 impl Purse {
-    /// What `class` may still use at `now`, which is the marketplace's time; `None` without a limit.
+    /// What `class` may still use at `now`, which is the marketplace's time; `None` without a limit, and where the window
+    /// that was counted in lies ahead: one of the clocks was wrong, and only the gate and an answer can mend that.
     pub fn rest(&self, class: RequestClass, now: DateTime<Utc>) -> Option<i64> {
+        if self.usage.is_some_and(|usage| usage.window_start > self.kind.start(now)) {
+            return None;
+        }
         let usage = quota::current(self.usage, self.kind, now);
         let limit = usage.limit.or(self.limit)?;
         Some((quota::ceiling(limit, class) - usage.used).max(0))
@@ -176,6 +180,14 @@ mod tests {
         assert_eq!(purse(5_000, 5_000, now).leave(None, false, now), Leave::Goes);
         let unlimited = Purse { kind: BERLIN, usage: None, limit: None };
         assert_eq!(unlimited.leave(cost(i64::MAX), false, now), Leave::Goes);
+    }
+
+    #[test]
+    fn a_window_that_a_wrong_clock_reached_holds_no_run_up() {
+        let (now, ahead) = (at("2026-01-15T12:00:00Z"), at("2028-01-15T12:00:00Z"));
+        let stranded = purse(5_000, 5_000, ahead);
+        assert_eq!((stranded.rest(Stock, now), stranded.leave(cost(10), false, now)), (None, Leave::Goes));
+        assert!(matches!(stranded.leave(cost(10), false, ahead), Leave::Waits { .. }));
     }
 
     #[test]

@@ -155,13 +155,21 @@ impl Shop {
             _ if insert => {
                 let id = self.listings.last().map_or(1, |last| last.id + 1);
                 let end = self.listings[at].end - TimeDelta::seconds(1);
-                self.listings.push(Listing {
+                let mut row = Listing {
                     id,
                     end,
                     sku: None,
                     sold_out: None,
+                    sold: 0,
+                    known_sold: 0,
+                    ended: false,
                     ..self.listings[at].clone()
-                });
+                };
+                // The one that it is made after may be closing, with no copy left.
+                if let Selling::BuyNow { quantity, .. } = &mut row.selling {
+                    *quantity = (*quantity).max(1);
+                }
+                self.listings.push(row);
             }
             _ => self.listings[at].withdrawn = Some(now),
         }
