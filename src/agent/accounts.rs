@@ -193,19 +193,35 @@ async fn make_one(
     held: Option<&Usable>,
     shared: &Shared,
 ) -> Result<Usable, AccountError> {
+    let mark = mark_of(credentials);
+    let standing = Standing::at(account);
+    let epoch = take_over(account, mark.clone(), held.map(|held| held.epoch), &standing, shared).await?;
+    let (base, client) = line(account, credentials, mark, epoch, held.map(|held| &held.client), shared)?;
+    let (settings, templates) = (Arc::new(account.clone()), Arc::clone(&config.templates));
+    let turn = held.map(|held| held.turn.clone()).unwrap_or_default();
+    Ok(Usable { settings, base, templates, channel: channel_of(config, &account.name), client, turn, epoch })
+}
+
+/// The way to an account's marketplace with these credentials, which `mark` tells from others. Where there is one that is
+/// in use, the two together have one request in flight.
+pub(super) fn line(
+    account: &Account,
+    credentials: &Credentials,
+    mark: String,
+    epoch: i64,
+    in_use: Option<&Client>,
+    shared: &Shared,
+) -> Result<(Target, Client), AccountError> {
     let base = Target::new(account.base_url.as_str())
         .map_err(|error| AccountError::BaseUrl(account.name.clone(), error))?;
     let transport =
         shared.wires.open(account).map_err(|error| AccountError::Wire(account.name.clone(), error))?;
-    let mark = mark_of(credentials);
     let descriptor = account.marketplace;
-    let standing = Standing::at(account);
-    let epoch = take_over(account, mark.clone(), held.map(|held| held.epoch), &standing, shared).await?;
     let gate = StoreGate {
         store: shared.store.clone(),
         clock: shared.clock.clone(),
         account: account.name.clone(),
-        standing: standing.clone(),
+        standing: Standing::at(account),
         epoch,
         credentials_mark: mark,
         window: descriptor.limit_headers.window,
@@ -225,13 +241,11 @@ async fn make_one(
         max_per_second: NonZeroU32::new(account.max_per_second).unwrap_or(NonZeroU32::MIN),
         request_timeout: account.request_timeout,
     };
-    let client = match held {
-        Some(held) => held.client.succeeded_by(parts),
+    let client = match in_use {
+        Some(client) => client.succeeded_by(parts),
         None => Client::new(parts),
     };
-    let (settings, templates) = (Arc::new(account.clone()), Arc::clone(&config.templates));
-    let turn = held.map(|held| held.turn.clone()).unwrap_or_default();
-    Ok(Usable { settings, base, templates, channel: channel_of(config, &account.name), client, turn, epoch })
+    Ok((base, client))
 }
 
 /// Owns the account from here on, if it is not ours already in the epoch `held`, and lets it out of its block where a

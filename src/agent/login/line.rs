@@ -4,17 +4,13 @@
 //! owned, counted and recorded. But its credentials have a mark of their own: what they are answered says nothing about
 //! the access of the login that is in use.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::agent::accounts::{AccountError, Accounts, Shared};
-use crate::agent::gate::StoreGate;
-use crate::agent::reckoning::Reckoning;
-use crate::agent::standing::Standing;
+use crate::agent::accounts::{self, AccountError, Accounts, Shared};
 use crate::config::Account;
 use crate::domain::Credentials;
-use crate::http::oauth1::{Signer, Target};
-use crate::http::{Client, Handshake, Parts};
+use crate::http::oauth1::Target;
+use crate::http::{Client, Handshake};
 use crate::marketplace::{Connection, Doorstep, Login, Marketplace};
 use crate::store::leases;
 
@@ -37,10 +33,6 @@ impl<'a> Tried<'a> {
         credentials: Credentials,
         shared: &Shared,
     ) -> Result<Self, AccountError> {
-        let base = Target::new(account.base_url.as_str())
-            .map_err(|error| AccountError::BaseUrl(account.name.clone(), error))?;
-        let transport =
-            shared.wires.open(account).map_err(|error| AccountError::Wire(account.name.clone(), error))?;
         let held = accounts.held(&account.name);
         let epoch = match held {
             Some((_, epoch)) => epoch,
@@ -49,35 +41,9 @@ impl<'a> Tried<'a> {
                 shared.store.write(move |tx| leases::take_over(tx, &name, "this machine", now)).await?
             }
         };
-        let descriptor = account.marketplace;
-        let gate = StoreGate {
-            store: shared.store.clone(),
-            clock: shared.clock.clone(),
-            account: account.name.clone(),
-            standing: Standing::at(account),
-            epoch,
-            credentials_mark: NOBODYS.to_owned(),
-            window: descriptor.limit_headers.window,
-            limit: account.limit,
-            public_rule: account.public_rule(),
-            reckoning: Reckoning::default(),
-            woken: shared.woken.clone(),
-        };
-        let parts = Parts {
-            transport,
-            gate: shared.wires.guard(account, Arc::new(gate)),
-            signer: Some(Signer::new((descriptor.profile)(&account.options), &credentials)),
-            headers: descriptor.limit_headers,
-            canary: (descriptor.canary)(&base),
-            clock: shared.clock.clone(),
-            random: shared.random.clone(),
-            max_per_second: NonZeroU32::new(account.max_per_second).unwrap_or(NonZeroU32::MIN),
-            request_timeout: account.request_timeout,
-        };
-        let client = match held {
-            Some((client, _)) => client.succeeded_by(parts),
-            None => Client::new(parts),
-        };
+        let in_use = held.map(|(client, _)| client);
+        let mark = NOBODYS.to_owned();
+        let (base, client) = accounts::line(account, &credentials, mark, epoch, in_use, shared)?;
         Ok(Self { account, credentials, base, client })
     }
 
