@@ -131,6 +131,8 @@ impl Accounts {
             way,
             currency: usable.settings.currency,
             grace: usable.settings.grace,
+            window: usable.settings.marketplace.limit_headers.window,
+            limit: usable.settings.limit,
             channel: usable.channel.to_vec(),
             turn: usable.turn.clone(),
         })

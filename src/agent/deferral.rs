@@ -16,7 +16,7 @@ use super::watch::Watch;
 use crate::config::{Account, Work, starts_more_than};
 use crate::domain::{ErrorType, JobName, Outcome, Trigger};
 use crate::jobs::{Errand, cost};
-use crate::policy::deferral::{Cost, Leave, Purse, held_back, spread};
+use crate::policy::deferral::{Cost, Leave, Purse, held_back, starts_after};
 use crate::policy::stretch::{Rest, Slot};
 use crate::store::deferrals::{self, Deferral};
 use crate::store::runs::{self, RunEnd};
@@ -54,6 +54,7 @@ pub(super) fn judge(
     let offset = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, &account.name)?);
     let (purse, theirs) = (purse(tx, account)?, now + offset);
     let by_hand = due.trigger == Trigger::Manual;
+    let (name, job) = (account.name.as_str(), due.job.name.as_str());
     let known = cost::known(tx, account, &due.errand, now)?;
     let cost = cost::of(&due.job.work, &due.errand, account.marketplace, known);
     let put_off_to = |starts_at, cost| Deferral {
@@ -63,10 +64,10 @@ pub(super) fn judge(
         since: now,
         starts_at,
     };
-    let held = held_back(purse.usage, purse.kind, purse.limit, account.name.as_str(), theirs);
+    let held = held_back(purse.usage, purse.kind, purse.limit, name, theirs);
     if let Some(until) = held.filter(|_| !by_hand) {
         // In a minute at most: nothing that a person would have to read about.
-        let starts_at = until - offset + put_off(account, &due.job.name, purse.kind.start(theirs)) / 4;
+        let starts_at = until - offset + starts_after(name, job, purse.kind.start(theirs)) / 4;
         deferrals::put(tx, &put_off_to(starts_at, cost.map_or(1, |cost| cost.requests)))?;
         return Ok(Judged::PassedOver(Some(starts_at)));
     }
@@ -82,7 +83,7 @@ pub(super) fn judge(
             if before.is_some() && !by_hand && due.trigger != Trigger::Retry {
                 return Ok(Judged::PassedOver(None));
             }
-            let starts_at = until - offset + put_off(account, &due.job.name, until);
+            let starts_at = until - offset + starts_after(name, job, until);
             if !by_hand {
                 deferrals::put(tx, &put_off_to(starts_at, cost.requests))?;
             }
@@ -104,7 +105,7 @@ pub(super) fn judge(
 /// What is left of an account's window, as it was last counted.
 pub(super) fn purse(tx: &Tx<'_>, account: &Account) -> Result<Purse, StoreError> {
     let kind = account.marketplace.limit_headers.window;
-    Ok(Purse { kind, usage: quotas::usage(tx, &account.name, kind.as_str())?, limit: account.limit })
+    quotas::purse(tx, &account.name, kind, account.limit)
 }
 
 /// A slot of a poll of orders: passed over where what is left cannot pay for all of them.
@@ -145,12 +146,6 @@ fn poll(
         Slot::Polled => Judged::Goes,
         Slot::PassedOver(_) | Slot::NothingLeft => Judged::PassedOver(None),
     })
-}
-
-/// How long after the window's begin a job starts that was put off: the account's own time, and then the jobs of one
-/// account after each other.
-fn put_off(account: &Account, job: &JobName, window_start: DateTime<Utc>) -> TimeDelta {
-    spread(account.name.as_str(), window_start) + spread(job.as_str(), window_start) / 4
 }
 
 fn blocked(cost: Cost, rest: i64, resets_at: DateTime<Utc>, starts_at: Option<DateTime<Utc>>) -> RunEnd {

@@ -276,6 +276,9 @@ impl Runner {
         let row = self.write_end(run, ended, clock.now()).await?;
         log_finished(&row, duration_ms);
         self.nudge(&due.job, &row);
+        if row.error_type == Some(ErrorType::QuotaExhausted) {
+            self.0.put_off.notify_one();
+        }
         Ok(row)
     }
 
@@ -371,6 +374,7 @@ impl Runner {
             job: job.name.clone(),
             account,
             errand: due.errand.clone(),
+            trigger: due.trigger,
             state_dir: self.0.state_dir.clone(),
             stop: self.0.stop.clone(),
             progress,

@@ -133,12 +133,16 @@ fn spending(
     let mut projected = usage.used;
     let mut not_projected = Vec::new();
     for job in jobs {
-        if waiting.iter().any(|waiting| waiting.job == job.name) {
-            // Its slots are passed over until then.
+        let each = requests_a_run(job, account, tx)?;
+        let rest = purse.rest(RequestClass::Stock, theirs);
+        if waiting.iter().any(|waiting| waiting.job == job.name)
+            && each.zip(rest).is_none_or(|(each, rest)| each > rest)
+        {
+            // Its slots are passed over until then. Where only its plan waits, it goes on reading.
             continue;
         }
         let runs = slots(job, now, resets_at - offset);
-        match requests_a_run(job, account, tx)? {
+        match each {
             Some(each) => projected = projected.saturating_add(runs.saturating_mul(each)),
             None if runs > 0 => not_projected.push(job.name.clone()),
             None => {}

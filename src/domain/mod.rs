@@ -1,5 +1,6 @@
 //! The nouns of the trade. No I/O, and no marketplace is named here.
 
+mod bill;
 mod change;
 mod credentials;
 mod desired;
@@ -12,6 +13,7 @@ mod page;
 mod run;
 mod text;
 
+pub use bill::Bill;
 pub use change::{Bounds, Change, Held, Intent, IntentState, Offer, Operation, PlanState};
 pub use credentials::Credentials;
 pub use desired::{Bound, Desired, DesiredMore};

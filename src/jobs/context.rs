@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{JobError, Progress};
 use crate::clock::SharedClock;
-use crate::domain::{AccountName, Currency, ErrorType, JobName, PlanId, RunId};
+use crate::domain::{AccountName, Currency, ErrorType, JobName, PlanId, RunId, Trigger};
 use crate::marketplace::{Marketplace, Writer};
+use crate::policy::quota::WindowKind;
 use crate::store::Store;
 
 /// What a run is given to work with.
@@ -26,6 +27,8 @@ pub struct Context {
     pub account: Option<Worked>,
     /// What is wanted of this run.
     pub errand: Errand,
+    /// What started it.
+    pub trigger: Trigger,
     /// The directory of the database and its backups.
     pub state_dir: PathBuf,
     /// Cancelled when the agent stops: finish what is in hand and return.
@@ -44,6 +47,10 @@ pub struct Worked {
     pub currency: Currency,
     /// How long an unanswered write may still take effect.
     pub grace: Duration,
+    /// How the marketplace counts its requests.
+    pub window: WindowKind,
+    /// How many of them the configuration allows in a window.
+    pub limit: Option<i64>,
     /// The accounts that sell from the same shelf, this one included.
     pub channel: Vec<AccountName>,
     /// Whose turn it is to change it: one run at a time, whatever its job.

@@ -112,7 +112,8 @@ fn feed_time(
     read_at.iter().find(|(name, _)| *name == feed.name).and_then(|(_, at)| *at)
 }
 
-fn requests_needed(summary: &str) -> Option<i64> {
+/// Requests that a stored plan says it needs.
+pub(super) fn requests_needed(summary: &str) -> Option<i64> {
     /// As far as it matters here.
     #[derive(Deserialize)]
     struct Summary {

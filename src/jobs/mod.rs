@@ -6,6 +6,7 @@ mod housekeeping;
 mod order_poll;
 mod probe;
 mod progress;
+mod put_off;
 mod report;
 mod stock;
 mod stock_pull;

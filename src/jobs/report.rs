@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::put_off::PutOff;
 use crate::domain::{Complaint, ErrorType, Outcome, PlanId};
 use crate::http::{CallError, Refusal};
 use crate::source::SourceError;
@@ -41,6 +42,9 @@ pub enum JobError {
     /// The agent stops.
     #[error("the agent stopped")]
     Stopped,
+    /// The rest of the window does not pay for what is still to do.
+    #[error(transparent)]
+    PutOff(#[from] PutOff),
     /// What a plan rests on is not so any more.
     #[error("{0}")]
     Stale(String),
@@ -104,6 +108,7 @@ impl JobError {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Stopped => Outcome::Interrupted,
+            Self::PutOff(_) => Outcome::Blocked,
             Self::Call(error) => match error {
                 CallError::Unauthorized { .. }
                 | CallError::Forbidden { .. }
@@ -129,6 +134,7 @@ impl JobError {
             Self::Call(error) => Some(error.error_type()),
             Self::Store(error) => Some(error.error_type()),
             Self::Source(error) => Some(error.error_type()),
+            Self::PutOff(_) => Some(ErrorType::QuotaExhausted),
             Self::Stale(_) => Some(ErrorType::PlanStale),
             Self::File(_, error_type) => Some(*error_type),
         }

@@ -12,12 +12,17 @@ use crate::domain::{
     Currency, LineId, Money, Order, OrderId, OrderLine, OrderState, Outcome, RunId, Trigger,
 };
 use crate::marketplace::Marketplace;
+use crate::policy::quota::WindowKind;
 use crate::store::{Lane, Store, runs, snapshots};
 
 /// A database of its own and a clock that stands still until it is moved.
 pub(super) struct Place {
     pub store: Store,
     pub clock: Arc<ManualClock>,
+    /// What starts the runs.
+    pub trigger: Trigger,
+    /// How many requests the account may make in an hour.
+    pub limit: Option<i64>,
     turn: Turn,
     dir: TempDir,
 }
@@ -28,7 +33,7 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let now = crate::clock::Clock::now(&*clock);
         let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now).unwrap();
-        Self { store, clock, turn: Turn::default(), dir }
+        Self { store, clock, trigger: Trigger::Manual, limit: None, turn: Turn::default(), dir }
     }
 
     /// The state directory.
@@ -59,7 +64,7 @@ impl Place {
             kind: "job".to_owned(),
             account: Some("cm".into()),
             due_at: now,
-            trigger: Trigger::Manual,
+            trigger: self.trigger,
             started_at: now,
         };
         let run: RunId = self.store.write(move |tx| runs::open(tx, &new)).await?.unwrap();
@@ -73,10 +78,13 @@ impl Place {
                 way,
                 currency: Currency::EUR,
                 grace: Duration::from_secs(15),
+                window: WindowKind::Hour,
+                limit: self.limit,
                 channel: vec!["cm".into()],
                 turn: self.turn.clone(),
             }),
             errand,
+            trigger: self.trigger,
             progress: Arc::default(),
             state_dir: self.dir.path().to_owned(),
             stop: CancellationToken::new(),

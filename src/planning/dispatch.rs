@@ -26,6 +26,11 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether it takes copies off sale.
+    pub fn lowers(self) -> bool {
+        matches!(self, Self::Lower | Self::Remove)
+    }
+
     /// Whether sending it twice is another thing than sending it once. `relative` says that a number of copies is
     /// changed by so many more or fewer.
     pub fn repeats(self, relative: bool) -> bool {
@@ -55,6 +60,13 @@ pub struct Load {
     pub step: Step,
     /// To what; never empty.
     pub parcels: Vec<Parcel>,
+}
+
+impl Load {
+    /// The changes that it carries out, by their places in the plan.
+    pub fn changes(&self) -> impl Iterator<Item = usize> + Clone {
+        self.parcels.iter().flat_map(|parcel| parcel.changes.iter().copied())
+    }
 }
 
 /// What is not known yet.
@@ -164,6 +176,11 @@ impl Queue {
             parcel.changes.retain(|index| leaves(*index));
         }
         self.waiting.retain(|parcel| !parcel.changes.is_empty());
+    }
+
+    /// Keeps the items of which at least one change is to leave: what is edited whole leaves whole.
+    pub fn retain_items(&mut self, leaves: impl Fn(usize) -> bool) {
+        self.waiting.retain(|parcel| parcel.changes.iter().any(|index| leaves(*index)));
     }
 
     /// Puts an item back that turned out not to have been done: it is the next of its step.

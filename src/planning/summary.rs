@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::dispatch::{Brief, Doubt, Load, Queue};
+use super::dispatch::{Brief, Doubt, Load, Queue, Step};
 use super::reconcile::{Plan, Tally};
 use super::shape::Shape;
-use crate::domain::{Change, Currency, ListingId, Money, Operation, Sku};
+use crate::domain::{Bill, Change, Currency, ListingId, Money, Operation, Sku};
 
 /// What a plan comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Summary {
     pub value_after: i128,
     /// The largest change of a price in either direction.
     pub largest_price_change: Option<PriceChange>,
+    /// The requests of its writes, if nothing goes wrong.
+    pub bill: Bill,
     /// Requests that it takes to apply it, if nothing goes wrong; of a plan that is applied later, with those that read
     /// its items again.
     pub requests_needed: u64,
@@ -191,10 +193,12 @@ impl Sums {
 
     /// Sums it up. `value_before` is in `tally`.
     pub fn sum_up(self, tally: &Tally, shape: &Shape<'_>) -> Summary {
+        let bill = bill(&self.briefs, shape);
         Summary {
             value_before: tally.value_before,
             value_after: tally.value_before.saturating_add(self.value_change()),
-            requests_needed: requests_needed(&self.briefs, shape),
+            bill,
+            requests_needed: bill.requests.unsigned_abs(),
             counts: self.counts,
             held: self.held,
             largest_price_change: self.largest_price_change,
@@ -209,14 +213,21 @@ impl Worth {
 }
 
 /// Requests that it takes to apply the changes, if nothing goes wrong.
-pub fn requests_needed(changes: &[Brief], shape: &Shape<'_>) -> u64 {
+pub fn bill(changes: &[Brief], shape: &Shape<'_>) -> Bill {
     let mut queue = Queue::new(changes, shape);
     let doubt = Doubt::default();
-    let mut requests = 0;
+    let mut bill = Bill::default();
     while let Some(load) = queue.next(&doubt) {
-        requests += requests_of(&load, changes, shape);
+        let requests = requests_of(&load, changes, shape);
+        let mut steps = load.changes().filter_map(|index| Some(changes.get(index)?.step));
+        bill.requests += requests;
+        if load.step == Step::Edit && steps.clone().all(|step| step == Step::Edit) {
+            bill.until_prices = bill.requests;
+        } else if steps.any(Step::lowers) {
+            bill.lowering += requests;
+        }
     }
-    requests
+    bill
 }
 
 /// How many hundredths of `whole` are in `part`, rounded up; a whole of nothing counts as one.
@@ -227,11 +238,11 @@ pub(super) fn percent_up(part: i128, whole: i128) -> i64 {
 }
 
 /// A listing that is edited whole is fetched before, so that nothing of it gets lost; one that goes is not.
-fn requests_of(load: &Load, changes: &[Brief], shape: &Shape<'_>) -> u64 {
+fn requests_of(load: &Load, changes: &[Brief], shape: &Shape<'_>) -> i64 {
     let fetched = |index: &usize| changes.get(*index).is_some_and(|change| change.stays);
     let fetches =
         load.parcels.iter().filter(|parcel| shape.whole_listing && parcel.changes.iter().any(fetched));
-    1 + fetches.count() as u64
+    1 + fetches.count() as i64
 }
 
 fn worth(price: Money, quantity: i64, currency: Currency) -> i128 {
@@ -329,7 +340,7 @@ mod tests {
             (0..count).map(|id| change(Operation::Price, id, Some(offer(1, 1)), Some(offer(1, 2)))).collect()
         };
         let needed = |changes: Vec<Change>, shape: &Shape<'_>| {
-            requests_needed(&changes.iter().map(Brief::of).collect::<Vec<_>>(), shape)
+            bill(&changes.iter().map(Brief::of).collect::<Vec<_>>(), shape).requests
         };
         assert_eq!(needed(prices(0), &CARDS), 0);
         assert_eq!(needed(prices(100), &CARDS), 1);

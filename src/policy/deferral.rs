@@ -109,6 +109,12 @@ pub fn spread(name: &str, window_start: DateTime<Utc>) -> TimeDelta {
     TimeDelta::milliseconds(5_000 + i64::try_from((hash >> 8) % 55_001).unwrap_or_default())
 }
 
+/// How long after the begin of its window a job starts that was put off: the account's own time, and then the jobs of
+/// one account after each other.
+pub fn starts_after(account: &str, job: &str, window_start: DateTime<Utc>) -> TimeDelta {
+    spread(account, window_start) + spread(job, window_start) / 4
+}
+
 /// Until when nothing is sent in the window that holds `now`, where the one just before it was used up to the last
 /// request: the marketplace may count a little longer than our clocks agree, and whoever ran into the limit with us
 /// comes back at the same moment.

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod backoff;
+pub mod bill;
 pub mod deferral;
 pub mod due;
 pub mod expiry;

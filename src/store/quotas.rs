@@ -5,7 +5,8 @@ use rusqlite::{OptionalExtension, params};
 use super::columns::{ms, time};
 use super::{StoreError, Tx};
 use crate::domain::AccountName;
-use crate::policy::quota::Usage;
+use crate::policy::deferral::Purse;
+use crate::policy::quota::{Usage, WindowKind};
 
 /// What is used of the window that was last counted in.
 pub fn usage(tx: &Tx<'_>, account: &AccountName, kind: &str) -> Result<Option<Usage>, StoreError> {
@@ -16,6 +17,16 @@ pub fn usage(tx: &Tx<'_>, account: &AccountName, kind: &str) -> Result<Option<Us
         Ok(Usage { window_start: time(row, 0)?, used: row.get(1)?, limit: row.get(2)? })
     });
     Ok(usage.optional()?)
+}
+
+/// The window of an account, whose limit the configuration may name.
+pub fn purse(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    kind: WindowKind,
+    limit: Option<i64>,
+) -> Result<Purse, StoreError> {
+    Ok(Purse { kind, usage: usage(tx, account, kind.as_str())?, limit })
 }
 
 /// Keeps what is used.

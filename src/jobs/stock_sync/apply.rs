@@ -17,6 +17,7 @@ pub(super) use later::later;
 use self::brevity::Brevity;
 use self::finish::finish;
 use self::outcome::Ended;
+use super::super::put_off::{PutOff, put_off};
 use super::super::{Context, JobError, Report};
 use super::record::Made;
 use super::{settle, shape};
@@ -40,16 +41,23 @@ pub(super) async fn fresh(
     report: &mut Report,
 ) -> Result<(), JobError> {
     let ended = made.obstacles.iter().map(|(index, why)| (*index, Ended::refused(why))).collect();
-    apply(settings, context, made.plan, &[], ended, report).await
+    let put_off = put_off(context, made.bill).await?;
+    if put_off.as_ref().is_some_and(|put_off| !put_off.lowered) {
+        report.broken_off = put_off.map(JobError::from);
+        return Ok(());
+    }
+    apply(settings, context, made.plan, &[], ended, put_off, report).await
 }
 
-/// Applies what is planned but for the changes that have `ended` already, by their places in the plan.
+/// Applies what is planned but for the changes that have `ended` already, by their places in the plan, and for what is
+/// `put_off`: of that only what takes copies off sale.
 async fn apply(
     settings: &StockSync,
     context: &Context,
     plan: PlanId,
     accepted: &[String],
     ended: BTreeMap<usize, Ended>,
+    put_off: Option<PutOff>,
     report: &mut Report,
 ) -> Result<(), JobError> {
     let Some(writer) = context.writer() else {
@@ -79,9 +87,10 @@ async fn apply(
         })?;
         Ok(all)
     });
-    let mut applying = Applying::new(settings, context, writer, plan, intents.await?, accepted);
+    let lowers_only = put_off.is_some();
+    let mut applying = Applying::new(settings, context, writer, plan, intents.await?, lowers_only, accepted);
     context.progress.begin("applying", applying.queue.waiting().len() as u64);
-    let broken_off = applying.run(report).await.err();
+    let broken_off = applying.run(report).await.err().or(put_off.map(JobError::from));
     finish(context, plan, broken_off, report).await
 }
 
@@ -115,12 +124,16 @@ impl<'a> Applying<'a> {
         writer: &'a dyn Writer,
         plan: PlanId,
         intents: Brevity,
+        lowers_only: bool,
         accepted: &'a [String],
     ) -> Self {
         let writes = &writer.capabilities().writes;
         let Brevity { briefs, ended, shared } = intents;
         let mut queue = Queue::new(&briefs, &shape(writes));
         queue.retain(|index| !ended.contains(&index));
+        if lowers_only {
+            queue.retain_items(|index| briefs.get(index).is_some_and(|brief| brief.step.lowers()));
+        }
         Self {
             settings,
             context,

@@ -10,7 +10,7 @@ use super::super::{Context, Errand, JobError, Report};
 use super::spool::{self, Spool};
 use super::{judge, shape};
 use crate::config::StockSync;
-use crate::domain::{Cadence, Change, ErrorType, Operation, PlanId, PlanState, RunId};
+use crate::domain::{Bill, Cadence, Change, ErrorType, Operation, PlanId, PlanState, RunId};
 use crate::marketplace::{Looking, Marketplace};
 use crate::planning::guards::{self, GuardFacts, GuardResult};
 use crate::planning::reconcile::Tally;
@@ -43,6 +43,8 @@ pub(super) struct Drafted {
 pub(super) struct Made {
     pub plan: PlanId,
     pub state: PlanState,
+    /// The requests of its writes.
+    pub bill: Bill,
     /// Places of those changes that cannot be made, with the reason.
     pub obstacles: BTreeMap<usize, String>,
 }
@@ -133,7 +135,7 @@ pub(super) async fn record(
         report.guarded = true;
         report.say(format!("{id} is held: {}", words.join("; ")));
     }
-    Ok(Some(Made { plan: id, state, obstacles: priced.obstacles }))
+    Ok(Some(Made { plan: id, state, bill: summary.bill, obstacles: priced.obstacles }))
 }
 
 /// Says of each plan that its time was over before anybody applied it.

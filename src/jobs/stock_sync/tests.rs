@@ -2,6 +2,7 @@
 
 mod crash;
 mod later;
+mod put_off;
 mod sold;
 
 use super::super::Errand;

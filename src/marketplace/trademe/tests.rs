@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::DESCRIPTOR;
 use crate::clock::{ManualClock, SharedClock};
 use crate::config::{self, OrderPoll, Work};
-use crate::domain::{AccountName, Credentials, Currency, OrderId, Outcome, RunId};
+use crate::domain::{AccountName, Credentials, Currency, OrderId, Outcome, RunId, Trigger};
 use crate::http::oauth1::{Signer, Target, Unsigned};
 use crate::http::{
     Attempt, CallError, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, Settled, Transport, WireError,
@@ -21,6 +21,7 @@ use crate::http::{
 };
 use crate::jobs::{self, Context, Errand, Report, Way, Worked};
 use crate::marketplace::{Connection, Marketplace, Options};
+use crate::policy::quota::WindowKind;
 use crate::store::orders::OrderRow;
 use crate::store::{Lane, Store, orders};
 
@@ -297,10 +298,13 @@ impl Till {
                 way: Way::Looks(market),
                 currency: Currency::NZD,
                 grace: Duration::ZERO,
+                window: WindowKind::Hour,
+                limit: None,
                 channel: vec![AccountName::from("nz")],
                 turn: Default::default(),
             }),
             errand: Errand::Usual,
+            trigger: Trigger::Manual,
             progress: Arc::default(),
             state_dir: std::path::PathBuf::new(),
             stop: CancellationToken::new(),

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::super::super::{Context, JobError, Report, order_poll};
-use super::super::{record, settle};
+use super::super::super::put_off::put_off;
+use super::super::super::{Context, JobError, Report, cost, order_poll};
+use super::super::{record, settle, shape};
 use super::outcome::Ended;
 use crate::config::StockSync;
-use crate::domain::{Intent, Offer, Operation, PlanId, PlanState, Sku};
+use crate::domain::{Bill, Intent, Offer, Operation, PlanId, PlanState, Sku};
+use crate::planning::dispatch::Brief;
+use crate::planning::summary;
 use crate::source;
 use crate::store::plans::PlanRow;
 use crate::store::{intents, movements, plans, problems};
@@ -33,6 +36,9 @@ pub(in super::super) async fn later(
         return Ok(());
     }
     same_source(settings, context, &row).await?;
+    if let Some(put_off) = put_off(context, bill(context, &row, &intents)?).await? {
+        return Err(put_off.into());
+    }
     context.progress.begin("reading again what the plan rests on", intents.len() as u64);
     let changed = changed(context, &intents, report).await?;
     if changed.len() > FEW && changed.len() * 10 > intents.len() {
@@ -51,7 +57,7 @@ pub(in super::super) async fn later(
     }
     tracing::info!(event = "plan.approved", plan.id = %id, by = "a person", "a plan may be applied");
     let ended = changed.iter().map(|(index, why)| (*index, Ended::skipped(why))).collect();
-    super::apply(settings, context, id, accepted, ended, report).await?;
+    super::apply(settings, context, id, accepted, ended, None, report).await?;
     let (job, now) = (row.job.clone(), context.clock.now());
     context.store.write(move |tx| problems::close(tx, record::GUARD_TRIPPED, job.as_str(), now)).await?;
     Ok(())
@@ -68,6 +74,18 @@ async fn load(context: &Context, id: PlanId) -> Result<(PlanRow, Vec<Intent>), J
         Ok(Some((row, all)))
     });
     loaded.await?.ok_or_else(|| JobError::Stale(format!("there is no plan {id}; see: sellerd plan list")))
+}
+
+/// What it takes, with the requests that read again what it rests on. None of it leaves before the rest does: a person
+/// who applies a plan wants it whole.
+fn bill(context: &Context, row: &PlanRow, intents: &[Intent]) -> Result<Bill, JobError> {
+    let briefs: Vec<Brief> = intents.iter().map(|intent| Brief::of(&intent.change)).collect();
+    let (_, market) = context.market()?;
+    let writes = summary::bill(&briefs, &shape(&market.capabilities().writes));
+    let all = cost::requests_needed(row.summary.get()).unwrap_or_default().max(writes.requests);
+    let before = all - writes.requests;
+    let until_prices = if writes.until_prices == 0 { 0 } else { before + writes.until_prices };
+    Ok(Bill { requests: all, lowering: 0, until_prices })
 }
 
 /// An error where the plan cannot be applied any more, or is not this account's.
