@@ -62,6 +62,39 @@ fn a_first_sync_takes_one_request_for_each_hundred_items_of_each_step_and_the_se
 }
 
 #[test]
+fn a_plan_that_the_day_does_not_pay_for_is_not_cut_in_the_middle() {
+    let shelf = Shelf::with(&[("A", 5, 100), ("B", 5, 100), ("C", 5, 100)], &[], |options| {
+        options.daily_limit = Some(60);
+    });
+    shelf.list("cm", "sku,quantity,price\nA,5,1.00\nB,5,1.00\nC,5,1.00\n");
+    shelf.sync("cm", 0);
+    // 51 of 60 requests are for prices, and 56 for stock: after the next reading none is left for prices.
+    while shelf.0.asked() < 46 {
+        shelf.0.job("probe", 0);
+    }
+    shelf.list("cm", "sku,quantity,price\nA,2,1.00\nB,5,1.20\nC,9,1.00\n");
+    let run = shelf.sync("cm", 3);
+    assert_eq!(shelf.cm_writes(), ["PUT /stock/decrease"], "{run}");
+    assert_eq!(shelf.cm(), rows(&[("A", 2, 100), ("B", 5, 100), ("C", 5, 100)]));
+    let said = run["message"].as_str().expect("words");
+    assert!(
+        said.contains("it takes 3 requests to apply, and 0 are left for prices in this window"),
+        "{said}"
+    );
+    assert!(said.contains("only what takes copies off sale has been sent"), "{said}");
+    assert_eq!(
+        (run["outcome"].as_str(), run["error_type"].as_str()),
+        (Some("partial"), Some("quota_exhausted"))
+    );
+
+    // What is left does not pay for another reading either.
+    let run = shelf.sync("cm", 5);
+    assert_eq!((run["outcome"].as_str(), run["requests"].as_i64()), (Some("blocked"), Some(0)), "{run}");
+    assert!(run["message"].as_str().expect("words").contains("run it again after"), "{run}");
+    assert_eq!(shelf.cm_writes().len(), 1);
+}
+
+#[test]
 fn a_plan_that_is_applied_later_costs_what_it_says_and_reads_the_pages_of_a_small_shop() {
     let keys: Vec<String> = (0..300).map(|n| format!("S{n:03}")).collect();
     let all: Vec<(&str, u32, u32)> = keys.iter().map(|key| (key.as_str(), 5, 100)).collect();
