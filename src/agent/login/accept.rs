@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::declined::{another, declined, no_consumer, not_accepted, not_kept, not_stored};
 use crate::agent::accounts::{Accounts, mark_of};
 use crate::agent::ask::{Answered, Desk};
-use crate::agent::standing::Standing;
+use crate::agent::notices::Notices;
 use crate::agent::status;
 use crate::config::{Account, Origin, Pairs, Place, Sources, Vault};
 use crate::domain::{AccountName, Credentials};
@@ -143,15 +143,15 @@ impl Desk {
 
     /// The marketplace has said who we are: whatever kept the account from sending is over.
     async fn welcome(&self, account: &Account, before: Access) -> Result<(), StoreError> {
-        let (name, standing) = (&account.name, Standing::at(account));
+        let (name, notices) = (&account.name, Notices::about(account));
         let (owned, now) = (name.clone(), self.shared.clock.now());
         let write = move |tx: &Tx<'_>| {
             let access = accounts::access(tx, &owned, now)?;
             let answered = AccessEvent::Answered { at: String::new(), success: true };
-            let active = access.after(&answered, Asked::Person, standing.rules(&owned), now);
+            let active = access.after(&answered, Asked::Person, notices.rules(&owned), now);
             let active = active.unwrap_or(access);
             accounts::set_access(tx, &owned, &active)?;
-            standing.note_access(tx, &owned, &active, now)
+            notices.note_access(tx, &owned, &active, now)
         };
         self.shared.store.write(write).await?;
         self.shared.woken.notify_one();
