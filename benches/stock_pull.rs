@@ -21,7 +21,7 @@ use sellerd::sandbox::Sandbox;
 use sellerd::store::{Lane, Store, listings};
 use serde_json::Value;
 
-use bars::{Bars, is_bench, median};
+use bars::{Bars, median};
 
 const ARTICLES: usize = 100_000;
 /// Articles of a page, and rows of a transaction.
@@ -32,11 +32,7 @@ const ROUNDS: usize = 5;
 const JOB: &str = "kind = \"stock-pull\"\naccount = \"shop\"\nschedule = \"0 4 * * *\"\nmode = \"observe\"\ntimeout = \"30m\"\n";
 
 fn main() -> ExitCode {
-    if !is_bench() {
-        return ExitCode::SUCCESS;
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.expect("a runtime").block_on(bench())
+    shop::run(bench())
 }
 
 async fn bench() -> ExitCode {

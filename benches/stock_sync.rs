@@ -11,6 +11,8 @@
 
 #[path = "common/bars.rs"]
 mod bars;
+#[path = "common/list.rs"]
+mod list;
 #[path = "common/shop.rs"]
 mod shop;
 
@@ -22,9 +24,7 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use sellerd::clock::{Clock, SystemClock};
-use sellerd::config::{DecimalSign, Delimiter, Encoding, LastLine, MaxRejected, Source};
 use sellerd::domain::{AccountName, Currency};
 use sellerd::marketplace::AsItIs;
 use sellerd::planning::reconcile::{Absent, Circumstances, Observed, OrderKnowledge, Reconciliation};
@@ -35,7 +35,7 @@ use sellerd::store::listings::ListingRow;
 use sellerd::store::{Store, listings};
 use serde_json::Value;
 
-use bars::{Bars, is_bench, median};
+use bars::{Bars, median};
 
 /// Articles of a page, and of a write.
 const PAGE: usize = 100;
@@ -44,11 +44,7 @@ const ORDERS: usize = 12;
 const ROUNDS: usize = 5;
 
 fn main() -> ExitCode {
-    if !is_bench() {
-        return ExitCode::SUCCESS;
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.expect("a runtime").block_on(bench())
+    shop::run(bench())
 }
 
 async fn bench() -> ExitCode {
@@ -232,19 +228,7 @@ async fn plan(bars: &mut Bars, dir: &Path, articles: usize) {
 }
 
 async fn reconcile(store: &Store, list: &Path, now: DateTime<Utc>) -> usize {
-    let settings = Source {
-        path: list.to_owned(),
-        columns: BTreeMap::new(),
-        max_age: Duration::from_secs(86_400),
-        delimiter: Delimiter::Byte(b','),
-        decimal: DecimalSign::Point,
-        encoding: Encoding::Utf8,
-        currency: None,
-        max_rejected: MaxRejected::Percent(5),
-        last_line: LastLine::MustEnd,
-        timezone: Tz::UTC,
-    };
-    let read = source::csv::read(&settings, Currency::EUR, now).expect("a list");
+    let read = source::csv::read(&list::settings(list), Currency::EUR, now).expect("a list");
     let planned = store.read(move |tx| {
         let (sold, none) = (HashMap::new(), HashSet::new());
         let facts = Circumstances {
