@@ -29,8 +29,13 @@ pub(super) struct Body<'a> {
 impl Body<'_> {
     /// What the marketplace says went wrong, in its own words.
     pub fn error(&self) -> Option<String> {
-        json::words(self.mkm_error_description).or_else(|| json::words(self.error))
+        fault(self.mkm_error_description, self.error)
     }
+}
+
+/// What went wrong, from the two members in which any answer may say it.
+pub(super) fn fault(mkm_error_description: Raw<'_>, error: Raw<'_>) -> Option<String> {
+    json::words(mkm_error_description).or_else(|| json::words(error))
 }
 
 #[derive(Deserialize)]
