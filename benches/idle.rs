@@ -22,17 +22,13 @@ use chrono::Timelike;
 use sellerd::clock::{SharedClock, SystemClock};
 use serde_json::Value;
 
-use bars::{Bars, is_bench, median};
+use bars::{Bars, median};
 
 const JOBS: usize = 20;
 const STARTS: usize = 9;
 
 fn main() -> ExitCode {
-    if !is_bench() {
-        return ExitCode::SUCCESS;
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.expect("a runtime").block_on(bench())
+    shop::run(bench())
 }
 
 async fn bench() -> ExitCode {

@@ -6,6 +6,8 @@
 
 #[path = "common/bars.rs"]
 mod bars;
+#[path = "common/gate.rs"]
+mod gate;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -13,19 +15,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
 use sellerd::clock::SystemClock;
 use sellerd::domain::{Credentials, RequestClass};
 use sellerd::http::oauth1::{Signer, Target};
-use sellerd::http::{
-    Asking, Attempt, Call, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, ReqwestTransport, Settled,
-};
+use sellerd::http::{Asking, Call, Client, Parts, Random, ReqwestTransport};
 use sellerd::marketplace;
 
 use bars::{Bars, is_bench, median};
+use gate::Open;
 
 /// Requests of one kind before the other kind has its turn: few, so that both meet the same machine.
 const ROUND: u32 = 250;
@@ -100,20 +100,6 @@ fn client(signed: bool) -> Client {
         max_per_second: NonZeroU32::new(10_000_000).expect("not zero"),
         request_timeout: Duration::from_secs(30),
     })
-}
-
-/// Lets everything out and writes nothing down.
-struct Open;
-
-#[async_trait]
-impl Gate for Open {
-    async fn enter(&self, outgoing: &Outgoing) -> Result<Pass, Refusal> {
-        Ok(Pass { request_id: 1, asked: outgoing.asked, clock_offset_ms: 0 })
-    }
-
-    async fn settle(&self, _: Pass, _: &Attempt) -> Result<Settled, Refusal> {
-        Ok(Settled::default())
-    }
 }
 
 /// Serves both answers on a thread of its own, for as long as the process lives.

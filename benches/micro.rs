@@ -1,6 +1,9 @@
 //! The small steps that are taken often: a page of articles read, a page of rows stored, a request taken from the
 //! quota, a look at the board. divan prints them; they have no bars, since only ratios hold on a shared machine.
 
+#[path = "common/gate.rs"]
+mod gate;
+
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,8 +17,7 @@ use sellerd::clock::SystemClock;
 use sellerd::domain::{AccountName, Credentials, Currency, RequestClass, StockPage, StockPart};
 use sellerd::http::oauth1::{Signer, Target};
 use sellerd::http::{
-    Attempt, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, ReqwestTransport, Settled, Transport,
-    WireError, WireRequest, WireResponse,
+    Client, Parts, Random, ReqwestTransport, Transport, WireError, WireRequest, WireResponse,
 };
 use sellerd::marketplace::{self, Connection, Marketplace};
 use sellerd::policy::due::{Board, OnMissed, Plan};
@@ -24,6 +26,8 @@ use sellerd::policy::schedule::Schedule;
 use sellerd::sandbox::{Options, Sandbox};
 use sellerd::store::{Lane, Store, listings};
 use tokio::runtime::Runtime;
+
+use gate::Open;
 
 fn main() {
     divan::main();
@@ -137,20 +141,6 @@ fn market(wire: Arc<dyn Transport>, base: &str, credentials: Option<&Credentials
         templates: Default::default(),
         client,
     })
-}
-
-/// Lets everything out and writes nothing down.
-struct Open;
-
-#[async_trait]
-impl Gate for Open {
-    async fn enter(&self, outgoing: &Outgoing) -> Result<Pass, Refusal> {
-        Ok(Pass { request_id: 1, asked: outgoing.asked, clock_offset_ms: 0 })
-    }
-
-    async fn settle(&self, _: Pass, _: &Attempt) -> Result<Settled, Refusal> {
-        Ok(Settled::default())
-    }
 }
 
 /// Keeps the last answer of a real wire.

@@ -6,17 +6,16 @@
 
 #[path = "common/bars.rs"]
 mod bars;
+#[path = "common/list.rs"]
+mod list;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
-use sellerd::config::{DecimalSign, Delimiter, Encoding, LastLine, MaxRejected, Source};
 use sellerd::domain::Currency;
 use sellerd::source;
 
@@ -34,7 +33,7 @@ fn main() -> ExitCode {
     for (rows, most) in [(100_000_u64, 20.0), (1_000_000, 125.0)] {
         let path = dir.path().join("stock.csv");
         write(&path, rows);
-        let settings = settings(&path);
+        let settings = list::settings(&path);
         let written: DateTime<Utc> =
             fs::metadata(&path).and_then(|meta| meta.modified()).expect("a time").into();
 
@@ -90,21 +89,6 @@ fn write(path: &Path, rows: u64) {
         row.expect("a row");
     }
     list.flush().expect("a list");
-}
-
-fn settings(path: &Path) -> Source {
-    Source {
-        path: path.to_owned(),
-        columns: BTreeMap::new(),
-        max_age: Duration::from_secs(86_400),
-        delimiter: Delimiter::Byte(b','),
-        decimal: DecimalSign::Point,
-        encoding: Encoding::Utf8,
-        currency: None,
-        max_rejected: MaxRejected::Percent(5),
-        last_line: LastLine::MustEnd,
-        timezone: Tz::UTC,
-    }
 }
 
 /// Seconds of this thread's work.

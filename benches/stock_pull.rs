@@ -7,21 +7,22 @@
 
 #[path = "common/bars.rs"]
 mod bars;
+#[path = "common/ran.rs"]
+mod ran;
 #[path = "common/shop.rs"]
 mod shop;
 
 use std::path::Path;
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use sellerd::clock::{Clock, SystemClock};
 use sellerd::domain::{AccountName, Listing, Money, StockPart};
-use sellerd::sandbox::Sandbox;
 use sellerd::store::{Lane, Store, listings};
-use serde_json::Value;
 
-use bars::{Bars, is_bench, median};
+use bars::{Bars, median};
+use ran::Ran;
 
 const ARTICLES: usize = 100_000;
 /// Articles of a page, and rows of a transaction.
@@ -32,11 +33,7 @@ const ROUNDS: usize = 5;
 const JOB: &str = "kind = \"stock-pull\"\naccount = \"shop\"\nschedule = \"0 4 * * *\"\nmode = \"observe\"\ntimeout = \"30m\"\n";
 
 fn main() -> ExitCode {
-    if !is_bench() {
-        return ExitCode::SUCCESS;
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.expect("a runtime").block_on(bench())
+    shop::run(bench())
 }
 
 async fn bench() -> ExitCode {
@@ -45,8 +42,8 @@ async fn bench() -> ExitCode {
     shop::configure(dir.path(), &shop, &[("stock-pull".to_owned(), JOB.to_owned())]);
     let mut bars = Bars::new("stock-pull of 100,000 articles, pace off, by the binary");
 
-    let first = pull(dir.path(), &shop).await;
-    let again = pull(dir.path(), &shop).await;
+    let first = Ran::of(dir.path(), &shop, "stock-pull").await;
+    let again = Ran::of(dir.path(), &shop, "stock-pull").await;
     for (what, pull) in [("first", &first), ("nothing new", &again)] {
         bars.told(&format!("{what}: wall time"), pull.seconds, "s");
         bars.told(&format!("{what}: articles read"), ARTICLES as f64 / pull.seconds, "/s");
@@ -60,41 +57,6 @@ async fn bench() -> ExitCode {
     let rows = rows(dir.path()).await;
     rates(&mut bars, &rows).await;
     bars.end()
-}
-
-/// How one run of the binary went.
-struct Pull {
-    seconds: f64,
-    peak: f64,
-    requests: f64,
-    run: Value,
-}
-
-impl Pull {
-    fn count(&self, name: &str) -> f64 {
-        self.run["counts"][name].as_f64().unwrap_or_default()
-    }
-}
-
-async fn pull(dir: &Path, shop: &Sandbox) -> Pull {
-    let clock = SystemClock::shared();
-    let before = shop.with_shop(|shop| shop.ledger().total());
-    let begun = clock.elapsed();
-    let mut command = shop::sellerd(dir);
-    command.args(["job", "run", "stock-pull", "-o", "json"]).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().expect("the binary starts");
-    let mut peak: f64 = 0.0;
-    // It answers only at its end, so nothing blocks it meanwhile; the high-water mark is read until there is none.
-    while child.try_wait().expect("our own child").is_none() {
-        peak = peak.max(shop::memory(child.id(), "VmHWM").unwrap_or_default());
-        clock.sleep(Duration::from_millis(2)).await;
-    }
-    let seconds = (clock.elapsed() - begun).as_secs_f64();
-    let output = child.wait_with_output().expect("our own child");
-    assert!(output.status.success(), "the pull failed: {}", String::from_utf8_lossy(&output.stdout));
-    let run: Value = serde_json::from_slice(&output.stdout).expect("JSON, as asked for");
-    let requests = (shop.with_shop(|shop| shop.ledger().total()) - before) as f64;
-    Pull { seconds, peak, requests, run }
 }
 
 /// The rows that the pull has written, in the order of their numbers.

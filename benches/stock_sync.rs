@@ -11,6 +11,10 @@
 
 #[path = "common/bars.rs"]
 mod bars;
+#[path = "common/list.rs"]
+mod list;
+#[path = "common/ran.rs"]
+mod ran;
 #[path = "common/shop.rs"]
 mod shop;
 
@@ -18,24 +22,21 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::{ExitCode, Stdio};
-use std::time::Duration;
+use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use sellerd::clock::{Clock, SystemClock};
-use sellerd::config::{DecimalSign, Delimiter, Encoding, LastLine, MaxRejected, Source};
 use sellerd::domain::{AccountName, Currency};
 use sellerd::marketplace::AsItIs;
 use sellerd::planning::reconcile::{Absent, Circumstances, Observed, OrderKnowledge, Reconciliation};
 use sellerd::planning::trust::Trust;
-use sellerd::sandbox::Sandbox;
 use sellerd::source;
 use sellerd::store::listings::ListingRow;
 use sellerd::store::{Store, listings};
 use serde_json::Value;
 
-use bars::{Bars, is_bench, median};
+use bars::{Bars, median};
+use ran::Ran;
 
 /// Articles of a page, and of a write.
 const PAGE: usize = 100;
@@ -44,11 +45,7 @@ const ORDERS: usize = 12;
 const ROUNDS: usize = 5;
 
 fn main() -> ExitCode {
-    if !is_bench() {
-        return ExitCode::SUCCESS;
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.expect("a runtime").block_on(bench())
+    shop::run(bench())
 }
 
 async fn bench() -> ExitCode {
@@ -75,12 +72,12 @@ async fn bench() -> ExitCode {
         ];
         let jobs = jobs.map(|(name, text)| (name.to_owned(), text));
         shop::configure(dir.path(), &shop, &jobs);
-        run(dir.path(), &shop, "pull").await;
+        Ran::of(dir.path(), &shop, "pull").await;
         let percents: &[usize] = if articles > 100_000 { &[1] } else { &[1, 10, 100] };
         for percent in percents.iter().copied() {
             reprice(dir.path(), percent).await;
-            let ran = run(dir.path(), &shop, "pages").await;
-            let changed = ran.applied();
+            let ran = Ran::of(dir.path(), &shop, "pages").await;
+            let changed = applied(&ran);
             let floor = articles.div_ceil(PAGE) + 1 + changed.div_ceil(PAGE);
             tell(&mut bars, &format!("{articles}, {percent} %, pages"), &ran, changed, (articles, floor));
             if percent == 1 {
@@ -88,13 +85,13 @@ async fn bench() -> ExitCode {
             }
         }
         let percent = percents.get(1).copied().unwrap_or(1);
-        run(dir.path(), &shop, "pull").await;
+        Ran::of(dir.path(), &shop, "pull").await;
         reprice(dir.path(), percent).await;
-        let ran = run(dir.path(), &shop, "export").await;
-        let changed = ran.applied();
+        let ran = Ran::of(dir.path(), &shop, "export").await;
+        let changed = applied(&ran);
         let floor = 3 + changed.div_ceil(PAGE);
         tell(&mut bars, &format!("{articles}, {percent} %, export"), &ran, changed, (articles, floor));
-        run(dir.path(), &shop, "pull").await;
+        Ran::of(dir.path(), &shop, "pull").await;
         plan(&mut bars, dir.path(), articles).await;
     }
     if let [fewer, more] = seconds[..] {
@@ -117,43 +114,9 @@ fn tell(bars: &mut Bars, what: &str, ran: &Ran, changed: usize, (articles, floor
     bars.bar(&format!("{what}: peak memory"), ran.peak, "MiB", ..=most);
 }
 
-/// How one run of the binary went.
-struct Ran {
-    seconds: f64,
-    peak: f64,
-    requests: f64,
-    run: Value,
-}
-
-impl Ran {
-    fn count(&self, name: &str) -> f64 {
-        self.run["counts"][name].as_f64().unwrap_or_default()
-    }
-
-    /// Articles that were repriced. Some are held, as those of which several stand in the shop at different prices.
-    fn applied(&self) -> usize {
-        self.count("applied") as usize
-    }
-}
-
-async fn run(dir: &Path, shop: &Sandbox, job: &str) -> Ran {
-    let clock = SystemClock::shared();
-    let before = shop.with_shop(|shop| shop.ledger().total());
-    let begun = clock.elapsed();
-    let mut command = shop::sellerd(dir);
-    command.args(["job", "run", job, "-o", "json", "-q"]).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().expect("the binary starts");
-    let mut peak: f64 = 0.0;
-    while child.try_wait().expect("our own child").is_none() {
-        peak = peak.max(shop::memory(child.id(), "VmHWM").unwrap_or_default());
-        clock.sleep(Duration::from_millis(2)).await;
-    }
-    let seconds = (clock.elapsed() - begun).as_secs_f64();
-    let output = child.wait_with_output().expect("our own child");
-    let run: Value = serde_json::from_slice(&output.stdout).expect("JSON, as asked for");
-    assert!(output.status.success(), "the run failed: {run}");
-    let requests = (shop.with_shop(|shop| shop.ledger().total()) - before) as f64;
-    Ran { seconds, peak, requests, run }
+/// Articles that were repriced. Some are held, as those of which several stand in the shop at different prices.
+fn applied(ran: &Ran) -> usize {
+    ran.count("applied") as usize
 }
 
 /// What is known of the stock.
@@ -232,19 +195,7 @@ async fn plan(bars: &mut Bars, dir: &Path, articles: usize) {
 }
 
 async fn reconcile(store: &Store, list: &Path, now: DateTime<Utc>) -> usize {
-    let settings = Source {
-        path: list.to_owned(),
-        columns: BTreeMap::new(),
-        max_age: Duration::from_secs(86_400),
-        delimiter: Delimiter::Byte(b','),
-        decimal: DecimalSign::Point,
-        encoding: Encoding::Utf8,
-        currency: None,
-        max_rejected: MaxRejected::Percent(5),
-        last_line: LastLine::MustEnd,
-        timezone: Tz::UTC,
-    };
-    let read = source::csv::read(&settings, Currency::EUR, now).expect("a list");
+    let read = source::csv::read(&list::settings(list), Currency::EUR, now).expect("a list");
     let planned = store.read(move |tx| {
         let (sold, none) = (HashMap::new(), HashSet::new());
         let facts = Circumstances {

@@ -3,10 +3,21 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use sellerd::clock::SystemClock;
 use sellerd::sandbox::{Options, Sandbox};
+
+use crate::bars::is_bench;
+
+/// Runs a bench with a runtime for it and the shop, where this is one.
+pub fn run(bench: impl Future<Output = ExitCode>) -> ExitCode {
+    if !is_bench() {
+        return ExitCode::SUCCESS;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.expect("a runtime").block_on(bench)
+}
 
 /// A shop that refuses nothing for being asked too often, and that nobody buys from.
 pub async fn open(articles: usize) -> Sandbox {

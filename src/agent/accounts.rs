@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::StoreGate;
+use super::notices::Notices;
 use super::reckoning::Reckoning;
-use super::standing::Standing;
 use crate::clock::SharedClock;
 use crate::config::{Account, Config, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
@@ -196,8 +196,8 @@ async fn make_one(
     shared: &Shared,
 ) -> Result<Usable, AccountError> {
     let mark = mark_of(credentials);
-    let standing = Standing::at(account);
-    let epoch = take_over(account, mark.clone(), held.map(|held| held.epoch), &standing, shared).await?;
+    let notices = Notices::about(account);
+    let epoch = take_over(account, mark.clone(), held.map(|held| held.epoch), &notices, shared).await?;
     let (base, client) = line(account, credentials, mark, epoch, held.map(|held| &held.client), shared)?;
     let (settings, templates) = (Arc::new(account.clone()), Arc::clone(&config.templates));
     let turn = held.map(|held| held.turn.clone()).unwrap_or_default();
@@ -223,7 +223,7 @@ pub(super) fn line(
         store: shared.store.clone(),
         clock: shared.clock.clone(),
         account: account.name.clone(),
-        standing: Standing::at(account),
+        notices: Notices::about(account),
         epoch,
         credentials_mark: mark,
         window: descriptor.limit_headers.window,
@@ -256,10 +256,10 @@ async fn take_over(
     account: &Account,
     mark: String,
     held: Option<i64>,
-    standing: &Standing,
+    notices: &Notices,
     shared: &Shared,
 ) -> Result<i64, StoreError> {
-    let (name, standing, now) = (account.name.clone(), standing.clone(), shared.clock.now());
+    let (name, notices, now) = (account.name.clone(), notices.clone(), shared.clock.now());
     shared
         .store
         .write(move |tx| {
@@ -268,10 +268,10 @@ async fn take_over(
                 accounts::set_credentials_mark(tx, &name, &mark)?;
                 let access = accounts::access(tx, &name, now)?;
                 let renewed =
-                    access.after(&AccessEvent::NewCredentials, Asked::Person, standing.rules(&name), now);
+                    access.after(&AccessEvent::NewCredentials, Asked::Person, notices.rules(&name), now);
                 if let Some(access) = renewed.filter(|_| before.is_some()) {
                     accounts::set_access(tx, &name, &access)?;
-                    standing.note_access(tx, &name, &access, now)?;
+                    notices.note_access(tx, &name, &access, now)?;
                 }
             }
             match held {

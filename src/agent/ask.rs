@@ -12,7 +12,9 @@ use crate::config::{Config, Work};
 use crate::domain::{AccountName, JobName, Trigger, nearest};
 use crate::http::CallError;
 use crate::jobs::Errand;
-use crate::store::{accounts, runs};
+use crate::marketplace::Identity;
+use crate::store::logins::{self, Member};
+use crate::store::{StoreError, accounts, runs};
 
 /// Answers what people ask by hand.
 pub struct Desk {
@@ -121,11 +123,7 @@ impl Desk {
     /// Asks the marketplace who we are, although the account may be blocked. Success makes it active.
     pub async fn test_account(&self, name: &AccountName) -> Answered<Tested> {
         let config = self.config();
-        let account = config.accounts.get(name).ok_or_else(|| Declined {
-            message: format!("there is no account {name}"),
-            fix: format!("the accounts are: {}", names(config.accounts.keys().map(|n| n.as_str()))),
-            exit: 2,
-        })?;
+        let account = config.accounts.get(name).ok_or_else(|| no_account(name, &config))?;
         let internal = |message: String| Declined { message, fix: String::new(), exit: 1 };
         let market = self.runner.accounts().insisting(&account.name).ok_or_else(|| Declined {
             message: format!("account {name} is not logged in"),
@@ -155,6 +153,13 @@ impl Desk {
             error: error.map(|error| error.to_string()),
         })
     }
+
+    /// Notes who an account is that nobody has logged in to here: its credentials were put into place by hand.
+    async fn meet(&self, name: &AccountName, who: &Identity) -> Result<(), StoreError> {
+        let (owned, now) = (name.clone(), self.shared.clock.now());
+        let member = Member { id: who.id, name: who.name.clone() };
+        self.shared.store.write(move |tx| logins::meet(tx, &owned, &member, now)).await
+    }
 }
 
 /// There is no such job; perhaps another was meant.
@@ -168,6 +173,15 @@ pub fn no_job(name: &JobName, config: &Config) -> Declined {
         None => format!("the jobs are: {}", names(known())),
     };
     Declined { message: format!("there is no job {name}"), fix, exit: 2 }
+}
+
+/// There is no such account.
+pub fn no_account(name: &AccountName, config: &Config) -> Declined {
+    Declined {
+        message: format!("there is no account {name}"),
+        fix: format!("the accounts are: {}", names(config.accounts.keys().map(|account| account.as_str()))),
+        exit: 2,
+    }
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 
 use super::metering;
+use super::notices::Notices;
 use super::reckoning::Reckoning;
-use super::standing::Standing;
 use crate::clock::SharedClock;
 use crate::domain::{AccountName, ErrorType, RequestClass};
 use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
@@ -30,7 +30,7 @@ pub struct StoreGate {
     /// The account.
     pub account: AccountName,
     /// What people are told of it.
-    pub standing: Standing,
+    pub notices: Notices,
     /// The epoch in which we own the account. Another owner would have raised it.
     pub epoch: i64,
     /// Tells the credentials that sign its requests from those of before and after.
@@ -85,7 +85,7 @@ impl Gate for StoreGate {
             self.reckoning.note(now + TimeDelta::milliseconds(offset), self.clock.elapsed());
         }
         let Some((from, to)) = settled else { return Ok(Settled::default()) };
-        self.standing.announce(&self.account, &from, &to);
+        self.notices.announce(&self.account, &from, &to);
         if to.state.lets_through() && !from.state.lets_through() {
             self.woken.notify_one();
         }
@@ -169,7 +169,7 @@ impl StoreGate {
     }
 
     fn rules(&self) -> Rules<'_> {
-        self.standing.rules(&self.account)
+        self.notices.rules(&self.account)
     }
 
     /// Takes one request out of the window and notes what it is for; if none is left, says how long it is until there
@@ -261,9 +261,9 @@ impl StoreGate {
         if let Some(offset) = attempt.clock_offset_ms {
             let offset = if offset.abs() < CLOCK_NOISE_MS { 0 } else { offset };
             accounts::set_clock_offset_ms(tx, &self.account, offset)?;
-            self.standing.note_clock(tx, &self.account, pass.clock_offset_ms, offset, now)?;
+            self.notices.note_clock(tx, &self.account, pass.clock_offset_ms, offset, now)?;
         }
-        self.standing.note_silence(tx, &self.account, attempt, now)?;
+        self.notices.note_silence(tx, &self.account, attempt, now)?;
         let Some(event) = &attempt.access else { return Ok(None) };
         if accounts::credentials_mark(tx, &self.account)?.as_deref() != Some(&self.credentials_mark) {
             // A run that began before the login was renewed: its answers say nothing about the new one.
@@ -273,7 +273,7 @@ impl StoreGate {
         let Some(to) = from.after(event, pass.asked, self.rules(), now) else { return Ok(None) };
         accounts::set_access(tx, &self.account, &to)?;
         if (from.state, from.cause, &from.reason) != (to.state, to.cause, &to.reason) {
-            self.standing.note_access(tx, &self.account, &to, now)?;
+            self.notices.note_access(tx, &self.account, &to, now)?;
         }
         Ok(Some((from, to)))
     }
@@ -312,7 +312,7 @@ mod tests {
             store,
             clock,
             account,
-            standing: Standing::at(&config.accounts[&AccountName::from("cm")]),
+            notices: Notices::about(&config.accounts[&AccountName::from("cm")]),
             epoch,
             credentials_mark: String::new(),
             window: WindowKind::Hour,

@@ -1,5 +1,7 @@
 //! Runs jobs: opens the run, works under a time limit, closes it whatever happened, and logs it once.
 
+mod end;
+
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,12 +16,14 @@ use super::accounts::{Accounts, Shared};
 use super::deferral::{self, Judged};
 use super::nudge::Neighbours;
 use crate::config::{Job, Overlap, Work};
-use crate::domain::{ErrorType, JobName, Mode, Outcome, RunId, Trigger};
-use crate::jobs::{self, Context, Errand, JobError, Progress, Report};
+use crate::domain::{ErrorType, JobName, Mode, RunId, Trigger};
+use crate::jobs::{self, Context, Errand, Progress};
 use crate::store::{
     StoreError, flags, intents, jobs as job_state, promotions, requests, runs, session, snapshots,
 };
 use crate::telemetry;
+pub(super) use end::log_closed;
+use end::{broke_off, from_error, from_report, log_finished, no_account, overlapped, timed_out};
 
 /// Starts runs and knows which are going on. Clones are the same runner.
 #[derive(Clone)]
@@ -195,14 +199,7 @@ impl Runner {
         let new = new_run(&due, now);
         let recorded = self.0.shared.store.write(move |tx| {
             let Some(run) = runs::open(tx, &new)? else { return Ok(None) };
-            let end = runs::RunEnd {
-                outcome: Outcome::Skipped,
-                error_type: None,
-                message: Some("the run before it had not ended".to_owned()),
-                requests: 0,
-                counts: Default::default(),
-            };
-            runs::finish(tx, run, &end, now)?;
+            runs::finish(tx, run, &overlapped(), now)?;
             job_state::set_planned_from(tx, &new.job, new.due_at)?;
             runs::show(tx, run)
         });
@@ -387,19 +384,8 @@ impl Runner {
         match task.await {
             Ok(Ok(Ok(report))) => from_report(report),
             Ok(Ok(Err(error))) => from_error(&error),
-            Ok(Err(_)) => failed(
-                Outcome::Timeout,
-                Some(ErrorType::Timeout),
-                format!(
-                    "it took longer than its timeout of {}; raise `timeout` in the job's file",
-                    humantime::format_duration(limit)
-                ),
-            ),
-            Err(_) => failed(
-                Outcome::Failure,
-                Some(ErrorType::Internal),
-                "a bug in sellerd broke the run off; please report it with the log".to_owned(),
-            ),
+            Ok(Err(_)) => timed_out(limit),
+            Err(_) => broke_off(),
         }
     }
 }
@@ -418,70 +404,6 @@ fn new_run(due: &Due, now: DateTime<Utc>) -> runs::NewRun {
 /// Who asks by hand wants an answer now, not a place in a queue.
 fn without_queue(job: &Arc<Job>) -> Arc<Job> {
     Arc::new(Job { overlap: Overlap::Skip, ..Job::clone(job) })
-}
-
-fn from_report(report: Report) -> runs::RunEnd {
-    runs::RunEnd {
-        outcome: report.outcome(),
-        error_type: report.error_type(),
-        message: report.words(),
-        requests: 0,
-        counts: report.counts,
-    }
-}
-
-fn from_error(error: &JobError) -> runs::RunEnd {
-    failed(error.outcome(), error.error_type(), error.to_string())
-}
-
-fn no_account(job: &Job) -> runs::RunEnd {
-    let name = job.account.as_ref().map_or("", |account| account.as_str());
-    failed(
-        Outcome::Blocked,
-        Some(ErrorType::AuthExpired),
-        format!("account {name} is not logged in; the command that mends it: sellerd auth status"),
-    )
-}
-
-fn failed(outcome: Outcome, error_type: Option<ErrorType>, message: String) -> runs::RunEnd {
-    runs::RunEnd { outcome, error_type, message: Some(message), requests: 0, counts: Default::default() }
-}
-
-/// The line of a run that nobody worked on to its end: it was not begun, or a crash left it open.
-pub(super) fn log_closed(row: &runs::RunRow) {
-    let lasted = row.finished_at.map_or(0, |end| (end - row.started_at).num_milliseconds());
-    telemetry::run_span(row.account.as_ref(), &row.job, row.run_id)
-        .in_scope(|| log_finished(row, lasted.unsigned_abs()));
-}
-
-/// The one line of every run, whatever happened.
-fn log_finished(row: &runs::RunRow, duration_ms: u64) {
-    let outcome = row.outcome.map_or("", |outcome| outcome.as_str());
-    let error_type = row.error_type.map(|error_type| error_type.as_str());
-    let message = row.message.as_deref().unwrap_or("run finished");
-    let orders_new = row.counts.get("orders_new").copied();
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                event = "job.finished",
-                outcome,
-                duration_ms,
-                requests = row.requests,
-                orders_new,
-                error.r#type = error_type,
-                "{message}",
-            )
-        };
-    }
-    match row.outcome {
-        Some(Outcome::Success | Outcome::Skipped) => line!(info),
-        Some(Outcome::Partial | Outcome::Interrupted) => line!(warn),
-        // It was put off, and starts by itself.
-        Some(Outcome::Blocked) if row.requests == 0 && row.error_type == Some(ErrorType::QuotaExhausted) => {
-            line!(warn)
-        }
-        _ => line!(error),
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

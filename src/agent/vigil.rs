@@ -8,8 +8,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use super::notices;
 use super::runner::{Due, Runner};
-use super::standing;
 use super::watch::Watch;
 use crate::config::{Account, Config, Job};
 use crate::domain::{AccountName, ErrorType, JobName, RunId, Trigger};
@@ -180,7 +180,7 @@ impl Vigil {
                 self.watch
                     .shared
                     .store
-                    .write(move |tx| problems::close(tx, standing::LOGIN_ENDS, name.as_str(), now))
+                    .write(move |tx| problems::close(tx, notices::LOGIN_ENDS, name.as_str(), now))
                     .await?;
             }
             Some((ends, near)) => {
@@ -191,7 +191,7 @@ impl Vigil {
                     in_s = (ends - now).num_seconds(),
                     "the login ends on {}", ends.format("%Y-%m-%d"),
                 );
-                let problem = standing::login_ends(account, near, ends, now);
+                let problem = notices::login_ends(account, near, ends, now);
                 self.watch.shared.store.write(move |tx| problems::open(tx, &problem)).await?;
             }
         }
@@ -288,7 +288,7 @@ mod tests {
         let (_dir, mut vigil) = vigil(&clock, &Nobody::default()).await;
         let account = vigil.config().accounts[&AccountName::from("cm")].clone();
         let ends = clock.now() + TimeDelta::hours(3);
-        let problem = standing::login_ends(&account, Nearness::Day, ends, clock.now());
+        let problem = notices::login_ends(&account, Nearness::Day, ends, clock.now());
         let store = vigil.watch.shared.store.clone();
         store.write(move |tx| problems::open(tx, &problem)).await.unwrap();
         vigil.round(&CancellationToken::new()).await.unwrap();

@@ -19,10 +19,10 @@ use serde::de::DeserializeOwned;
 use super::args::{AuthCommand, Format};
 use super::home::Home;
 use super::job::{ask_agent, here};
-use super::output::{self, span, thousands, when};
+use super::output::{self, instant, span, thousands, when};
 use super::{Exit, Failure};
 use crate::agent::ask::{Answered, Desk};
-use crate::agent::login::{LoggedIn, rfc3339};
+use crate::agent::login::LoggedIn;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config};
 use crate::domain::AccountName;
@@ -85,12 +85,12 @@ impl Row {
         Self {
             account: account.name.clone(),
             state: access.map_or("unknown", |access| access.state.as_str()).to_owned(),
-            since: access.map(|access| rfc3339(access.since)),
+            since: access.map(|access| instant(access.since)),
             identity: login.identity.as_ref().map(|member| member.name.clone()),
             identity_id: login.identity.as_ref().map(|member| member.id),
             scopes: (!login.scopes.is_empty()).then(|| login.scopes.clone()),
-            token_created_at: login.token_created_at.map(rfc3339),
-            expires_at: login.expires_at.map(rfc3339),
+            token_created_at: login.token_created_at.map(instant),
+            expires_at: login.expires_at.map(instant),
             sources: Some(sources.map(|origin| origin.as_ref().map(|origin| origin.place.to_string()))),
             unused: unused.map(ToString::to_string).collect(),
             fix: None,

@@ -1,10 +1,11 @@
 //! `sellerd orders list`: the orders as they were last read.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
 use super::args::AccountFilter;
 use super::home::Home;
 use super::list::{self, Named, Row};
+use super::output;
 use super::stock::known_account;
 use super::{Exit, Failure};
 use crate::domain::Money;
@@ -91,5 +92,5 @@ impl Row for OrderRow {
 }
 
 fn instant(at: Option<DateTime<Utc>>) -> String {
-    at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true)).unwrap_or_default()
+    at.map(output::instant).unwrap_or_default()
 }

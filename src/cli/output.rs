@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
 use serde::Serialize;
@@ -81,6 +81,11 @@ pub fn when(at: DateTime<Utc>, now: DateTime<Utc>, tz: Tz) -> String {
         -1 => local.format("yesterday %H:%M").to_string(),
         _ => local.format("%Y-%m-%d %H:%M").to_string(),
     }
+}
+
+/// An instant as programs read it, in JSON and in CSV.
+pub fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// A span in one word: `12 s`, `6 min`, `9 h`, `3 d`.

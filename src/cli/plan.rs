@@ -225,7 +225,7 @@ impl Row for PlanRow {
     }
 
     fn csv(&self) -> Vec<Vec<String>> {
-        vec![cells(self, |at| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))]
+        vec![cells(self, output::instant)]
     }
 }
 

@@ -1,12 +1,12 @@
 //! `sellerd runs`: what ran, and how it ended.
 
-use chrono::SecondsFormat;
 use serde::Serialize;
 
 use super::args::{Format, RunsListOptions};
 use super::home::Home;
 use super::list::{List, Row, done};
-use super::{Exit, Failure, output};
+use super::output::{self, instant};
+use super::{Exit, Failure};
 use crate::domain::{JobName, RunId};
 use crate::store::runs::{self, RunRow};
 
@@ -131,7 +131,6 @@ impl Row for RunRow {
     }
 
     fn csv(&self) -> Vec<Vec<String>> {
-        let instant = |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
         vec![vec![
             self.run_id.to_string(),
             self.job.to_string(),

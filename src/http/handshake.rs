@@ -38,6 +38,13 @@ pub struct Exchange<'a> {
     pub verifier: Option<&'a str>,
 }
 
+impl<'a> Exchange<'a> {
+    /// One that carries nothing but its signature.
+    pub fn new(method: &'static str, template: &'static str, target: &'a Target, signer: &'a Signer) -> Self {
+        Self { method, template, target, body: None, signer, callback: None, verifier: None }
+    }
+}
+
 /// What was answered, whatever its status but 429 and 5xx.
 #[derive(Debug, Clone)]
 pub struct Heard {
@@ -183,7 +190,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock, SharedClock};
     use crate::domain::Credentials;
-    use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
+    use crate::http::oauth1::vectors;
     use crate::http::{Canary, Gate, Parts, Pass, Random, Refusal, Settled, Transport};
     use crate::policy::quota::WindowKind;
 
@@ -255,25 +262,10 @@ mod tests {
             max_per_second: NonZeroU32::MAX,
             request_timeout: Duration::from_secs(30),
         });
-        let profile = Profile {
-            method: SignatureMethod::HmacSha1,
-            realm: false,
-            values: HeaderValues::Encoded,
-            empty_token: EmptyToken::Omit,
-            repeated: Repeated::Bytewise,
-            version: true,
-        };
-        let signer = Signer::new(profile, &Credentials::new("key", "secret", None));
+        let signer = Signer::new(vectors::RFC, &Credentials::new("key", "secret", None));
         let target = Target::new("http://127.0.0.1:1/AccessToken").unwrap();
-        let exchange = Exchange {
-            method: "POST",
-            template: "AccessToken",
-            target: &target,
-            body: None,
-            signer: &signer,
-            callback: None,
-            verifier: Some("4821077"),
-        };
+        let exchange =
+            Exchange { verifier: Some("4821077"), ..Exchange::new("POST", "AccessToken", &target, &signer) };
         let heard = Handshake::new(client).ask(&exchange).await;
         (heard, shop, book)
     }

@@ -13,7 +13,7 @@ mod parameters;
 mod target;
 
 #[cfg(test)]
-mod vectors;
+pub(super) mod vectors;
 
 use std::fmt;
 

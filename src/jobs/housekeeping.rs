@@ -97,32 +97,21 @@ async fn make_backup(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::value::RawValue;
-
     use super::super::testing::Place;
     use super::*;
     use crate::clock::Clock;
     use crate::domain::PlanState;
     use crate::marketplace::memory::Memory;
     use crate::store::plans::NewPlan;
+    use crate::store::testing::planned;
 
     #[tokio::test]
     async fn old_plans_go_with_their_files_and_what_is_not_ours_stays() {
         let place = Place::new();
         let now = place.clock.now();
-        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
         let new = |days| NewPlan {
-            job: "sync".into(),
-            account: "cm".into(),
-            made_by: crate::domain::RunId(1),
-            created_at: now - chrono::TimeDelta::days(days),
             expires_at: now + chrono::TimeDelta::minutes(1),
-            base_snapshot: None,
-            undo_of: None,
-            source: raw("{}"),
-            guards: raw("[]"),
-            summary: raw("{}"),
-            state: PlanState::Planned,
+            ..planned(now - chrono::TimeDelta::days(days))
         };
         let (old, young) = (new(100), new(1));
         place

@@ -285,36 +285,19 @@ fn announce(order: &Order, change: &orders::OrderChange, report: &mut Report) {
 mod tests {
     use async_trait::async_trait;
 
-    use super::super::testing::Place;
+    use super::super::testing::{LikeMemory, Place, order};
     use super::*;
-    use crate::domain::{OrderPage, OrderState, Outcome, PageCursor, StockPage};
-    use crate::jobs::testing::order;
+    use crate::domain::{OrderState, Outcome};
+    use crate::marketplace::Marketplace;
     use crate::marketplace::memory::Memory;
-    use crate::marketplace::{Capabilities, Identity, Marketplace};
 
     /// A shop in which one order cannot be read any more.
     struct OneBroken(Memory, OrderId, CallError);
 
     #[async_trait]
-    impl Marketplace for OneBroken {
-        fn capabilities(&self) -> &Capabilities {
-            self.0.capabilities()
-        }
-
-        async fn identity(&self) -> Result<Identity, CallError> {
-            self.0.identity().await
-        }
-
-        async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
-            self.0.stock_page(at).await
-        }
-
-        async fn order_page(
-            &self,
-            feed: &OrderFeed,
-            at: Option<&PageCursor>,
-        ) -> Result<OrderPage, CallError> {
-            self.0.order_page(feed, at).await
+    impl LikeMemory for OneBroken {
+        fn memory(&self) -> &Memory {
+            &self.0
         }
 
         async fn order(&self, id: OrderId) -> Result<Option<OrderRead>, CallError> {

@@ -68,41 +68,19 @@ mod tests {
 
     use async_trait::async_trait;
 
-    use super::super::testing::Place;
+    use super::super::testing::{LikeMemory, Place};
     use super::*;
-    use crate::domain::{
-        ErrorType, OrderFeed, OrderId, OrderPage, OrderRead, Outcome, PageCursor, StockPage,
-    };
+    use crate::domain::{ErrorType, Outcome};
     use crate::marketplace::memory::Memory;
-    use crate::marketplace::{Attention, CallError, Capabilities, Identity};
+    use crate::marketplace::{Attention, CallError};
 
     /// A shop at which so many questions wait, and how often it was asked. Below zero it does not say.
     struct Asked(Memory, i64, Arc<AtomicI64>);
 
     #[async_trait]
-    impl Marketplace for Asked {
-        fn capabilities(&self) -> &Capabilities {
-            self.0.capabilities()
-        }
-
-        async fn identity(&self) -> Result<Identity, CallError> {
-            self.0.identity().await
-        }
-
-        async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
-            self.0.stock_page(at).await
-        }
-
-        async fn order_page(
-            &self,
-            feed: &OrderFeed,
-            at: Option<&PageCursor>,
-        ) -> Result<OrderPage, CallError> {
-            self.0.order_page(feed, at).await
-        }
-
-        async fn order(&self, id: OrderId) -> Result<Option<OrderRead>, CallError> {
-            self.0.order(id).await
+    impl LikeMemory for Asked {
+        fn memory(&self) -> &Memory {
+            &self.0
         }
 
         async fn attention(&self) -> Result<Vec<Attention>, CallError> {

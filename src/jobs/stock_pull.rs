@@ -15,27 +15,20 @@ pub(super) async fn run(settings: &StockPull, context: &Context) -> Result<Repor
 mod tests {
     use async_trait::async_trait;
 
-    use super::super::testing::Place;
+    use super::super::testing::{LikeMemory, Place, listing};
     use super::*;
-    use crate::domain::{
-        Currency, ErrorType, Listing, ListingId, Money, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor,
-        StockPage,
-    };
+    use crate::domain::{ErrorType, PageCursor, StockPage};
     use crate::marketplace::memory::Memory;
-    use crate::marketplace::{CallError, Capabilities, Identity, Marketplace};
+    use crate::marketplace::{CallError, Marketplace};
     use crate::store::{listings, snapshots};
 
     /// A shop that can be out of reach.
     struct Failing(Memory, bool);
 
     #[async_trait]
-    impl Marketplace for Failing {
-        fn capabilities(&self) -> &Capabilities {
-            self.0.capabilities()
-        }
-
-        async fn identity(&self) -> Result<Identity, CallError> {
-            self.0.identity().await
+    impl LikeMemory for Failing {
+        fn memory(&self) -> &Memory {
+            &self.0
         }
 
         async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
@@ -48,31 +41,11 @@ mod tests {
                 }),
             }
         }
-
-        async fn order_page(
-            &self,
-            feed: &OrderFeed,
-            at: Option<&PageCursor>,
-        ) -> Result<OrderPage, CallError> {
-            self.0.order_page(feed, at).await
-        }
-
-        async fn order(&self, id: OrderId) -> Result<Option<OrderRead>, CallError> {
-            self.0.order(id).await
-        }
     }
 
     #[tokio::test]
     async fn an_empty_stock_after_a_pull_that_failed_is_doubted_like_any_other() {
         let (place, shop) = (Place::new(), Memory::default());
-        let listing = |id| Listing {
-            id: ListingId(id),
-            sku: "sku".into(),
-            title: String::new(),
-            quantity: 1,
-            price: Money { minor: 1, currency: Currency::EUR },
-            attributes: "{}".to_owned(),
-        };
         shop.shop().stock = (1..=25).map(listing).collect();
         let pull = |failing| {
             place.work(Box::new(Failing(shop.clone(), failing)), async |context| {

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, Errand, JobError, Report, Turn, Way, Worked};
 use crate::clock::ManualClock;
 use crate::domain::{
-    Currency, LineId, Money, Order, OrderId, OrderLine, OrderState, Outcome, RunId, Trigger,
+    Currency, LineId, Listing, ListingId, Money, Order, OrderFeed, OrderId, OrderLine, OrderPage, OrderRead,
+    OrderState, Outcome, PageCursor, RunId, StockPage, Trigger,
 };
-use crate::marketplace::Marketplace;
+use crate::marketplace::memory::Memory;
+use crate::marketplace::{Attention, CallError, Capabilities, Identity, Marketplace, StockExport};
 use crate::policy::quota::WindowKind;
 use crate::store::{Lane, Store, runs, snapshots};
 
@@ -108,13 +111,78 @@ fn close(
     snapshots::abandon_of(tx, run, now)
 }
 
+/// A shop that is the one in memory but for what it answers otherwise.
+#[async_trait]
+pub(super) trait LikeMemory: Send + Sync {
+    fn memory(&self) -> &Memory;
+
+    async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
+        self.memory().stock_page(at).await
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<OrderRead>, CallError> {
+        self.memory().order(id).await
+    }
+
+    fn stock_export(&self) -> Option<&dyn StockExport> {
+        self.memory().stock_export()
+    }
+
+    async fn attention(&self) -> Result<Vec<Attention>, CallError> {
+        self.memory().attention().await
+    }
+}
+
+#[async_trait]
+impl<T: LikeMemory> Marketplace for T {
+    fn capabilities(&self) -> &Capabilities {
+        self.memory().capabilities()
+    }
+
+    async fn identity(&self) -> Result<Identity, CallError> {
+        self.memory().identity().await
+    }
+
+    async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
+        LikeMemory::stock_page(self, at).await
+    }
+
+    async fn order_page(&self, feed: &OrderFeed, at: Option<&PageCursor>) -> Result<OrderPage, CallError> {
+        self.memory().order_page(feed, at).await
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<OrderRead>, CallError> {
+        LikeMemory::order(self, id).await
+    }
+
+    fn stock_export(&self) -> Option<&dyn StockExport> {
+        LikeMemory::stock_export(self)
+    }
+
+    async fn attention(&self) -> Result<Vec<Attention>, CallError> {
+        LikeMemory::attention(self).await
+    }
+}
+
+/// A listing of one copy.
+pub(super) fn listing(id: i64) -> Listing {
+    Listing {
+        id: ListingId(id),
+        sku: format!("sku-{id}").as_str().into(),
+        title: String::new(),
+        quantity: 1,
+        price: Money { minor: 1, currency: Currency::EUR },
+        attributes: "{}".to_owned(),
+    }
+}
+
 /// An order of one copy.
 pub(super) fn order(id: i64, state: OrderState) -> Order {
     let price = Money { minor: 250, currency: Currency::EUR };
     let line = OrderLine {
         id: LineId(id * 10),
         sku: "sku".into(),
-        listing_id: crate::domain::ListingId(id * 10),
+        listing_id: ListingId(id * 10),
         title: "Ocelot Pride".to_owned(),
         quantity: 1,
         unit_price: price,

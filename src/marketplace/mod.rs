@@ -8,6 +8,8 @@ mod export;
 pub mod json;
 mod login;
 pub mod memory;
+#[cfg(test)]
+mod testing;
 pub mod trademe;
 mod write;
 

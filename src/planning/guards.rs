@@ -206,28 +206,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Bounds, Change, ListingId, Offer};
+    use crate::domain::Change;
     use crate::planning::reconcile::Plan;
-
-    fn offer(quantity: i64, minor: i64) -> Offer {
-        let price = Money { minor, currency: Currency::EUR };
-        Offer { quantity, in_carts: 0, price, attributes: String::new() }
-    }
-
-    fn change(op: Operation, id: i64, before: Option<Offer>, after: Option<Offer>) -> Change {
-        let listing_id = before.is_some().then_some(ListingId(id));
-        let sku = format!("sku-{id}").as_str().into();
-        Change {
-            op,
-            sku,
-            listing_id,
-            title: String::new(),
-            before,
-            after,
-            reason: String::new(),
-            bounds: Bounds::default(),
-        }
-    }
+    use crate::planning::testing::{change, offer};
 
     fn zeros(count: i64) -> Vec<Change> {
         let zero = |id| change(Operation::Zero, id, Some(offer(1, 10)), Some(offer(0, 10)));

@@ -10,5 +10,7 @@ pub mod recovery;
 pub mod settle;
 pub mod shape;
 pub mod summary;
+#[cfg(test)]
+mod testing;
 pub mod trust;
 pub mod undo;

@@ -183,26 +183,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Bounds, Currency, Money, Sku};
+    use crate::domain::{Currency, Money};
+    use crate::planning::testing;
 
     fn offer(listed: i64, in_carts: i64) -> Offer {
-        let price = Money { minor: 100, currency: Currency::EUR };
-        Offer { quantity: listed + in_carts, in_carts, price, attributes: String::new() }
+        Offer { in_carts, ..testing::offer(listed + in_carts, 100) }
     }
 
     fn change(op: Operation, before: Option<Offer>, after: Option<Offer>) -> Change {
-        let sku = Sku::from("a");
-        let listing_id = before.is_some().then_some(ListingId(1));
-        Change {
-            op,
-            sku,
-            listing_id,
-            title: String::new(),
-            before,
-            after,
-            reason: String::new(),
-            bounds: Bounds::default(),
-        }
+        testing::change(op, 1, before, after)
     }
 
     fn counts(before: i64, after: i64) -> Change {

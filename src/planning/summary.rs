@@ -255,32 +255,13 @@ fn worth(price: Money, quantity: i64, currency: Currency) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Bounds, Held, Offer};
+    use crate::domain::Held;
+    use crate::planning::testing::{change, offer};
 
     const CARDS: Shape<'static> =
         Shape { batch: 100, relative: true, whole_listing: false, natural_sku: "cm:", zero_is_final: false };
     const WHOLE: Shape<'static> =
         Shape { batch: 1, relative: false, whole_listing: true, natural_sku: "tm:", zero_is_final: true };
-
-    fn offer(quantity: i64, minor: i64) -> Offer {
-        let price = Money { minor, currency: Currency::EUR };
-        Offer { quantity, in_carts: 0, price, attributes: String::new() }
-    }
-
-    fn change(op: Operation, id: i64, before: Option<Offer>, after: Option<Offer>) -> Change {
-        let listing_id = before.is_some().then_some(ListingId(id));
-        let sku = format!("sku-{id}").as_str().into();
-        Change {
-            op,
-            sku,
-            listing_id,
-            title: String::new(),
-            before,
-            after,
-            reason: String::new(),
-            bounds: Bounds::default(),
-        }
-    }
 
     fn plan() -> Plan {
         let held = |sku: &str| Held {

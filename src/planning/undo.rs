@@ -384,7 +384,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Currency, Desired, IntentId, Money};
+    use crate::domain::{Desired, IntentId};
+    use crate::planning::testing::{change, offer};
 
     /// A marketplace whose attributes are the comment and nothing else.
     struct Plain;
@@ -403,11 +404,6 @@ mod tests {
         }
     }
 
-    fn offer(quantity: i64, minor: i64) -> Offer {
-        let price = Money { minor, currency: Currency::EUR };
-        Offer { quantity, in_carts: 0, price, attributes: String::new() }
-    }
-
     fn done(op: Operation, id: i64, before: Option<Offer>, after: Option<Offer>) -> Intent {
         Intent {
             planned_at: chrono::DateTime::UNIX_EPOCH,
@@ -415,14 +411,9 @@ mod tests {
             id: IntentId(id),
             seq: 0,
             change: Change {
-                op,
                 sku: "a".into(),
-                listing_id: before.is_some().then_some(ListingId(id)),
                 title: "Ocelot Pride".to_owned(),
-                before,
-                after,
-                reason: String::new(),
-                bounds: Bounds::default(),
+                ..change(op, id, before, after)
             },
             state: IntentState::Done,
             base_net: -3,

@@ -290,24 +290,13 @@ pub fn jitter(job: &JobName, most: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use chrono_tz::Tz;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::policy::testing::plan;
 
     fn at(text: &str) -> DateTime<Utc> {
         format!("2026-11-22T{text}Z").parse().unwrap()
-    }
-
-    fn plan(job: &str, schedule: &str, from: DateTime<Utc>) -> Plan {
-        Plan {
-            job: job.into(),
-            schedule: Schedule::parse(schedule, Tz::UTC).unwrap(),
-            enabled: true,
-            jitter: Duration::ZERO,
-            on_missed: OnMissed::RunOnce,
-            planned_from: from,
-        }
     }
 
     fn board(plan: Plan, now: &str) -> Board {

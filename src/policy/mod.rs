@@ -11,5 +11,7 @@ pub mod quota;
 pub mod restraint;
 pub mod schedule;
 pub mod stretch;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod trouble;
 pub mod vigil;

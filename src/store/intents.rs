@@ -284,11 +284,7 @@ mod tests {
     use super::*;
     use crate::domain::{Currency, Money, Operation, PlanState};
     use crate::store::plans::{self, NewPlan};
-    use crate::store::testing::{now, scratch};
-
-    fn raw(text: &str) -> Box<serde_json::value::RawValue> {
-        serde_json::value::RawValue::from_string(text.to_owned()).unwrap()
-    }
+    use crate::store::testing::{now, planned, raw, scratch};
 
     fn change(sku: &str, from: i64, to: i64) -> Change {
         let offer = |quantity| Offer {
@@ -310,20 +306,7 @@ mod tests {
     }
 
     fn plan(tx: &Tx<'_>, changes: &[Change]) -> PlanId {
-        let new = NewPlan {
-            job: "sync".into(),
-            account: "cm".into(),
-            made_by: RunId(1),
-            created_at: now(),
-            expires_at: now(),
-            base_snapshot: None,
-            undo_of: None,
-            source: raw("{}"),
-            guards: raw("[]"),
-            summary: raw("{}"),
-            state: PlanState::Planned,
-        };
-        plans::add(tx, &new, changes, &[-3; 3][..changes.len()], &[]).unwrap()
+        plans::add(tx, &planned(now()), changes, &[-3; 3][..changes.len()], &[]).unwrap()
     }
 
     fn states_of(tx: &Tx<'_>, id: PlanId) -> Vec<IntentState> {
@@ -402,17 +385,11 @@ mod tests {
         assert_eq!(plans::track_record(&tx, &job, now()).unwrap(), plans::TrackRecord::default());
         let small = plan(&tx, &[change("a", 3, 1)]);
         let held = NewPlan {
-            job: "sync".into(),
-            account: "cm".into(),
             made_by: RunId(7),
-            created_at: now() + day,
             expires_at: now() + day * 2,
-            base_snapshot: None,
-            undo_of: None,
-            source: raw("{}"),
             guards: raw(r#"[{"guard":"a","tripped":false},{"guard":"b","tripped":true}]"#),
-            summary: raw("{}"),
             state: PlanState::Pending,
+            ..planned(now() + day)
         };
         let held = plans::add(&tx, &held, &[change("a", 3, 1), change("b", 1, 2)], &[0; 2], &[]).unwrap();
         assert_eq!(plans::made_by(&tx, RunId(7)).unwrap().unwrap().plan_id, held);

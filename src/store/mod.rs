@@ -40,7 +40,7 @@ pub mod session;
 pub mod snapshots;
 pub mod tally;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

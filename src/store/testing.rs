@@ -2,9 +2,12 @@
 
 use chrono::{DateTime, TimeZone, Utc};
 use rusqlite::Connection;
+use serde_json::value::RawValue;
 use tempfile::TempDir;
 
+use super::plans::NewPlan;
 use super::{Lane, Store, migrate};
+use crate::domain::{PlanState, RunId};
 
 /// A moment with milliseconds.
 pub(super) fn now() -> DateTime<Utc> {
@@ -24,4 +27,26 @@ pub(super) fn store(lane: Lane) -> (TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("sellerd.db"), lane, now()).unwrap();
     (dir, store)
+}
+
+/// A plan of job `sync` for account `cm`, made by its first run and good until it is made.
+pub(crate) fn planned(now: DateTime<Utc>) -> NewPlan {
+    NewPlan {
+        job: "sync".into(),
+        account: "cm".into(),
+        made_by: RunId(1),
+        created_at: now,
+        expires_at: now,
+        base_snapshot: None,
+        undo_of: None,
+        source: raw("{}"),
+        guards: raw("[]"),
+        summary: raw("{}"),
+        state: PlanState::Planned,
+    }
+}
+
+/// JSON, to the letter.
+pub(crate) fn raw(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).unwrap()
 }

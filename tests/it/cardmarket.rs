@@ -11,7 +11,7 @@ use sellerd::marketplace::{
 use sellerd::sandbox::{FaultKind, Options, Typing};
 
 use crate::conformance::cardmarket::AtTheSandbox;
-use crate::support::RUNTIME;
+use crate::support::{RUNTIME, offer};
 
 fn shop(articles: usize) -> Options {
     Options {
@@ -99,11 +99,6 @@ fn a_file_that_is_not_ready_or_failed_is_none() {
         at.sandbox.fault(FaultKind::FailedExport);
         assert!(matches!(ask_for_file(export).await, ExportState::Failed(_)));
     });
-}
-
-fn offer(listing: &Listing) -> Offer {
-    let Listing { quantity, price, attributes, .. } = listing.clone();
-    Offer { quantity, in_carts: 0, price, attributes }
 }
 
 fn dearer(listing: &Listing) -> Offer {

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use sellerd::sandbox::{Purchase, trademe};
+use sellerd::sandbox::{Keys, Purchase, trademe};
 
 use crate::conformance::cardmarket;
 use crate::support::{Agent, Place, Ran};
@@ -16,8 +16,7 @@ use crate::trademe::nz;
 struct Canaries(Vec<String>);
 
 impl Canaries {
-    fn of(place: &Place) -> Self {
-        let keys = place.sandbox.credentials();
+    fn of(keys: &Keys) -> Self {
         let secrets = [&keys.consumer_key, &keys.consumer_secret, &keys.token, &keys.token_secret];
         Self(secrets.into_iter().cloned().chain(["Canary".to_owned()]).collect())
     }
@@ -58,7 +57,7 @@ impl Canaries {
 #[test]
 fn neither_secrets_nor_buyers_come_out_anywhere() {
     let place = Place::of(120);
-    let canaries = Canaries::of(&place);
+    let canaries = Canaries::of(place.sandbox.credentials());
     place.sandbox.buy(&Purchase { count: Some(20), ..Purchase::default() }).expect("there is enough");
     place.sandbox.with_shop(|shop| assert!(shop.orders().len() > 20));
 
@@ -105,7 +104,7 @@ fn neither_secrets_nor_buyers_come_out_anywhere() {
 #[test]
 fn nothing_comes_out_when_things_go_wrong_either() {
     let place = Place::of(120);
-    let canaries = Canaries::of(&place);
+    let canaries = Canaries::of(place.sandbox.credentials());
     for (fault, job) in [
         ("bad-rows 3", "order-poll"),
         ("bad-rows 3", "stock-pull"),
@@ -177,9 +176,7 @@ fn the_second_marketplace_shows_nothing_either() {
     let account = nz::account("nz", &place.sandbox.trademe_base_url(), "");
     place.write("sellerd.toml", &(settings + &account));
     place.write_secrets("nz", place.sandbox.trademe_credentials());
-    let keys = place.sandbox.trademe_credentials();
-    let secrets = [&keys.consumer_key, &keys.consumer_secret, &keys.token, &keys.token_secret];
-    let canaries = Canaries(secrets.into_iter().cloned().chain(["Canary".to_owned()]).collect());
+    let canaries = Canaries::of(place.sandbox.trademe_credentials());
     for kind in ["probe", "stock-pull", "order-poll"] {
         place.write_job(&format!("nz-{kind}"), kind, "0 0 1 1 *", "account = \"nz\"");
         canaries.not_in_output(&place.run(&format!("-vv -o json job run nz-{kind}")).exits(0));

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use sellerd::clock::{Clock, SystemClock};
+use sellerd::domain::{Listing, Offer};
 use tokio::runtime::Runtime;
 
 pub use agent::{Agent, get};
@@ -40,4 +41,10 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(clock.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
         RUNTIME.block_on(clock.sleep(Duration::from_millis(25)));
     }
+}
+
+/// What is on offer under a listing of which nothing lies in carts.
+pub fn offer(listing: &Listing) -> Offer {
+    let Listing { quantity, price, attributes, .. } = listing.clone();
+    Offer { quantity, in_carts: 0, price, attributes }
 }

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
+use super::declined::{declined, not_stored};
 use crate::agent::accounts::{self, AccountError, Accounts, Shared};
+use crate::agent::ask::{Answered, Desk};
 use crate::config::Account;
 use crate::domain::Credentials;
 use crate::http::oauth1::Target;
@@ -67,6 +69,21 @@ impl<'a> Tried<'a> {
             options: self.account.options.clone(),
             templates: Arc::default(),
             client: self.client.insisting(),
+        })
+    }
+}
+
+impl Desk {
+    /// The way for these credentials.
+    pub(super) async fn try_out<'a>(
+        &self,
+        account: &'a Account,
+        credentials: Credentials,
+    ) -> Answered<Tried<'a>> {
+        let tried = Tried::open(&self.runner.accounts(), account, credentials, &self.shared).await;
+        tried.map_err(|error| match error {
+            AccountError::Store(error) => not_stored(error),
+            other => declined(1, other.to_string(), String::new()),
         })
     }
 }

@@ -9,10 +9,10 @@ use tokio::sync::mpsc;
 use super::typed::Typed;
 use super::{Row, account, ask, callback, qr, row, welcome};
 use crate::agent::ask::Desk;
-use crate::agent::login::{Begun, Finished, LoggedIn, Proof, rfc3339};
+use crate::agent::login::{Begun, Finished, LoggedIn, Proof};
 use crate::cli::args::{LoginOptions, Qr};
 use crate::cli::home::Home;
-use crate::cli::output::{note, when};
+use crate::cli::output::{instant, note, when};
 use crate::cli::{Exit, Failure, output};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config};
@@ -92,7 +92,7 @@ impl Attempt<'_> {
         output::json(&Waiting {
             schema: "sellerd.auth/1",
             url: begun.url.clone(),
-            until: rfc3339(begun.until),
+            until: instant(begun.until),
             finish: finish.clone(),
             accounts: [Row { url, fix: Some(finish), ..known }],
         })?;

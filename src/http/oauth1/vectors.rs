@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// As the RFC has it, and as Trade Me wants it.
-const RFC: Profile = Profile {
+pub(in crate::http) const RFC: Profile = Profile {
     method: SignatureMethod::HmacSha1,
     realm: false,
     values: HeaderValues::Encoded,

@@ -140,16 +140,13 @@ mod tests {
     use async_trait::async_trait;
     use chrono::{DateTime, Utc};
 
-    use super::super::super::testing::Place;
+    use super::super::super::testing::{LikeMemory, Place, listing};
     use super::*;
     use crate::clock::SharedClock;
-    use crate::domain::{
-        Currency, ErrorType, Listing, ListingId, Money, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor,
-        StockPage,
-    };
+    use crate::domain::{ErrorType, PageCursor, StockPage};
     use crate::jobs::stock;
     use crate::marketplace::memory::Memory;
-    use crate::marketplace::{Capabilities, ExportRequest, Identity, Marketplace, StockFile};
+    use crate::marketplace::{ExportRequest, Marketplace, StockFile};
     use crate::store::listings;
 
     /// A shop that makes files, as well as it does.
@@ -174,30 +171,14 @@ mod tests {
     }
 
     #[async_trait]
-    impl Marketplace for &'static Exporting {
-        fn capabilities(&self) -> &Capabilities {
-            self.shop.capabilities()
-        }
-
-        async fn identity(&self) -> Result<Identity, CallError> {
-            self.shop.identity().await
+    impl LikeMemory for &'static Exporting {
+        fn memory(&self) -> &Memory {
+            &self.shop
         }
 
         async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
             self.pages.fetch_add(1, Ordering::SeqCst);
             self.shop.stock_page(at).await
-        }
-
-        async fn order_page(
-            &self,
-            feed: &OrderFeed,
-            at: Option<&PageCursor>,
-        ) -> Result<OrderPage, CallError> {
-            self.shop.order_page(feed, at).await
-        }
-
-        async fn order(&self, id: OrderId) -> Result<Option<OrderRead>, CallError> {
-            self.shop.order(id).await
         }
 
         fn stock_export(&self) -> Option<&dyn StockExport> {
@@ -262,14 +243,6 @@ mod tests {
     }
 
     fn shop() -> Memory {
-        let listing = |id| Listing {
-            id: ListingId(id),
-            sku: format!("sku-{id}").as_str().into(),
-            title: String::new(),
-            quantity: 1,
-            price: Money { minor: 1, currency: Currency::EUR },
-            attributes: "{}".to_owned(),
-        };
         let shop = Memory::default();
         shop.shop().stock = (1..=25).map(listing).collect();
         shop

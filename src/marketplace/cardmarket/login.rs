@@ -50,15 +50,7 @@ impl Login for Door {
     async fn finish(&self, _: &Invitation, proof: &SecretString) -> Result<Granted, LoginError> {
         let (target, signer) = (self.url(&["access"]), self.0.as_app());
         let body = request(self.0.credentials.consumer_key.expose_secret(), proof.expose_secret())?;
-        let exchange = Exchange {
-            method: "POST",
-            template: "access",
-            target: &target,
-            body: Some(&body),
-            signer: &signer,
-            callback: None,
-            verifier: None,
-        };
+        let exchange = Exchange { body: Some(&body), ..Exchange::new("POST", "access", &target, &signer) };
         let heard = self.0.line.ask(&exchange).await?;
         match heard.answer.response.status {
             200 | 201 => granted(&heard.answer).map_err(LoginError::from),
@@ -75,15 +67,7 @@ impl Login for Door {
             return Ok(false);
         }
         let (target, signer) = (self.url(&["account", "logout"]), self.0.as_member());
-        let exchange = Exchange {
-            method: "POST",
-            template: "account/logout",
-            target: &target,
-            body: None,
-            signer: &signer,
-            callback: None,
-            verifier: None,
-        };
+        let exchange = Exchange::new("POST", "account/logout", &target, &signer);
         let heard = self.0.line.ask(&exchange).await?;
         match heard.answer.response.status {
             // One that is not accepted any more need not be taken back.

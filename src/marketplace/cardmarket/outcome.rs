@@ -42,7 +42,7 @@ pub(super) struct Written<'a> {
 impl Written<'_> {
     /// What the marketplace says went wrong with the whole request.
     pub fn error(&self) -> Option<String> {
-        json::words(self.mkm_error_description).or_else(|| json::words(self.error))
+        wire::fault(self.mkm_error_description, self.error)
     }
 
     /// What became of each item. The error says why the answer is none to this step.

@@ -29,8 +29,13 @@ pub(super) struct Body<'a> {
 impl Body<'_> {
     /// What the marketplace says went wrong, in its own words.
     pub fn error(&self) -> Option<String> {
-        json::words(self.mkm_error_description).or_else(|| json::words(self.error))
+        fault(self.mkm_error_description, self.error)
     }
+}
+
+/// What went wrong, from the two members in which any answer may say it.
+pub(super) fn fault(mkm_error_description: Raw<'_>, error: Raw<'_>) -> Option<String> {
+    json::words(mkm_error_description).or_else(|| json::words(error))
 }
 
 #[derive(Deserialize)]
@@ -301,6 +306,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::marketplace::testing::any_json;
 
     fn raw(value: serde_json::Value) -> Box<RawValue> {
         RawValue::from_string(value.to_string()).unwrap()
@@ -386,23 +392,6 @@ mod tests {
     fn a_state_nobody_knows_is_kept() {
         assert_eq!(order_state("frozen"), OrderState::Other("frozen".to_owned()));
         assert_eq!(order_state("evaluated"), OrderState::Received);
-    }
-
-    fn any_json() -> impl Strategy<Value = serde_json::Value> {
-        let leaf = prop_oneof![
-            Just(serde_json::Value::Null),
-            any::<bool>().prop_map(Into::into),
-            any::<i64>().prop_map(Into::into),
-            any::<f64>().prop_map(Into::into),
-            "\\PC{0,12}".prop_map(Into::into),
-        ];
-        leaf.prop_recursive(2, 12, 4, |inner| {
-            prop_oneof![
-                proptest::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
-                proptest::collection::btree_map("[a-zA-Z]{1,8}", inner, 0..4)
-                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
-            ]
-        })
     }
 
     proptest! {

@@ -103,8 +103,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::super::tests::any_json;
     use super::*;
+    use crate::marketplace::testing::any_json;
 
     fn said(details: &Value, listing: &Value) -> Option<String> {
         let details = RawValue::from_string(details.to_string()).unwrap();

@@ -89,8 +89,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::super::tests::any_json;
     use super::*;
+    use crate::marketplace::testing::any_json;
 
     fn raw(value: &Value) -> Box<RawValue> {
         RawValue::from_string(value.to_string()).unwrap()

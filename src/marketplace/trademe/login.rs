@@ -42,13 +42,8 @@ impl Login for Door {
         let callback = callback.unwrap_or(OUT_OF_BAND);
         let signer = self.0.as_app();
         let exchange = Exchange {
-            method: "POST",
-            template: "Oauth/RequestToken",
-            target: &target,
-            body: None,
-            signer: &signer,
             callback: Some(callback),
-            verifier: None,
+            ..Exchange::new("POST", "Oauth/RequestToken", &target, &signer)
         };
         let heard = self.0.line.ask(&exchange).await?;
         if heard.answer.response.status != 200 {
@@ -67,13 +62,8 @@ impl Login for Door {
         })?;
         let (target, signer) = (self.oauth("AccessToken")?, self.0.as_guest(temporary));
         let exchange = Exchange {
-            method: "POST",
-            template: "Oauth/AccessToken",
-            target: &target,
-            body: None,
-            signer: &signer,
-            callback: None,
             verifier: Some(proof.expose_secret()),
+            ..Exchange::new("POST", "Oauth/AccessToken", &target, &signer)
         };
         let heard = self.0.line.ask(&exchange).await?;
         match heard.answer.response.status {
@@ -108,15 +98,7 @@ impl Door {
     async fn reaches_drafts(&self) -> Result<bool, CallError> {
         let target = self.0.base.clone().segment("Selling").segment("Drafts.json");
         let signer = self.0.as_member();
-        let exchange = Exchange {
-            method: "GET",
-            template: "Selling/Drafts",
-            target: &target,
-            body: None,
-            signer: &signer,
-            callback: None,
-            verifier: None,
-        };
+        let exchange = Exchange::new("GET", "Selling/Drafts", &target, &signer);
         let heard = self.0.line.ask(&exchange).await?;
         Ok(!matches!(heard.answer.response.status, 401 | 403))
     }

@@ -180,8 +180,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::super::tests::any_json;
     use super::*;
+    use crate::marketplace::testing::any_json;
 
     fn sold() -> Value {
         json!({

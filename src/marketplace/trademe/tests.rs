@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -24,24 +23,6 @@ use crate::marketplace::{Connection, Marketplace, Options};
 use crate::policy::quota::WindowKind;
 use crate::store::orders::OrderRow;
 use crate::store::{Lane, Store, orders};
-
-/// Any JSON, not too large.
-pub(super) fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Into::into),
-        any::<i64>().prop_map(Into::into),
-        any::<f64>().prop_map(Into::into),
-        "\\PC{0,12}".prop_map(Into::into),
-    ];
-    leaf.prop_recursive(2, 12, 4, |inner| {
-        prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
-            proptest::collection::btree_map("[a-zA-Z]{1,8}", inner, 0..4)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
-        ]
-    })
-}
 
 pub(super) fn options(signature: &str) -> Options {
     Options::from([("signature", signature.to_owned())])

@@ -11,7 +11,7 @@ use sellerd::marketplace::{Batch, Item, ItemOutcome, Looked, Step, Wanted, Write
 use super::Shop;
 use super::cardmarket::AtTheSandbox;
 use super::memory::InMemory;
-use crate::support::RUNTIME;
+use crate::support::{RUNTIME, offer};
 
 /// A shop whose listings can be changed.
 pub trait WritingShop: Shop {
@@ -172,11 +172,6 @@ fn one(looked: &Looked, sku: &str) -> Option<Listing> {
         looked.offered.iter().filter(|listing| listing.sku == Sku::from(sku)).collect();
     assert!(found.len() < 2, "{found:?}");
     found.first().map(|listing| (*listing).clone())
-}
-
-fn offer(listing: &Listing) -> Offer {
-    let Listing { quantity, price, attributes, .. } = listing.clone();
-    Offer { quantity, in_carts: 0, price, attributes }
 }
 
 fn dearer(offer: &Offer) -> Offer {

@@ -19,7 +19,7 @@ use sellerd::sandbox::{Fault, FaultKind, Sandbox, Venue};
 use serde_json::json;
 
 use crate::conformance::connect;
-use crate::support::RUNTIME;
+use crate::support::{RUNTIME, offer};
 
 /// A shop with listings for a fixed price and auctions, and the way to change it.
 struct Counter {
@@ -133,11 +133,6 @@ fn nzd(minor: i64) -> Money {
     Money { minor, currency: Currency::NZD }
 }
 
-fn offer(listing: &Listing) -> Offer {
-    let attributes = listing.attributes.clone();
-    Offer { quantity: listing.quantity, in_carts: 0, price: listing.price, attributes }
-}
-
 /// From what stands there to so many copies at this price; without copies, to none.
 fn item(listing: &Listing, after: Option<(i64, i64)>) -> Item {
     let before = offer(listing);
@@ -149,6 +144,20 @@ fn item(listing: &Listing, after: Option<(i64, i64)>) -> Item {
         before: Some(before),
         after,
         reference: "p1-1".to_owned(),
+    }
+}
+
+/// The same as a plan has it.
+fn change(op: Operation, item: &Item) -> Change {
+    Change {
+        op,
+        sku: item.sku.clone(),
+        listing_id: item.listing_id,
+        title: "Blue widget".to_owned(),
+        before: item.before.clone(),
+        after: item.after.clone(),
+        reason: String::new(),
+        bounds: Bounds::default(),
     }
 }
 
@@ -204,19 +213,9 @@ fn a_listing_without_copies_is_withdrawn_at_the_fee_that_was_quoted() {
     RUNTIME.block_on(async {
         let counter = Counter::open().await;
         let listing = counter.several().await;
-        let before = Some(offer(&listing));
-        let zero = Change {
-            op: Operation::Zero,
-            sku: listing.sku.clone(),
-            listing_id: Some(listing.id),
-            title: listing.title.clone(),
-            before: before.clone(),
-            after: before.map(|offer| Offer { quantity: 0, ..offer }),
-            reason: String::new(),
-            bounds: Bounds::default(),
-        };
-        let fees = counter.writer.fees(&[zero]).await.expect("it answers");
-        let outcome = counter.write(Step::Lower, item(&listing, Some((0, listing.price.minor)))).await;
+        let none = item(&listing, Some((0, listing.price.minor)));
+        let fees = counter.writer.fees(&[change(Operation::Zero, &none)]).await.expect("it answers");
+        let outcome = counter.write(Step::Lower, none).await;
         assert_eq!(outcome, Ok(ItemOutcome::Done { listing_id: None, listed: Some(0) }));
         let effects = counter.effects();
         assert_eq!((effects.len(), effects[0].what, effects[0].after), (1, What::Withdrawn, None));
@@ -251,17 +250,7 @@ fn a_new_listing_costs_what_was_quoted_and_is_found_by_its_reference() {
         // The lists show at once what is made: when they do is another story.
         let counter = Counter::with(|options| options.sold_lag = TimeDelta::zero()).await;
         let new = counter.new_item("p7-12").await;
-        let add = Change {
-            op: Operation::Add,
-            sku: new.sku.clone(),
-            listing_id: None,
-            title: "Blue widget".to_owned(),
-            before: None,
-            after: new.after.clone(),
-            reason: String::new(),
-            bounds: Bounds::default(),
-        };
-        let fees = counter.writer.fees(&[add]).await.expect("it answers");
+        let fees = counter.writer.fees(&[change(Operation::Add, &new)]).await.expect("it answers");
         assert!(fees.iter().all(|fee| fee.obstacle.is_none()), "{fees:?}");
         let outcome = counter.write(Step::Add, new.clone()).await.expect("an answer");
         let ItemOutcome::Done { listing_id: Some(id), .. } = outcome else { panic!("{outcome:?}") };
@@ -294,17 +283,7 @@ fn a_balance_that_is_too_low_is_an_obstacle_before_and_a_refusal_after() {
     RUNTIME.block_on(async {
         let counter = Counter::with(|options| options.balance_cents = 0).await;
         let new = counter.new_item("p7-13").await;
-        let add = Change {
-            op: Operation::Add,
-            sku: new.sku.clone(),
-            listing_id: None,
-            title: "Blue widget".to_owned(),
-            before: None,
-            after: new.after.clone(),
-            reason: String::new(),
-            bounds: Bounds::default(),
-        };
-        let fees = counter.writer.fees(&[add]).await.expect("it answers");
+        let fees = counter.writer.fees(&[change(Operation::Add, &new)]).await.expect("it answers");
         assert!(fees[0].obstacle.as_ref().is_some_and(|why| why.contains("balance")), "{fees:?}");
         let outcome = counter.write(Step::Add, new).await.expect("an answer");
         assert!(matches!(&outcome, ItemOutcome::Refused(why) if why.contains("balance")), "{outcome:?}");

@@ -1,13 +1,12 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use chrono_tz::Tz;
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::domain::Trigger as Why;
-use crate::policy::due::{Board, OnMissed, Plan};
-use crate::policy::schedule::Schedule;
+use crate::policy::due::{Board, Plan};
+use crate::policy::testing;
 
 /// 14:00:00 on a Sunday. The tests run in tokio's paused time, so half a second takes none.
 fn clock() -> Arc<ManualClock> {
@@ -15,14 +14,7 @@ fn clock() -> Arc<ManualClock> {
 }
 
 fn plan(job: &str, schedule: &str, clock: &ManualClock) -> Plan {
-    Plan {
-        job: job.into(),
-        schedule: Schedule::parse(schedule, Tz::UTC).unwrap(),
-        enabled: true,
-        jitter: Duration::ZERO,
-        on_missed: OnMissed::RunOnce,
-        planned_from: clock.now() - TimeDelta::seconds(1),
-    }
+    testing::plan(job, schedule, clock.now() - TimeDelta::seconds(1))
 }
 
 fn many(count: usize, schedule: &str, clock: &ManualClock) -> Vec<Plan> {

@@ -1,5 +1,5 @@
-//! What people are told of an account's standing with its marketplace: the problems that stay until they are over, and
-//! one line in the log for each change.
+//! What people are told of an account and its marketplace: the problems that stay until they are over, and one line in
+//! the log for each change.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,9 +33,9 @@ pub const NO_ANSWER: &str = "E453";
 /// All that are about an account's access.
 pub const OF_ACCESS: [&str; 4] = [LOGIN_REFUSED, ACCESS_REFUSED, SUSPENDED, RESOURCE_REFUSED];
 
-/// What is told of one account. Clones tell the same.
+/// The notices about one account. Clones know of the same ones.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct Notices {
     /// What people call its marketplace.
     marketplace: &'static str,
     waits_to_reapply: bool,
@@ -54,9 +54,9 @@ struct Told {
 /// A clock that is this far off is a problem; one that is not half as far off is none any more.
 const WRONG: TimeDelta = TimeDelta::seconds(60);
 
-impl Standing {
-    /// The standing of this account.
-    pub fn at(account: &Account) -> Self {
+impl Notices {
+    /// Those of this account.
+    pub fn about(account: &Account) -> Self {
         let descriptor = account.marketplace;
         let can_log_in = (descriptor.login.import_only)(&account.options).is_none();
         let silence = Arc::new(Mutex::new(Told { silence: Silence::default(), told: true }));
@@ -290,7 +290,7 @@ pub fn login_ends(account: &Account, near: Nearness, ends: DateTime<Utc>, now: D
             (Severity::Warning, format!("the login of {name} at {market} ends within a month, on {day}"))
         }
     };
-    let fix = format!("sellerd auth {} {name}", Standing::at(account).renewed_by);
+    let fix = format!("sellerd auth {} {name}", Notices::about(account).renewed_by);
     problem(LOGIN_ENDS, name, severity, title, now, fix)
 }
 

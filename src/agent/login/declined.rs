@@ -1,0 +1,106 @@
+//! Why a login, an import or a logout is not done, in words for the person who asked for it: what is wrong, and the
+//! command that goes on from there.
+
+use crate::agent::ask::Declined;
+use crate::config::{Account, VaultError};
+use crate::domain::{AccountName, ErrorType};
+use crate::http::CallError;
+use crate::marketplace::{Identity, LoginError};
+use crate::store::StoreError;
+use crate::store::logins::Member;
+
+/// The login came to nothing.
+pub(super) fn not_let_in(account: &Account, error: LoginError) -> Declined {
+    let name = &account.name;
+    let login = format!("sellerd auth login {name}");
+    let message = error.to_string();
+    match error {
+        LoginError::Refused => declined(4, message, format!("if that was a mistake, begin again: {login}")),
+        LoginError::Over(_) => declined(4, message, format!("begin a new one: {login}")),
+        LoginError::App(_) => {
+            let [key, secret, ..] = account.marketplace.credential_names;
+            let fix = format!(
+                "compare {key} and {secret} with the marketplace's page, bring them again with sellerd auth import {name}, then: {login}"
+            );
+            declined(4, message, fix)
+        }
+        LoginError::Clock(_) => declined(
+            5,
+            message,
+            format!("set this machine's clock (timedatectl set-ntp true), then: {login} --resume"),
+        ),
+        LoginError::Call(error) => declined(
+            exit_of(&error),
+            message,
+            format!("try again: {login} --resume; if what you typed is refused then, begin anew: {login}"),
+        ),
+        LoginError::Wrong(_) | LoginError::Unreadable(_) => declined(4, message, format!("{login} --resume")),
+    }
+}
+
+/// The credentials are those of another seller than until now.
+pub(super) fn another(name: &AccountName, was: &Member, found: &Identity, again: &str) -> Declined {
+    let message = format!(
+        "that is another seller: {} (member {}), and {name} has been {} (member {}) until now; nothing was changed",
+        found.name, found.id, was.name, was.id
+    );
+    let fix = format!(
+        "log in as {}; or, if {name} is to be the account of {} from now on: {again} --other-seller",
+        was.name, found.name
+    );
+    declined(4, message, fix)
+}
+
+/// The credentials do not say who they are.
+pub(super) fn not_accepted(account: &Account, error: &CallError, again: &str) -> Declined {
+    let title = account.marketplace.title;
+    let [.., token, secret] = account.marketplace.credential_names;
+    match error {
+        CallError::Unauthorized { .. } | CallError::Forbidden { .. } => {
+            let message = format!("{title} does not accept these credentials ({error}); nothing was changed");
+            let fix = format!(
+                "compare all four values, above all {token} and {secret}, with the page at {title}, then: {again}"
+            );
+            declined(4, message, fix)
+        }
+        error => {
+            let message = format!("{title} could not be asked who this is ({error}); nothing was changed");
+            declined(exit_of(error), message, format!("try again: {again}"))
+        }
+    }
+}
+
+/// There is nothing to sign with.
+pub(super) fn no_consumer(account: &Account) -> Declined {
+    let [key, secret, ..] = account.marketplace.credential_names;
+    let (name, title) = (&account.name, account.marketplace.title);
+    declined(
+        4,
+        format!("{name} has no {key} and {secret} of {title} yet"),
+        format!("bring them first: sellerd auth import {name}"),
+    )
+}
+
+/// The files of the secrets cannot be read or written.
+pub(super) fn not_kept(error: VaultError) -> Declined {
+    declined(1, error.to_string(), "make it possible for the user of sellerd to write there".to_owned())
+}
+
+/// The database cannot be read or written.
+pub(super) fn not_stored(error: StoreError) -> Declined {
+    declined(1, error.to_string(), String::new())
+}
+
+/// Any other reason, with the exit code that fits.
+pub(super) fn declined(exit: u8, message: impl Into<String>, fix: String) -> Declined {
+    Declined { message: message.into(), fix, exit }
+}
+
+/// The exit code that fits what a request came to.
+pub(super) fn exit_of(error: &CallError) -> u8 {
+    match error.error_type() {
+        ErrorType::AuthRevoked | ErrorType::AuthForbidden => 4,
+        ErrorType::Internal => 1,
+        _ => 5,
+    }
+}
