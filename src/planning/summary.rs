@@ -210,7 +210,7 @@ impl Worth {
 
 /// Requests that it takes to apply the changes, if nothing goes wrong.
 pub fn requests_needed(changes: &[Brief], shape: &Shape<'_>) -> u64 {
-    let mut queue = Queue::new(changes, shape);
+    let mut queue = Queue::new(changes.iter().copied(), shape);
     let doubt = Doubt::default();
     let mut requests = 0;
     while let Some(load) = queue.next(&doubt) {

@@ -1,6 +1,6 @@
 //! A plan that is being applied, as small as it goes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::domain::{Intent, IntentState, ListingId};
 use crate::planning::dispatch::Brief;
@@ -12,19 +12,24 @@ pub(super) struct Brevity {
     pub briefs: Vec<Brief>,
     /// Places of those that are done with already.
     pub ended: HashSet<usize>,
-    /// The listings with several changes: what stands there after the first is what the next begins with.
-    pub shared: HashSet<ListingId>,
+    /// The listings with several changes, by the places of those: what stands there after the first is what the next
+    /// begins with. Here they keep the number that they have in the plan, whatever the first makes of it.
+    pub shared: HashMap<usize, ListingId>,
 }
 
 impl Brevity {
     /// Takes in the next change of the plan.
     pub fn add(&mut self, intent: &Intent) {
+        let place = self.briefs.len();
         if intent.state != IntentState::Pending {
-            self.ended.insert(self.briefs.len());
+            self.ended.insert(place);
         }
         let brief = Brief::of(&intent.change);
-        let last = self.briefs.last().and_then(|last| last.listing_id);
-        self.shared.extend(brief.listing_id.filter(|id| last == Some(*id)));
+        if let (Some(id), Some(last)) = (brief.listing_id, self.briefs.last())
+            && last.listing_id == Some(id)
+        {
+            self.shared.extend([(place - 1, id), (place, id)]);
+        }
         self.briefs.push(brief);
     }
 }
