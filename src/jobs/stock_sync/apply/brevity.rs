@@ -33,3 +33,47 @@ impl Brevity {
         self.briefs.push(brief);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+    use crate::domain::{Bounds, Change, IntentId, Operation};
+
+    fn intent(seq: i64, listing: Option<i64>, state: IntentState) -> Intent {
+        let change = Change {
+            op: if listing.is_some() { Operation::Price } else { Operation::Add },
+            sku: "a".into(),
+            listing_id: listing.map(ListingId),
+            title: String::new(),
+            before: None,
+            after: None,
+            reason: String::new(),
+            bounds: Bounds::default(),
+        };
+        Intent {
+            id: IntentId(100 + seq),
+            seq,
+            change,
+            base_net: 0,
+            state,
+            message: None,
+            new_listing_id: None,
+            sent_at: None,
+            planned_at: SystemClock::default().now(),
+        }
+    }
+
+    #[test]
+    fn numbers_are_kept_of_those_listings_alone_that_have_several_changes() {
+        let listings = [Some(7), Some(8), Some(8), Some(8), None, None, Some(9)];
+        let mut all = Brevity::default();
+        for (seq, listing) in (0..).zip(listings) {
+            let state = if seq == 2 { IntentState::Skipped } else { IntentState::Pending };
+            all.add(&intent(seq, listing, state));
+        }
+        let eight = ListingId(8);
+        assert_eq!(all.shared, HashMap::from([(1, eight), (2, eight), (3, eight)]));
+        assert_eq!((all.ended, all.briefs.len()), (HashSet::from([2]), 7));
+    }
+}
