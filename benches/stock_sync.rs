@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 
 use chrono::{DateTime, Utc};
 use sellerd::clock::{Clock, SystemClock};
@@ -36,7 +36,7 @@ use sellerd::store::{Store, listings};
 use serde_json::Value;
 
 use bars::{Bars, median};
-use ran::Ran;
+use ran::{Ran, Watched};
 
 /// Articles of a page, and of a write.
 const PAGE: usize = 100;
@@ -76,10 +76,14 @@ async fn bench() -> ExitCode {
         let percents: &[usize] = if articles > 100_000 { &[1] } else { &[1, 10, 100] };
         for percent in percents.iter().copied() {
             reprice(dir.path(), percent).await;
+            let what = format!("{articles}, {percent} %, pages");
+            let planned = Watched::of(dir.path(), &["plan", "pages", "-q"], Stdio::null()).await;
+            assert!(planned.output.status.success(), "{what}: no plan was made");
+            bars.told(&format!("{what}: peak memory of a plan alone"), planned.peak, "MiB");
             let ran = Ran::of(dir.path(), &shop, "pages").await;
             let changed = applied(&ran);
             let floor = articles.div_ceil(PAGE) + 1 + changed.div_ceil(PAGE);
-            tell(&mut bars, &format!("{articles}, {percent} %, pages"), &ran, changed, (articles, floor));
+            tell(&mut bars, &what, &ran, changed, (articles, floor));
             if percent == 1 {
                 seconds.push(ran.seconds);
             }
@@ -105,12 +109,7 @@ fn tell(bars: &mut Bars, what: &str, ran: &Ran, changed: usize, (articles, floor
     bars.told(&format!("{what}: wall time"), ran.seconds, "s");
     bars.told(&format!("{what}: the fewest requests"), floor as f64, "");
     bars.bar(&format!("{what}: requests"), ran.requests, "", ..=(floor + ORDERS) as f64);
-    // What decides when a change leaves is held for each of them, and in these everything changes.
-    let most = match (articles, changed) {
-        (..=100_000, ..=20_000) => 48.0,
-        (..=100_000, _) => 72.0,
-        _ => 200.0,
-    };
+    let most = if articles <= 100_000 { 48.0 } else { 200.0 };
     bars.bar(&format!("{what}: peak memory"), ran.peak, "MiB", ..=most);
 }
 
@@ -195,7 +194,7 @@ async fn plan(bars: &mut Bars, dir: &Path, articles: usize) {
 }
 
 async fn reconcile(store: &Store, list: &Path, now: DateTime<Utc>) -> usize {
-    let read = source::csv::read(&list::settings(list), Currency::EUR, now).expect("a list");
+    let mut read = source::csv::read(&list::settings(list), Currency::EUR, now).expect("a list");
     let planned = store.read(move |tx| {
         let (sold, none) = (HashMap::new(), HashSet::new());
         let facts = Circumstances {
@@ -211,7 +210,7 @@ async fn reconcile(store: &Store, list: &Path, now: DateTime<Utc>) -> usize {
             zero_is_final: false,
             drafting: &AsItIs,
         };
-        let mut reconciliation = Reconciliation::new(read.rows, facts);
+        let mut reconciliation = Reconciliation::new(&mut read.rows, facts);
         listings::by_sku(tx, &AccountName::from("shop"), |rows| {
             for (first_seen, row) in (0..).zip(rows) {
                 reconciliation.observe(Observed {

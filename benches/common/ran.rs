@@ -1,7 +1,7 @@
 //! One run of a job by the real binary, watched from outside.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use sellerd::clock::SystemClock;
@@ -22,23 +22,22 @@ pub struct Ran {
     pub run: Value,
 }
 
+/// What one call of the real binary took, and what it said.
+pub struct Watched {
+    /// What it took.
+    pub seconds: f64,
+    /// The most memory that it held, in MiB.
+    pub peak: f64,
+    /// What it said.
+    pub output: Output,
+}
+
 impl Ran {
     /// Runs the job now and waits for its end.
     pub async fn of(dir: &Path, shop: &Sandbox, job: &str) -> Self {
-        let clock = SystemClock::shared();
         let before = shop.with_shop(|shop| shop.ledger().total());
-        let begun = clock.elapsed();
-        let mut command = shop::sellerd(dir);
-        command.args(["job", "run", job, "-o", "json", "-q"]).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("the binary starts");
-        let mut peak: f64 = 0.0;
-        // It answers only at its end, so nothing blocks it meanwhile; the high-water mark is read until there is none.
-        while child.try_wait().expect("our own child").is_none() {
-            peak = peak.max(shop::memory(child.id(), "VmHWM").unwrap_or_default());
-            clock.sleep(Duration::from_millis(2)).await;
-        }
-        let seconds = (clock.elapsed() - begun).as_secs_f64();
-        let output = child.wait_with_output().expect("our own child");
+        let Watched { seconds, peak, output } =
+            Watched::of(dir, &["job", "run", job, "-o", "json", "-q"], Stdio::piped()).await;
         assert!(output.status.success(), "the run failed: {}", String::from_utf8_lossy(&output.stdout));
         let run: Value = serde_json::from_slice(&output.stdout).expect("JSON, as asked for");
         let requests = (shop.with_shop(|shop| shop.ledger().total()) - before) as f64;
@@ -48,5 +47,25 @@ impl Ran {
     /// What it counted under this name.
     pub fn count(&self, name: &str) -> f64 {
         self.run["counts"][name].as_f64().unwrap_or_default()
+    }
+}
+
+impl Watched {
+    /// Calls it and waits for its end. What it says on a pipe has to fit into it, since nobody reads before.
+    pub async fn of(dir: &Path, arguments: &[&str], stdout: Stdio) -> Self {
+        let clock = SystemClock::shared();
+        let begun = clock.elapsed();
+        let mut command = shop::sellerd(dir);
+        command.args(arguments).stdout(stdout).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut peak: f64 = 0.0;
+        // The high-water mark is read until there is none.
+        while child.try_wait().expect("our own child").is_none() {
+            peak = peak.max(shop::memory(child.id(), "VmHWM").unwrap_or_default());
+            clock.sleep(Duration::from_millis(2)).await;
+        }
+        let seconds = (clock.elapsed() - begun).as_secs_f64();
+        let output = child.wait_with_output().expect("our own child");
+        Self { seconds, peak, output }
     }
 }

@@ -5,6 +5,7 @@
 
 mod export;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -154,22 +155,34 @@ async fn look_for_missing(
     let (account, market) = context.market()?;
     let name = account.clone();
     let known = context.store.read(move |tx| {
-        let mut known: Vec<ListingRow> = Vec::new();
-        listings::each(tx, Some(&name), |row| {
-            known.push(row);
+        let mut known: Vec<ListingId> = Vec::new();
+        listings::ids(tx, &name, |id| {
+            known.push(id);
             Ok(())
         })?;
         Ok(known)
     });
-    let missing: Vec<ListingRow> =
-        known.await?.into_iter().filter(|row| !observation.has(row.listing_id)).collect();
+    // Numbers first: what they stand for would be the whole stock in memory.
+    let missing: HashSet<ListingId> = known.await?.into_iter().filter(|id| !observation.has(*id)).collect();
     if missing.is_empty() || missing.len() > LOOKED_FOR {
         return Ok(());
     }
+    let name = account.clone();
+    let missing = context.store.read(move |tx| {
+        let mut rows: Vec<ListingRow> = Vec::new();
+        listings::each(tx, Some(&name), |row| {
+            if missing.contains(&row.listing_id) {
+                rows.push(row);
+            }
+            Ok(())
+        })?;
+        Ok(rows)
+    });
+    let missing = missing.await?;
     context.go_on()?;
     let wanted: Vec<Wanted> = missing.iter().map(wanted).collect();
     let looked = market.look(&wanted).await?;
-    let there: std::collections::HashSet<ListingId> =
+    let there: HashSet<ListingId> =
         looked.offered.iter().chain(&looked.in_carts).map(|listing| listing.id).collect();
     let gone: Vec<ListingId> =
         missing.iter().map(|row| row.listing_id).filter(|id| !there.contains(id)).collect();

@@ -5,8 +5,12 @@
 //! that counts twice when it is sent twice, no other of that kind leaves: with one of them at a time, reading back tells
 //! what happened.
 
-use std::collections::{HashSet, VecDeque};
+mod places;
 
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+pub use self::places::Places;
 use super::shape::Shape;
 use crate::domain::{Change, ListingId, Offer, Operation, Sku};
 
@@ -42,15 +46,29 @@ impl Step {
     }
 }
 
+/// Stands for a SKU where all that counts is whether two are the same, in eight bytes however long it is. Two SKUs
+/// might come to the same number: they are then treated as one, so that one waits for the other, and nothing worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SkuNumber(u64);
+
+impl SkuNumber {
+    /// That of a SKU: the same as long as the program runs.
+    pub fn of(sku: &Sku) -> Self {
+        let mut hasher = DefaultHasher::new();
+        sku.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
 /// One item of a request: the changes of one listing that it carries out, by their places in the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parcel {
     /// What is done to it.
     pub step: Step,
-    /// The seller's key.
-    pub sku: Sku,
+    /// Whose it is.
+    pub sku: SkuNumber,
     /// Places in the list of changes, ascending; never empty.
-    pub changes: Vec<usize>,
+    pub changes: Places,
 }
 
 /// One request: at most [`Shape::most`] items of one step, no two of one SKU.
@@ -73,16 +91,17 @@ impl Load {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Doubt {
     /// Items with a write in doubt or parked: nothing leaves for them.
-    pub skus: HashSet<Sku>,
+    pub skus: HashSet<SkuNumber>,
     /// Whether one of those writes counts twice when it is sent twice.
     pub repeating: bool,
 }
 
-/// As much of a change as decides when it leaves: a plan of a hundred thousand changes is put in order by these.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// As much of a change as decides when it leaves: a plan of a hundred thousand changes is put in order by these, so that
+/// they hold no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Brief {
-    /// The seller's key.
-    pub sku: Sku,
+    /// Whose it is.
+    pub sku: SkuNumber,
     /// The listing, if there is one already.
     pub listing_id: Option<ListingId>,
     /// What is done to it.
@@ -95,7 +114,7 @@ impl Brief {
     /// That of a change.
     pub fn of(change: &Change) -> Self {
         let stays = change.before.is_some() && change.after.as_ref().is_some_and(|after| after.listed() > 0);
-        Self { sku: change.sku.clone(), listing_id: change.listing_id, step: step_of(change), stays }
+        Self { sku: SkuNumber::of(&change.sku), listing_id: change.listing_id, step: step_of(change), stays }
     }
 }
 
@@ -109,12 +128,12 @@ pub struct Queue {
 
 impl Queue {
     /// All changes of a plan, in its order: those of one listing stand together.
-    pub fn new<'a>(changes: impl IntoIterator<Item = &'a Brief>, shape: &Shape<'_>) -> Self {
+    pub fn new(changes: impl IntoIterator<Item = Brief>, shape: &Shape<'_>) -> Self {
         let mut parcels: Vec<(Parcel, bool)> = Vec::new();
         // The parcels of the listing that is being looked at begin here.
         let (mut listing, mut from) = (None, 0);
         for (index, change) in changes.into_iter().enumerate() {
-            let Brief { step, listing_id, .. } = *change;
+            let Brief { sku, step, listing_id, .. } = change;
             if listing_id.is_none() || listing_id != listing {
                 (listing, from) = (listing_id, parcels.len());
             }
@@ -127,13 +146,15 @@ impl Queue {
                     *lowers |= step == Step::Lower;
                 }
                 None => {
-                    let parcel = Parcel { step, sku: change.sku.clone(), changes: vec![index] };
+                    let parcel = Parcel { step, sku, changes: Places::one(index) };
                     parcels.push((parcel, step == Step::Lower));
                 }
             }
         }
-        // Among equal steps those that take copies off sale come first, then the order of the plan is kept.
-        parcels.sort_by_key(|(parcel, lowers)| (parcel.step, !lowers));
+        // Among equal steps those that take copies off sale come first, then the order of the plan is kept, which the
+        // first place says: a sort that keeps it by itself would need the same memory once more.
+        parcels
+            .sort_unstable_by_key(|(parcel, lowers)| (parcel.step, !lowers, parcel.changes.first().copied()));
         Self {
             most: shape.most(),
             relative: shape.relative,
@@ -144,7 +165,7 @@ impl Queue {
     /// Takes out the request that may leave now; `None` where all that waits has to wait, or nothing does.
     pub fn next(&mut self, doubt: &Doubt) -> Option<Load> {
         let mut load: Option<Load> = None;
-        let mut passed: HashSet<Sku> = HashSet::new();
+        let mut passed: HashSet<SkuNumber> = HashSet::new();
         let mut stays: Vec<Parcel> = Vec::new();
         while let Some(parcel) = self.waiting.pop_front() {
             let step = load.as_ref().map_or(parcel.step, |load| load.step);
@@ -157,7 +178,7 @@ impl Queue {
                 || (doubt.repeating && parcel.step.repeats(self.relative))
                 // Its own item has been passed by or taken: nothing overtakes, and one at a time.
                 || passed.contains(&parcel.sku);
-            passed.insert(parcel.sku.clone());
+            passed.insert(parcel.sku);
             if blocked {
                 stays.push(parcel);
                 continue;
@@ -173,7 +194,7 @@ impl Queue {
     /// Takes out the changes that are not to leave, by their places in the plan.
     pub fn retain(&mut self, leaves: impl Fn(usize) -> bool) {
         for parcel in &mut self.waiting {
-            parcel.changes.retain(|index| leaves(*index));
+            parcel.changes.retain(&leaves);
         }
         self.waiting.retain(|parcel| !parcel.changes.is_empty());
     }
@@ -251,7 +272,7 @@ mod tests {
     }
 
     fn queue(changes: &[Change], shape: &Shape<'_>) -> Queue {
-        Queue::new(&changes.iter().map(Brief::of).collect::<Vec<_>>(), shape)
+        Queue::new(changes.iter().map(Brief::of), shape)
     }
 
     /// What would leave if each request were done at once.
@@ -259,7 +280,7 @@ mod tests {
         let mut queue = queue(changes, shape);
         let next = || queue.next(&Doubt::default());
         std::iter::from_fn(next)
-            .map(|load| (load.step, load.parcels.into_iter().map(|parcel| parcel.changes).collect()))
+            .map(|load| (load.step, load.parcels.iter().map(|parcel| parcel.changes.to_vec()).collect()))
             .collect()
     }
 
@@ -315,10 +336,10 @@ mod tests {
         let mut queue = queue(&changes, &CARDS);
         let doubt = Doubt { skus: HashSet::new(), repeating: true };
         // The price of the first waits for its own decrease.
-        assert_eq!(queue.next(&doubt).unwrap().parcels[0].changes, [2]);
+        assert_eq!(*queue.next(&doubt).unwrap().parcels[0].changes, [2]);
         assert_eq!(queue.next(&doubt), None);
         assert_eq!(queue.waiting().len(), 3);
-        let doubt = Doubt { skus: HashSet::from(["sku-1".into()]), repeating: false };
+        let doubt = Doubt { skus: HashSet::from([SkuNumber::of(&"sku-1".into())]), repeating: false };
         assert_eq!(queue.next(&doubt).unwrap().step, Step::Add);
         assert_eq!(queue.next(&doubt), None);
         assert_eq!(queue.next(&Doubt::default()).unwrap().step, Step::Lower);
@@ -332,8 +353,14 @@ mod tests {
         assert_eq!(load.parcels.len(), 3);
         queue.put_back(load.parcels.remove(1));
         let again: Vec<_> =
-            queue.next(&Doubt::default()).unwrap().parcels.into_iter().map(|p| p.changes).collect();
+            queue.next(&Doubt::default()).unwrap().parcels.into_iter().map(|p| p.changes.to_vec()).collect();
         assert_eq!(again, [[1], [3]]);
+    }
+
+    #[test]
+    fn what_is_kept_of_each_change_of_a_large_plan_is_a_few_words_and_no_text() {
+        let words = |bytes: usize| bytes.div_ceil(size_of::<u64>());
+        assert_eq!((words(size_of::<Brief>()), words(size_of::<Parcel>())), (4, 4));
     }
 
     fn any_changes() -> impl Strategy<Value = Vec<Change>> {
@@ -381,7 +408,7 @@ mod tests {
             let mut doubts = doubts.into_iter();
             loop {
                 let doubt = doubts.next().map_or_else(Doubt::default, |(id, some, repeating)| Doubt {
-                    skus: some.then(|| format!("sku-{id}").as_str().into()).into_iter().collect(),
+                    skus: some.then(|| SkuNumber::of(&format!("sku-{id}").as_str().into())).into_iter().collect(),
                     repeating,
                 });
                 let Some(load) = queue.next(&doubt) else {
@@ -389,16 +416,16 @@ mod tests {
                 };
                 prop_assert!(!load.parcels.is_empty() && load.parcels.len() <= batch);
                 prop_assert!(!(doubt.repeating && load.step.repeats(shape.relative)));
-                let skus: HashSet<&Sku> = load.parcels.iter().map(|parcel| &parcel.sku).collect();
+                let skus: HashSet<SkuNumber> = load.parcels.iter().map(|parcel| parcel.sku).collect();
                 prop_assert_eq!(skus.len(), load.parcels.len(), "one item of a SKU at a time");
-                prop_assert!(skus.is_disjoint(&doubt.skus.iter().collect()));
+                prop_assert!(skus.is_disjoint(&doubt.skus));
                 prop_assert!(load.parcels.iter().all(|parcel| parcel.step == load.step));
                 // Full, unless all that waits of that step has to.
                 let could = |waiting: &&Parcel| waiting.step == load.step && !doubt.skus.contains(&waiting.sku)
                     && !skus.contains(&waiting.sku)
                     && !queue.waiting().take_while(|w| w != waiting).any(|w| w.sku == waiting.sku);
                 prop_assert!(load.parcels.len() == batch || !queue.waiting().any(|w| could(&w)));
-                left.extend(load.parcels.into_iter().flat_map(|parcel| parcel.changes));
+                left.extend(load.parcels.iter().flat_map(|parcel| parcel.changes.iter().copied()));
             }
             prop_assert_eq!(queue.waiting().len(), 0);
             let at = |index: usize| left.iter().position(|left| *left == index);

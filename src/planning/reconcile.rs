@@ -157,7 +157,8 @@ pub struct OutOfOrder {
 /// A plan in the making: [`Reconciliation::observe`] takes the observed listings in the order of their SKUs, and
 /// [`Reconciliation::finish`] says what is to be done.
 pub struct Reconciliation<'a> {
-    desired: std::vec::IntoIter<Desired>,
+    /// What no listing has been found for so far, by SKU.
+    desired: &'a [Desired],
     facts: Circumstances<'a>,
     group: Group,
     plan: Plan,
@@ -166,13 +167,14 @@ pub struct Reconciliation<'a> {
 }
 
 impl<'a> Reconciliation<'a> {
-    /// Begins. The desired items may come in any order.
-    pub fn new(mut desired: Vec<Desired>, facts: Circumstances<'a>) -> Self {
+    /// Begins. The desired items may come in any order; they are left in that of their SKUs, for whoever has to begin once
+    /// more.
+    pub fn new(desired: &'a mut [Desired], facts: Circumstances<'a>) -> Self {
         // A source in the order of its SKUs costs one look; sorting is stable, so that equal SKUs keep their lines.
         desired.sort_by(|a, b| a.sku.cmp(&b.sku));
         Self {
             tally: Tally { source_rows: desired.len() as u64, ..Tally::default() },
-            desired: desired.into_iter(),
+            desired,
             facts,
             group: Group::default(),
             plan: Plan::default(),
@@ -218,7 +220,7 @@ impl<'a> Reconciliation<'a> {
     pub fn finish_in_parts(mut self, mut each: impl FnMut(Plan)) -> Result<Tally, OutOfOrder> {
         self.judge_group();
         while let Some(desired) = self.next_desired(|_| true) {
-            self.judge_missing(&desired);
+            self.judge_missing(desired);
             self.take_part().into_iter().for_each(&mut each);
         }
         each(self.plan);
@@ -231,14 +233,14 @@ impl<'a> Reconciliation<'a> {
         }
         let group = std::mem::take(&mut self.group);
         while let Some(desired) = self.next_desired(|desired| desired.sku < group.sku) {
-            self.judge_missing(&desired);
+            self.judge_missing(desired);
         }
         let named = self.next_desired(|desired| desired.sku == group.sku);
         let again = self.skip_same(&group.sku);
         let mut judge = Judge { facts: &self.facts, plan: &mut self.plan };
         match named {
-            Some(desired) if again == 0 => judge.named(&desired, group.rows()),
-            Some(desired) => judge.named_twice(&desired, again),
+            Some(desired) if again == 0 => judge.named(desired, group.rows()),
+            Some(desired) => judge.named_twice(desired, again),
             None => judge.unnamed(&group.sku, group.rows()),
         }
         self.group = group;
@@ -254,9 +256,10 @@ impl<'a> Reconciliation<'a> {
         }
     }
 
-    fn next_desired(&mut self, when: impl Fn(&Desired) -> bool) -> Option<Desired> {
-        let next = self.desired.as_slice().first()?;
-        if when(next) { self.desired.next() } else { None }
+    fn next_desired(&mut self, when: impl Fn(&Desired) -> bool) -> Option<&'a Desired> {
+        let (next, rest) = self.desired.split_first().filter(|(next, _)| when(next))?;
+        self.desired = rest;
+        Some(next)
     }
 
     /// Passes by further items of the same SKU and says how many there were.

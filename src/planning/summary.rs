@@ -214,7 +214,7 @@ impl Worth {
 
 /// Requests that it takes to apply the changes, if nothing goes wrong.
 pub fn bill(changes: &[Brief], shape: &Shape<'_>) -> Bill {
-    let mut queue = Queue::new(changes, shape);
+    let mut queue = Queue::new(changes.iter().copied(), shape);
     let doubt = Doubt::default();
     let mut bill = Bill::default();
     while let Some(load) = queue.next(&doubt) {

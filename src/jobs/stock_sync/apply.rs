@@ -25,7 +25,7 @@ use crate::config::StockSync;
 use crate::domain::{Bounds, Change, Intent, ListingId, Offer, Operation, PlanId};
 use crate::http::CallError;
 use crate::marketplace::{Batch, Item, ItemOutcome, Quantities, Step, WriteError, Writer};
-use crate::planning::dispatch::{self, Doubt, Load, Parcel, Queue};
+use crate::planning::dispatch::{self, Brief, Doubt, Load, Parcel, Queue};
 use crate::planning::last_check::{self, Leaving};
 use crate::planning::settle::Verdict;
 use crate::store::{intents, plans};
@@ -104,9 +104,8 @@ struct Applying<'a> {
     plan: PlanId,
     /// The changes that are leaving or in doubt, by their places in the plan.
     intents: HashMap<usize, Intent>,
-    /// The listing of each change by the number that it had in the plan.
-    listings: Vec<Option<ListingId>>,
-    shared: HashSet<ListingId>,
+    /// The listings with several changes, under the numbers that they had in the plan, by the places of their changes.
+    shared: HashMap<usize, ListingId>,
     queue: Queue,
     doubt: Doubt,
     /// What has no answer, and when the last of it was given up, by our monotonic clock.
@@ -129,10 +128,13 @@ impl<'a> Applying<'a> {
     ) -> Self {
         let writes = &writer.capabilities().writes;
         let Brevity { briefs, ended, shared } = intents;
-        let mut queue = Queue::new(&briefs, &shape(writes));
+        let lowers = |(index, brief): (usize, &Brief)| brief.step.lowers().then_some(index);
+        let lowering: HashSet<usize> =
+            briefs.iter().enumerate().filter(|_| lowers_only).filter_map(lowers).collect();
+        let mut queue = Queue::new(briefs, &shape(writes));
         queue.retain(|index| !ended.contains(&index));
         if lowers_only {
-            queue.retain_items(|index| briefs.get(index).is_some_and(|brief| brief.step.lowers()));
+            queue.retain_items(|index| lowering.contains(&index));
         }
         Self {
             settings,
@@ -142,7 +144,6 @@ impl<'a> Applying<'a> {
             relative: writes.quantities == Quantities::Relative,
             plan,
             intents: HashMap::new(),
-            listings: briefs.into_iter().map(|brief| brief.listing_id).collect(),
             shared,
             queue,
             doubt: Doubt::default(),
@@ -172,7 +173,8 @@ impl<'a> Applying<'a> {
         let mut items = Vec::with_capacity(load.parcels.len());
         let mut stopped = Vec::new();
         for parcel in load.parcels {
-            let item = self.item(&parcel);
+            // A change that is not written down anywhere is nothing that could be sent.
+            let Some(item) = self.item(&parcel) else { continue };
             match self.last_check(&item, &parcel) {
                 Ok(()) => {
                     items.push(item);
@@ -208,7 +210,8 @@ impl<'a> Applying<'a> {
         Ok(())
     }
 
-    /// Reads the changes of a request as they were written down, under the numbers that the plan has for their listings.
+    /// Reads the changes of a request as they were written down. Where a listing has others, too, it stands there under the
+    /// number that it had in the plan.
     async fn fetch(&mut self, load: &Load) -> Result<(), JobError> {
         let places: Vec<usize> =
             load.parcels.iter().flat_map(|parcel| parcel.changes.iter().copied()).collect();
@@ -223,7 +226,7 @@ impl<'a> Applying<'a> {
         });
         for mut intent in fetched.await? {
             let Ok(place) = usize::try_from(intent.seq) else { continue };
-            intent.change.listing_id = self.listings.get(place).copied().flatten();
+            intent.change.listing_id = self.shared.get(&place).copied().or(intent.change.listing_id);
             // What counts is when it leaves now, not when it did before.
             intent.sent_at = None;
             self.intents.insert(place, intent);
@@ -243,28 +246,28 @@ impl<'a> Applying<'a> {
     }
 
     /// A parcel as the marketplace takes it: what stands there now, and what is to stand there.
-    fn item(&self, parcel: &Parcel) -> Item {
+    fn item(&self, parcel: &Parcel) -> Option<Item> {
         let intents: Vec<&Intent> =
             parcel.changes.iter().filter_map(|index| self.intents.get(index)).collect();
-        let first = intents.first().map(|intent| &intent.change);
-        let planned = first.and_then(|change| change.listing_id);
+        let first = intents.first()?;
+        let planned = first.change.listing_id;
         let standing = planned.and_then(|id| self.now.get(&id));
         let before = match standing {
             Some((_, offer)) => Some(offer.clone()),
-            None => first.and_then(|change| change.before.clone()),
+            None => first.change.before.clone(),
         };
         let mut after = before.clone();
         for change in intents.iter().map(|intent| &intent.change) {
             after = facet(change, after);
         }
-        Item {
+        Some(Item {
             intents: intents.iter().map(|intent| intent.id).collect(),
-            sku: parcel.sku.clone(),
+            sku: first.change.sku.clone(),
             listing_id: standing.map(|(id, _)| *id).or(planned),
             before,
             after,
-            reference: intents.first().map_or_else(String::new, |intent| settle::reference(intent.id)),
-        }
+            reference: settle::reference(first.id),
+        })
     }
 
     /// Looks at the price once more, by another rule book than the guards', and by the bounds that were written down
@@ -316,10 +319,8 @@ impl<'a> Applying<'a> {
 
     /// Remembers what stands under a listing now.
     fn stands(&mut self, parcel: &Parcel, item: &Item, listing_id: Option<ListingId>, listed: Option<i64>) {
-        let planned = parcel.changes.first().and_then(|index| self.listings.get(*index).copied().flatten());
-        if let (Some(planned), Some(id), Some(after)) = (planned, listing_id, &item.after)
-            && self.shared.contains(&planned)
-        {
+        let planned = parcel.changes.first().and_then(|index| self.shared.get(index).copied());
+        if let (Some(planned), Some(id), Some(after)) = (planned, listing_id, &item.after) {
             let mut offer = after.clone();
             if let Some(listed) = listed {
                 offer.quantity = listed.saturating_add(offer.in_carts);
@@ -335,7 +336,7 @@ impl<'a> Applying<'a> {
         }
         let mut rows = Vec::new();
         for (parcel, ended) in &ended {
-            for index in &parcel.changes {
+            for index in parcel.changes.iter() {
                 let Some(intent) = self.intents.remove(index) else { continue };
                 outcome::log(&intent, ended);
                 rows.push((intent.id, ended.settled()));
@@ -350,9 +351,9 @@ impl<'a> Applying<'a> {
 
     /// The answer to this parcel does not tell what it did.
     fn doubt(&mut self, parcel: Parcel) {
-        self.doubt.skus.insert(parcel.sku.clone());
+        self.doubt.skus.insert(parcel.sku);
         self.doubt.repeating |= parcel.step.repeats(self.relative);
-        for index in &parcel.changes {
+        for index in parcel.changes.iter() {
             *self.sent.entry(*index).or_default() += 1;
         }
         self.unanswered.push(parcel);
@@ -365,7 +366,7 @@ impl<'a> Applying<'a> {
         let sent_at = self.context.clock.now();
         let doubted: Vec<Intent> = parcels
             .iter()
-            .flat_map(|parcel| &parcel.changes)
+            .flat_map(|parcel| parcel.changes.iter())
             .filter_map(|index| self.intents.get(index))
             .map(|intent| self.renumbered(intent, sent_at))
             .collect();
@@ -376,7 +377,7 @@ impl<'a> Applying<'a> {
         let mut parked = None;
         for parcel in parcels {
             let mut again = Vec::new();
-            for index in &parcel.changes {
+            for index in parcel.changes.iter() {
                 let Some(id) = self.intents.get(index).map(|intent| intent.id) else { continue };
                 let Some(verdict) = verdicts.get(&id) else { continue };
                 let verdict = match verdict {
@@ -395,7 +396,7 @@ impl<'a> Applying<'a> {
                 rows.push((id, verdict));
             }
             if !again.is_empty() {
-                self.queue.put_back(Parcel { changes: again, ..parcel });
+                self.queue.put_back(Parcel { changes: again.into_iter().collect(), ..parcel });
             }
         }
         let (account, now) = (self.context.worked()?.name.clone(), self.context.clock.now());

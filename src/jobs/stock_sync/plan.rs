@@ -12,7 +12,7 @@ use super::record::{self, Draft, Drafted, Made};
 use super::spool::{self, Spool};
 use crate::config::{Absent, StockSync};
 use crate::domain::{Desired, Drafting, Sku};
-use crate::planning::reconcile::{self, Circumstances, Observed, OrderKnowledge, Plan, Reconciliation};
+use crate::planning::reconcile::{self, Circumstances, Observed, Plan, Reconciliation};
 use crate::planning::summary::Sums;
 use crate::source::{self, Read};
 use crate::store::{StoreError, listings, orders};
@@ -27,17 +27,13 @@ pub(super) async fn make(
     let mut read = read_source(settings, context, report).await?;
     let rows = std::mem::take(&mut read.rows);
     let mut seen = observe::observe(settings, context, report).await?;
-    let drafted = match seen.orders {
-        OrderKnowledge::Complete => draft(settings, context, &read, rows, &seen).await?,
-        OrderKnowledge::Pending => {
-            let first = draft(settings, context, &read, rows.clone(), &seen).await?;
-            if first.sums.held.contains_key(reconcile::held::ORDER_READ_PENDING) {
-                seen.wait_for_orders(context, report).await?;
-                draft(settings, context, &read, rows, &seen).await?
-            } else {
-                first
-            }
+    let drafted = match draft(settings, context, &read, rows, &seen).await? {
+        (first, rows) if first.sums.held.contains_key(reconcile::held::ORDER_READ_PENDING) => {
+            drop(first);
+            seen.wait_for_orders(context, report).await?;
+            draft(settings, context, &read, rows, &seen).await?.0
         }
+        (drafted, _) => drafted,
     };
     let source = json!({
         "type": "csv",
@@ -94,14 +90,15 @@ async fn read_source(settings: &StockSync, context: &Context, report: &mut Repor
     Ok(read)
 }
 
-/// The list against what was seen, in one view of the database.
+/// The list against what was seen, in one view of the database. The list comes back, since it may be needed once more,
+/// and there may be no room for it twice.
 async fn draft(
     settings: &StockSync,
     context: &Context,
     read: &Read,
-    rows: Vec<Desired>,
+    mut rows: Vec<Desired>,
     seen: &Seen,
-) -> Result<Drafted, JobError> {
+) -> Result<(Drafted, Vec<Desired>), JobError> {
     let worked = context.worked()?;
     let (_, market) = context.market()?;
     let (account, channel, currency) = (worked.name.clone(), worked.channel.clone(), worked.currency);
@@ -151,7 +148,7 @@ async fn draft(
                 written = spool.add(&part);
             }
         };
-        let mut reconciliation = Reconciliation::new(rows, facts);
+        let mut reconciliation = Reconciliation::new(&mut rows, facts);
         listings::by_sku(tx, &account, |rows| {
             for (first_seen, row) in (0..).zip(rows) {
                 reconciliation.observe(Observed {
@@ -169,7 +166,7 @@ async fn draft(
         })?;
         let tally = reconciliation.finish_in_parts(put_aside);
         let tally = tally.map_err(|error| StoreError::Internal(error.to_string()))?;
-        Ok(written.map(|()| Drafted { spool, sums, tally }))
+        Ok(written.map(|()| (Drafted { spool, sums, tally }, rows)))
     });
     drafted.await?.map_err(|error| spool::failed(&error))
 }

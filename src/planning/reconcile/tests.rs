@@ -103,7 +103,8 @@ impl Scene {
         };
         let mut sorted: Vec<&Listed> = self.listings.iter().collect();
         sorted.sort_by(|a, b| (&a.sku, a.id).cmp(&(&b.sku, b.id)));
-        let mut reconciliation = Reconciliation::new(self.desired.clone(), facts);
+        let mut desired = self.desired.clone();
+        let mut reconciliation = Reconciliation::new(&mut desired, facts);
         for listing in sorted {
             reconciliation.observe(Observed {
                 listing_id: ListingId(listing.id),
@@ -370,7 +371,8 @@ fn rows_that_are_not_sorted_make_no_plan() {
         zero_is_final: true,
         drafting: &Plain,
     };
-    let mut reconciliation = Reconciliation::new(scene.desired.clone(), facts);
+    let mut desired = scene.desired.clone();
+    let mut reconciliation = Reconciliation::new(&mut desired, facts);
     for sku in ["b", "a"] {
         reconciliation.observe(Observed {
             listing_id: ListingId(1),
