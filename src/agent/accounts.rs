@@ -262,16 +262,18 @@ async fn take_over(
         .store
         .write(move |tx| {
             let before = accounts::credentials_mark(tx, &name)?;
+            let mut access = accounts::access(tx, &name, now)?;
             if before.as_deref() != Some(mark.as_str()) {
                 accounts::set_credentials_mark(tx, &name, &mark)?;
-                let access = accounts::access(tx, &name, now)?;
                 let renewed =
                     access.after(&AccessEvent::NewCredentials, Asked::Person, standing.rules(&name), now);
-                if let Some(access) = renewed.filter(|_| before.is_some()) {
-                    accounts::set_access(tx, &name, &access)?;
-                    standing.note_access(tx, &name, &access, now)?;
+                if let Some(renewed) = renewed.filter(|_| before.is_some()) {
+                    accounts::set_access(tx, &name, &renewed)?;
+                    access = renewed;
                 }
             }
+            // An account that was gone from the configuration and is back may be as blocked as it was.
+            standing.note_access(tx, &name, &access, now)?;
             match held {
                 Some(epoch) => Ok(epoch),
                 None => leases::take_over(tx, &name, "this machine", now),
