@@ -261,7 +261,7 @@ impl StoreGate {
         if let Some(offset) = attempt.clock_offset_ms {
             let offset = if offset.abs() < CLOCK_NOISE_MS { 0 } else { offset };
             accounts::set_clock_offset_ms(tx, &self.account, offset)?;
-            self.standing.note_clock(tx, &self.account, pass.clock_offset_ms, offset, now)?;
+            self.standing.note_clock(tx, &self.account, offset, attempt, now)?;
         }
         self.standing.note_silence(tx, &self.account, attempt, now)?;
         let Some(event) = &attempt.access else { return Ok(None) };

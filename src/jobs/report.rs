@@ -106,6 +106,7 @@ impl JobError {
             Self::Stopped => Outcome::Interrupted,
             Self::Call(error) => match error {
                 CallError::Unauthorized { .. }
+                | CallError::ClocksDisagree { .. }
                 | CallError::Forbidden { .. }
                 | CallError::RateLimited { .. } => Outcome::Blocked,
                 CallError::Stopped => Outcome::Interrupted,

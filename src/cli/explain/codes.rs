@@ -81,7 +81,7 @@ pub const CODES: &[Explained] = &[
     code("E411", "a login that is about to end",
         "The login has an end that is known: the marketplace said so, or `token_expires` or `token_lifetime` of the account does. It is told 30 days, 7 days and one day before. Renew it in time with the command that the message names; a login that lives for a day is told in its last third."),
     code("E430", "the clock of this machine is wrong",
-        "The marketplace's clock, as its answers show it, is more than a minute away from this machine's. Requests are signed by the marketplace's clock and work goes on, but schedules, times in the log and the end of days are this machine's. Let the machine keep its time: `timedatectl set-ntp true`."),
+        "The marketplace's clock, as its answers show it, is more than a minute away from this machine's. Requests are signed by the marketplace's clock and work goes on, but schedules, times in the log and the end of days are this machine's. A request that is refused by its time twice in a row, the second time by the date of the first answer, is left to the next run: one of the two clocks does not run evenly, and it says nothing about the login. Let the machine keep its time: `timedatectl set-ntp true`."),
     code("E440", "another instance uses the state directory",
         "One agent owns a database at a time, so that no change is sent twice. The message names the other process. Reading commands such as `sellerd status` work beside it; a job is run by the agent that is there."),
     code("E450", "the marketplace refuses access",

@@ -152,6 +152,7 @@ impl Client {
                     .unwrap_or_default(),
                 offset_used_ms: pass.clock_offset_ms,
                 redirected: redirects > 0,
+                clock_corrected,
                 standing: restraint.standing(parts.clock.elapsed(), parts.headers.per_minute),
             };
             let Verdict { attempt: mut record, mut next } = classify(&result, sent, parts.headers);
