@@ -290,13 +290,19 @@ impl Access {
             known if same => known.clone(),
             _ => refused.words(),
         };
+        let probes = match self.cause {
+            // Refused otherwise than before, it is asked no sooner for that.
+            Some(Cause::EdgeBlock | Cause::Moved) => self.probes.max(1),
+            _ if same => self.probes,
+            _ => 1,
+        };
         let mut next = Self {
             state,
             since,
             cause: Some(cause),
             reason,
             evidence: Some(refused.evidence.clone()),
-            probes: if same { self.probes } else { 1 },
+            probes,
             next_probe_at: None,
             reapply_on: None,
             closed: self.closed.clone(),

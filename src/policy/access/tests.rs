@@ -212,6 +212,25 @@ fn every_state_has_its_word() {
     assert!("x".parse::<Cause>().is_err());
 }
 
+/// Twice as long each time.
+fn grown(first: TimeDelta, times: usize, most: TimeDelta) -> TimeDelta {
+    (0..times).fold(first, |span, _| (span * 2).min(most))
+}
+
+/// What a process that polls does next: it waits so many seconds and asks, where it may. It is refused, or there is no
+/// answer, be it for a broken way or since it is killed while it waits; that looks the same to the next one.
+fn lives() -> impl Strategy<Value = Vec<(i64, Option<Refusing>)>> {
+    let wait = prop_oneof![3 => 1_i64..90, 2 => 90_i64..4_000, 1 => 4_000_i64..100_000];
+    let how = prop_oneof![
+        4 => Just(None),
+        2 => Just(Some(Refusing::Edge)),
+        2 => Just(Some(Refusing::Moved(None))),
+        1 => Just(Some(Refusing::Login)),
+        1 => Just(Some(Refusing::Forbidden)),
+    ];
+    prop::collection::vec((wait, how), 1..80)
+}
+
 fn events() -> impl Strategy<Value = (AccessEvent, Asked)> {
     let at = prop::sample::select(vec!["GET stock", "GET account", "PUT stock"]);
     let how = prop::sample::select(vec![
@@ -227,6 +246,36 @@ fn events() -> impl Strategy<Value = (AccessEvent, Asked)> {
 }
 
 proptest! {
+    #[test]
+    fn however_often_it_is_killed_a_refused_account_is_asked_less_and_less(lives in lives()) {
+        let mut access = told(&[(refused(Refusing::Forbidden, "GET stock"), Asked::Work)]);
+        let (refused_at, mut at) = (access.since, access.since);
+        let (mut canaries, mut understood_at) = (Vec::new(), None);
+        for (wait, answer) in lives {
+            if access.canary_may_leave(at) {
+                // This is kept before it leaves, and what comes back is not where the process is gone by then.
+                access = access.canary_leaves(RULES, at);
+                canaries.push(at);
+                if let Some(how) = answer {
+                    access = access.after(&refused(how, "GET account"), Asked::Canary, RULES, at).unwrap_or(access);
+                    understood_at.get_or_insert(canaries.len() - 1);
+                }
+                prop_assert!(!access.canary_may_leave(at), "{access:?}");
+            }
+            prop_assert!(!access.state.lets_through(), "nothing was answered");
+            at += TimeDelta::seconds(wait);
+        }
+        let soon = canaries.iter().filter(|left| **left - refused_at < TimeDelta::seconds(60)).count();
+        prop_assert!(soon <= 1, "two requests in the first minute, of the three that may be");
+        for (index, pair) in canaries.windows(2).enumerate() {
+            let least = match understood_at.filter(|understood| index >= *understood) {
+                Some(understood) => grown(TimeDelta::hours(1), index - understood, TimeDelta::hours(24)),
+                None => grown(TimeDelta::minutes(1), index, TimeDelta::minutes(30)),
+            };
+            prop_assert!(pair[1] - pair[0] >= least, "{} after number {index} of {canaries:?}", pair[1] - pair[0]);
+        }
+    }
+
     /// Nothing but a 403 that says something, given to the canary or to a person's question, takes access away.
     #[test]
     fn only_a_revocation_is_one(events in prop::collection::vec(events(), 0..30)) {
