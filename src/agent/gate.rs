@@ -141,6 +141,7 @@ impl StoreGate {
             writes: outgoing.writes,
             at: now,
         };
+        requests::mark_earlier_reads_lost(tx, &self.account, now)?;
         let request_id = requests::open(tx, &request)?;
         intents::mark_sent(tx, &outgoing.intents, request_id, now)?;
         Ok(Ok(Pass { request_id, asked: outgoing.asked, clock_offset_ms }))
@@ -298,6 +299,7 @@ fn cannot_record(error: StoreError) -> Refusal {
 mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
+    use crate::domain::RunId;
     use crate::store::Lane;
 
     /// A gate of the account `nz` with two requests an hour.
@@ -338,15 +340,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_read_whose_answer_could_not_be_written_down_is_given_up_when_the_next_request_leaves() {
+        let dir = tempfile::tempdir().unwrap();
+        let gate = gate(dir.path()).await;
+        let account = AccountName::from("other");
+        let other = StoreGate { epoch: 1, account: account.clone(), ..gate.clone() };
+        let now = gate.clock.now();
+        gate.store.write(move |tx| leases::take_over(tx, &account, "me", now)).await.unwrap();
+        let read = outgoing(false);
+        let write = Outgoing { method: "PUT", writes: true, ..read.clone() };
+        // None of them is settled: the disk is full.
+        other.enter(&read).await.unwrap();
+        for request in [&read, &write, &read] {
+            gate.enter(request).await.unwrap();
+        }
+        let waiting = gate.store.read(requests::unanswered).await.unwrap();
+        let waiting: Vec<_> =
+            waiting.iter().map(|request| (request.account.as_str(), &*request.method)).collect();
+        assert_eq!(
+            waiting,
+            [("other", "GET"), ("nz", "PUT"), ("nz", "GET")],
+            "what is in flight, and what is in doubt"
+        );
+    }
+
+    #[tokio::test]
     async fn what_is_not_counted_goes_out_though_the_window_is_used_up_and_is_recorded() {
         let dir = tempfile::tempdir().unwrap();
         let gate = gate(dir.path()).await;
         let mut passed = Vec::new();
         for counted in [false, true, true, false, true, false] {
-            passed.push(gate.enter(&outgoing(counted)).await.is_ok());
+            let outgoing = Outgoing { run: Some(RunId(1)), ..outgoing(counted) };
+            passed.push(gate.enter(&outgoing).await.is_ok());
         }
         assert_eq!(passed, [true, true, true, true, false, true]);
-        let recorded = gate.store.read(requests::unanswered).await.unwrap().len();
+        let recorded = gate.store.read(|tx| requests::count_for_run(tx, RunId(1))).await.unwrap();
         assert_eq!(recorded, 5);
     }
 
