@@ -265,7 +265,14 @@ impl StoreGate {
             self.standing.note_clock(tx, &self.account, offset, attempt, now)?;
         }
         self.standing.note_silence(tx, &self.account, attempt, now)?;
-        let Some(event) = &attempt.access else { return Ok(None) };
+        let Some(event) = &attempt.access else {
+            if pass.asked == Asked::Canary {
+                // It was asked in vain, which people may not have been told yet.
+                let access = accounts::access(tx, &self.account, now)?;
+                self.standing.note_access(tx, &self.account, &access, now)?;
+            }
+            return Ok(None);
+        };
         if accounts::credentials_mark(tx, &self.account)?.as_deref() != Some(&self.credentials_mark) {
             // A run that began before the login was renewed: its answers say nothing about the new one.
             return Ok(None);
@@ -376,6 +383,49 @@ mod tests {
         assert_eq!(passed, [true, true, true, true, false, true]);
         let recorded = gate.store.read(|tx| requests::count_for_run(tx, RunId(1))).await.unwrap();
         assert_eq!(recorded, 5);
+    }
+
+    #[tokio::test]
+    async fn a_closed_resource_that_is_asked_again_does_not_turn_its_problem_over() {
+        use crate::policy::access::{AccessEvent, Evidence, Refused, Refusing};
+        use crate::store::problems;
+        let dir = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
+        let gate = StoreGate { clock: clock.clone(), ..gate(dir.path()).await };
+        gate.store.write(|tx| accounts::set_credentials_mark(tx, &"nz".into(), "")).await.unwrap();
+        let attempt = |access| Attempt { status: Some(403), access: Some(access), ..Attempt::default() };
+        let refused = || {
+            let evidence = Evidence { status: 403, digest: "d".into() };
+            attempt(AccessEvent::Refused(Refused {
+                at: "GET any".into(),
+                how: Refusing::Forbidden,
+                evidence,
+            }))
+        };
+        let answered = || attempt(AccessEvent::Answered { at: "GET account".into(), success: true });
+        // What follows from an attempt: whether the canary is to be asked, and the problem that is open then.
+        let ask = async |asked, attempt: Attempt| {
+            let pass = gate.enter(&Outgoing { asked, ..outgoing(false) }).await.unwrap();
+            let undecided = gate.settle(pass, &attempt).await.unwrap().undecided;
+            let open = gate.store.read(problems::list).await.unwrap();
+            (undecided, open.into_iter().map(|problem| problem.code).collect::<Vec<_>>().join(" "))
+        };
+        let told = |undecided, codes: &str| (undecided, codes.to_owned());
+        let minutes = |minutes| clock.jump(TimeDelta::minutes(minutes));
+
+        assert_eq!(ask(Asked::Work, refused()).await, told(true, "E451"));
+        assert_eq!(ask(Asked::Canary, answered()).await.0, false);
+        assert_eq!(ask(Asked::Again, refused()).await, told(false, "E452"));
+        minutes(30);
+        assert_eq!(ask(Asked::Work, refused()).await, told(true, "E452"), "nothing was answered since");
+        assert_eq!(ask(Asked::Canary, Attempt::default()).await, told(false, "E451"), "nor is the canary");
+        minutes(2);
+        assert_eq!(ask(Asked::Canary, answered()).await, told(false, "E452"));
+        minutes(60);
+        assert_eq!(ask(Asked::Work, refused()).await, told(false, "E452"), "one request is enough");
+        minutes(180);
+        assert_eq!(ask(Asked::Work, refused()).await, told(true, "E452"));
+        assert_eq!(ask(Asked::Canary, refused()).await, told(false, "E450"), "it is more than that by now");
     }
 
     #[tokio::test]

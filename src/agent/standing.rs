@@ -81,6 +81,9 @@ impl Standing {
         access: &Access,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
+        if access.is_asked_again() {
+            return Ok(());
+        }
         let problem = self.problem(account, access);
         for code in OF_ACCESS {
             if problem.as_ref().is_none_or(|problem| problem.code != code) {

@@ -89,7 +89,7 @@ pub const CODES: &[Explained] = &[
     code("E451", "an account that is left alone for a while",
         "Something refused the account and it is not its login: a block in front of the marketplace (403 without a word), an API that is not at its address any more, or a refusal of which the second question got no answer. It is asked again by itself, at first after an hour (or after minutes where nobody answered), then less and less often; `next_probe_at` in `sellerd status -o json` has the time. `sellerd auth test ACCOUNT` asks at once."),
     code("E452", "a part of what is asked is refused",
-        "One resource is refused while the cheapest question is answered: this kind of app may not ask for it, the login lacks a permission, or a request is signed wrong. That resource is left alone and asked again after a quarter of an hour, then less and less often; everything else goes on. `sellerd status -o json` names it under `closed`."),
+        "One resource is refused while the cheapest question is answered: this kind of app may not ask for it, the login lacks a permission, or a request is signed wrong. That resource is left alone and asked again after a quarter of an hour, then less and less often, with one request where something else was answered since; everything else goes on. `sellerd status -o json` names it under `closed`."),
     code("E453", "the marketplace does not answer",
         "For five minutes nothing was answered, or it answered that it is being worked on. Nothing is blocked: each run asks once, and what was missed is caught up when it is over. If the machine itself is offline, every account says so."),
     code("E460", "a changed configuration has mistakes",
