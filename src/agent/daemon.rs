@@ -364,8 +364,8 @@ impl Daemon {
     }
 }
 
-/// A plan for each job, from where it was left. This configuration is good, so a complaint about an earlier one is over,
-/// and so is what is about something that it does not have any more.
+/// A plan for each job, from where it was left. This configuration is good, so a complaint about an earlier one is
+/// over, and so is what is about something that it does not have any more.
 async fn plans(config: &Config, store: &Store, now: DateTime<Utc>) -> Result<Vec<Plan>, StoreError> {
     let jobs: Vec<(JobName, bool)> =
         config.jobs.values().map(|job| (job.name.clone(), job.enabled)).collect();

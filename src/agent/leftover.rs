@@ -60,8 +60,8 @@ pub(super) fn sweep(tx: &Tx<'_>, there: &There, now: DateTime<Utc>) -> Result<()
     Ok(())
 }
 
-/// What the problems of this code are about. A new kind that has to go with its account or its job is named here; what is
-/// not is left alone.
+/// What the problems of this code are about. A new kind that has to go with its account or its job is named here; what
+/// is not is left alone.
 fn about(code: &str) -> About {
     match code {
         standing::LOGIN_REFUSED
@@ -122,12 +122,12 @@ mod tests {
         let mut opened: Vec<(&str, &str)> = Vec::new();
         of_accounts.iter().for_each(|code| opened.extend([(*code, "cm"), (*code, "gone"), (*code, job)]));
         of_jobs.iter().for_each(|code| opened.extend([(*code, job), (*code, "gone"), (*code, "cm")]));
-        opened.extend([("E460", "config"), ("E999", "gone")]);
+        opened.extend([("E460", "config"), ("P101", "gone")]);
         let mut left = swept(&store, &there, &opened).await;
         left.sort();
         let mut kept: Vec<String> = of_accounts.iter().map(|code| format!("{code} cm")).collect();
         kept.extend(of_jobs.iter().map(|code| format!("{code} {job}")));
-        kept.extend(["E460 config".to_owned(), "E999 gone".to_owned()]);
+        kept.extend(["E460 config".to_owned(), "P101 gone".to_owned()]);
         kept.sort();
         assert_eq!(left, kept);
     }

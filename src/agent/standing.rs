@@ -116,8 +116,8 @@ impl Standing {
             problems::open(tx, &problem(CLOCK_WRONG, account, Severity::Warning, title, now, fix))?;
         } else if attempt.clocks_disagree {
             let title = format!(
-                "this machine's clock or {}'s does not run evenly: {account} was refused by its time, and again by the date \
-                 of that answer",
+                "this machine's clock or {}'s does not run evenly: {account} was refused by its time, and again by \
+                 the date of that answer",
                 self.marketplace
             );
             let fix = "timedatectl set-ntp true".to_owned();

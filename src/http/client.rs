@@ -157,9 +157,9 @@ impl Client {
         turn
     }
 
-    /// Asks once, and again only where [`retry`](crate::policy::backoff::retry) allows: a read, after 429 with a short `Retry-After`, 502,
-    /// 503, 504 or a broken connection, and as far as [`Restraint`] has retries left. Each attempt is paced, passes the
-    /// gate, has a nonce of its own and is settled before anything follows from it.
+    /// Asks once, and again only where [`retry`](crate::policy::backoff::retry) allows: a read, after 429 with a short
+    /// `Retry-After`, 502, 503, 504 or a broken connection, and as far as [`Restraint`] has retries left. Each attempt is
+    /// paced, passes the gate, has a nonce of its own and is settled before anything follows from it.
     pub async fn call(&self, call: &Call) -> Result<Answer, CallError> {
         let (method, body) = match &call.how {
             Asking::Get | Asking::Catalogue => ("GET", None),

@@ -139,8 +139,8 @@ pub fn mark_reads_lost(tx: &Tx<'_>, run: RunId, now: DateTime<Utc>) -> Result<()
     Ok(())
 }
 
-/// Gives up waiting for the answers to an account's reads: it has one request in flight, so whoever lets out the next one
-/// knows that nobody waits for those before. A write stays in doubt.
+/// Gives up waiting for the answers to an account's reads: it has one request in flight, so whoever lets out the next
+/// one knows that nobody waits for those before. A write stays in doubt.
 pub fn mark_earlier_reads_lost(
     tx: &Tx<'_>,
     account: &AccountName,

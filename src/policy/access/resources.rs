@@ -44,8 +44,8 @@ impl Access {
         Some(next)
     }
 
-    /// Whether this is known of a resource that is closed: refused in the same way, with an answer in between that stands
-    /// for the canary's.
+    /// Whether this is known of a resource that is closed: refused in the same way, with an answer in between that
+    /// stands for the canary's.
     pub(super) fn knows(&self, refused: &Refused) -> bool {
         let known = self.closed.iter().find(|closed| closed.at == refused.at);
         known.is_some_and(|closed| closed.vouched && closed.evidence == refused.evidence)
