@@ -264,16 +264,18 @@ async fn take_over(
         .store
         .write(move |tx| {
             let before = accounts::credentials_mark(tx, &name)?;
+            let mut access = accounts::access(tx, &name, now)?;
             if before.as_deref() != Some(mark.as_str()) {
                 accounts::set_credentials_mark(tx, &name, &mark)?;
-                let access = accounts::access(tx, &name, now)?;
                 let renewed =
                     access.after(&AccessEvent::NewCredentials, Asked::Person, notices.rules(&name), now);
-                if let Some(access) = renewed.filter(|_| before.is_some()) {
-                    accounts::set_access(tx, &name, &access)?;
-                    notices.note_access(tx, &name, &access, now)?;
+                if let Some(renewed) = renewed.filter(|_| before.is_some()) {
+                    accounts::set_access(tx, &name, &renewed)?;
+                    access = renewed;
                 }
             }
+            // An account that was gone from the configuration and is back may be as blocked as it was.
+            notices.note_access(tx, &name, &access, now)?;
             match held {
                 Some(epoch) => Ok(epoch),
                 None => leases::take_over(tx, &name, "this machine", now),
@@ -369,5 +371,79 @@ mod tests {
         Accounts::make(&other_login, &Accounts::default(), &shared).await.unwrap();
         let another_process = renewed.look(&name, 3).identity().await;
         assert!(matches!(another_process, Err(CallError::Refused(crate::http::Refusal::LostOwnership))));
+    }
+
+    /// Answers with a status and with dates that are this many seconds ahead, one after another, the last one for good.
+    #[derive(Clone)]
+    struct Dates(SharedClock, Arc<std::sync::Mutex<Vec<(u16, i64)>>>);
+
+    #[async_trait]
+    impl Transport for Dates {
+        async fn send(&self, _: WireRequest<'_>) -> Result<WireResponse, WireError> {
+            let mut left = self.1.lock().unwrap();
+            let (status, ahead) = if left.len() > 1 { left.remove(0) } else { left[0] };
+            let date = (self.0.now() + chrono::TimeDelta::seconds(ahead)).to_rfc2822();
+            let headers = [("date".parse().unwrap(), date.parse().unwrap())].into_iter().collect();
+            let body = br#"{"account":{"idUser":7,"username":"shop"}}"#.to_vec();
+            Ok(WireResponse { status, headers, body })
+        }
+    }
+
+    impl Wires for Dates {
+        fn open(&self, _: &Account) -> Result<Arc<dyn Transport>, WireError> {
+            Ok(Arc::new(self.clone()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_refusal_by_the_clock_is_a_wrong_clock_and_not_a_login_that_is_gone() {
+        use crate::domain::{ErrorType, Outcome};
+        use crate::store::problems;
+        let clock: SharedClock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
+        for ahead in [[1_200, 0], [0, 1_200], [35, -35], [1_200, 2_400]] {
+            let (dir, config) = config_dir();
+            let answers = Arc::default();
+            let shared = shared(&dir, &clock, Arc::new(Dates(clock.clone(), Arc::clone(&answers))));
+            let name = AccountName::from("cm");
+            if ahead[0] == 0 {
+                shared
+                    .store
+                    .write(|tx| accounts::set_clock_offset_ms(tx, &"cm".into(), -600_000))
+                    .await
+                    .unwrap();
+            }
+            if ahead[0] == 35 {
+                shared
+                    .store
+                    .write(|tx| accounts::set_clock_offset_ms(tx, &"cm".into(), -29_000))
+                    .await
+                    .unwrap();
+            }
+            *answers.lock().unwrap() = vec![(401, ahead[0]), (401, ahead[1]), (200, ahead[1])];
+            let usable = Accounts::make(&config, &Accounts::default(), &shared).await.unwrap();
+            let error = usable.look(&name, 1).identity().await.unwrap_err();
+            assert_eq!(error.error_type(), ErrorType::ClockSkew, "{ahead:?}: {error}");
+            assert_eq!(crate::jobs::JobError::from(error).outcome(), Outcome::Blocked);
+            assert_eq!(answers.lock().unwrap().len(), 1, "{ahead:?}: two requests");
+            let state = || shared.store.read(|tx| accounts::access(tx, &"cm".into(), Default::default()));
+            assert_eq!(
+                state().await.unwrap().state,
+                AccessState::Unknown,
+                "{ahead:?}: nothing is known of it"
+            );
+            let codes = || async {
+                let open = shared.store.read(problems::list).await.unwrap();
+                open.into_iter().map(|problem| problem.code).collect::<Vec<_>>()
+            };
+            assert_eq!(codes().await, ["E430"], "{ahead:?}");
+            usable.look(&name, 2).identity().await.unwrap();
+            let still_wrong = ahead[1] >= 60;
+            assert_eq!(
+                codes().await.len(),
+                usize::from(still_wrong) + usize::from(ahead[1] == -35),
+                "{ahead:?}"
+            );
+            assert_eq!(state().await.unwrap().state, AccessState::Active);
+        }
     }
 }

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::accounts::{AccountError, Accounts, Shared};
 use super::ask::Desk;
+use super::leftover::{self, There};
 use super::nudge::Neighbours;
 use super::runner::{Due, Runner};
 use super::state::{Machine, State, StateError};
@@ -363,13 +364,16 @@ impl Daemon {
     }
 }
 
-/// A plan for each job, from where it was left. This configuration is good, so a complaint about an earlier one is over.
+/// A plan for each job, from where it was left. This configuration is good, so a complaint about an earlier one is
+/// over, and so is what is about something that it does not have any more.
 async fn plans(config: &Config, store: &Store, now: DateTime<Utc>) -> Result<Vec<Plan>, StoreError> {
     let jobs: Vec<(JobName, bool)> =
         config.jobs.values().map(|job| (job.name.clone(), job.enabled)).collect();
+    let there = There::of(config);
     let from = store
         .write(move |tx| {
             problems::close(tx, reload::FAILED, "config", now)?;
+            leftover::sweep(tx, &there, now)?;
             let mut from = Vec::with_capacity(jobs.len());
             for (name, enabled) in &jobs {
                 let known = job_state::planned_from(tx, name)?.filter(|_| *enabled);
@@ -431,15 +435,17 @@ mod tests {
         let (dir, mut config) = config_dir();
         let start = |day: u32| -> DateTime<Utc> { format!("2026-11-{day:02}T10:00:00Z").parse().unwrap() };
         let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, start(1)).unwrap();
-        let problem = problems::Problem {
-            code: reload::FAILED.to_owned(),
-            subject: "config".to_owned(),
-            severity: problems::Severity::Warning,
-            title: String::new(),
-            since: start(1),
-            fix: String::new(),
-        };
-        store.write(move |tx| problems::open(tx, &problem)).await.unwrap();
+        for (code, subject) in [(reload::FAILED, "config"), ("E450", "an-account-that-is-gone")] {
+            let problem = problems::Problem {
+                code: code.to_owned(),
+                subject: subject.to_owned(),
+                severity: problems::Severity::Warning,
+                title: String::new(),
+                since: start(1),
+                fix: String::new(),
+            };
+            store.write(move |tx| problems::open(tx, &problem)).await.unwrap();
+        }
         for (day, enabled, owed_from) in [(1, true, 1), (2, true, 1), (9, false, 9), (20, true, 9)] {
             config.jobs.values_mut().for_each(|job| job.enabled = enabled);
             let plans = plans(&config, &store, start(day)).await.unwrap();

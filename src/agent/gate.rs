@@ -141,6 +141,7 @@ impl StoreGate {
             writes: outgoing.writes,
             at: now,
         };
+        requests::mark_earlier_reads_lost(tx, &self.account, now)?;
         let request_id = requests::open(tx, &request)?;
         intents::mark_sent(tx, &outgoing.intents, request_id, now)?;
         Ok(Ok(Pass { request_id, asked: outgoing.asked, clock_offset_ms }))
@@ -261,10 +262,17 @@ impl StoreGate {
         if let Some(offset) = attempt.clock_offset_ms {
             let offset = if offset.abs() < CLOCK_NOISE_MS { 0 } else { offset };
             accounts::set_clock_offset_ms(tx, &self.account, offset)?;
-            self.notices.note_clock(tx, &self.account, pass.clock_offset_ms, offset, now)?;
+            self.notices.note_clock(tx, &self.account, offset, attempt, now)?;
         }
         self.notices.note_silence(tx, &self.account, attempt, now)?;
-        let Some(event) = &attempt.access else { return Ok(None) };
+        let Some(event) = &attempt.access else {
+            if pass.asked == Asked::Canary {
+                // It was asked in vain, which people may not have been told yet.
+                let access = accounts::access(tx, &self.account, now)?;
+                self.notices.note_access(tx, &self.account, &access, now)?;
+            }
+            return Ok(None);
+        };
         if accounts::credentials_mark(tx, &self.account)?.as_deref() != Some(&self.credentials_mark) {
             // A run that began before the login was renewed: its answers say nothing about the new one.
             return Ok(None);
@@ -298,6 +306,7 @@ fn cannot_record(error: StoreError) -> Refusal {
 mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
+    use crate::domain::RunId;
     use crate::store::Lane;
 
     /// A gate of the account `nz` with two requests an hour.
@@ -338,16 +347,85 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_read_whose_answer_could_not_be_written_down_is_given_up_when_the_next_request_leaves() {
+        let dir = tempfile::tempdir().unwrap();
+        let gate = gate(dir.path()).await;
+        let account = AccountName::from("other");
+        let other = StoreGate { epoch: 1, account: account.clone(), ..gate.clone() };
+        let now = gate.clock.now();
+        gate.store.write(move |tx| leases::take_over(tx, &account, "me", now)).await.unwrap();
+        let read = outgoing(false);
+        let write = Outgoing { method: "PUT", writes: true, ..read.clone() };
+        // None of them is settled: the disk is full.
+        other.enter(&read).await.unwrap();
+        for request in [&read, &write, &read] {
+            gate.enter(request).await.unwrap();
+        }
+        let waiting = gate.store.read(requests::unanswered).await.unwrap();
+        let waiting: Vec<_> =
+            waiting.iter().map(|request| (request.account.as_str(), &*request.method)).collect();
+        assert_eq!(
+            waiting,
+            [("other", "GET"), ("nz", "PUT"), ("nz", "GET")],
+            "what is in flight, and what is in doubt"
+        );
+    }
+
+    #[tokio::test]
     async fn what_is_not_counted_goes_out_though_the_window_is_used_up_and_is_recorded() {
         let dir = tempfile::tempdir().unwrap();
         let gate = gate(dir.path()).await;
         let mut passed = Vec::new();
         for counted in [false, true, true, false, true, false] {
-            passed.push(gate.enter(&outgoing(counted)).await.is_ok());
+            let outgoing = Outgoing { run: Some(RunId(1)), ..outgoing(counted) };
+            passed.push(gate.enter(&outgoing).await.is_ok());
         }
         assert_eq!(passed, [true, true, true, true, false, true]);
-        let recorded = gate.store.read(requests::unanswered).await.unwrap().len();
+        let recorded = gate.store.read(|tx| requests::count_for_run(tx, RunId(1))).await.unwrap();
         assert_eq!(recorded, 5);
+    }
+
+    #[tokio::test]
+    async fn a_closed_resource_that_is_asked_again_does_not_turn_its_problem_over() {
+        use crate::policy::access::{AccessEvent, Evidence, Refused, Refusing};
+        use crate::store::problems;
+        let dir = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
+        let gate = StoreGate { clock: clock.clone(), ..gate(dir.path()).await };
+        gate.store.write(|tx| accounts::set_credentials_mark(tx, &"nz".into(), "")).await.unwrap();
+        let attempt = |access| Attempt { status: Some(403), access: Some(access), ..Attempt::default() };
+        let refused = || {
+            let evidence = Evidence { status: 403, digest: "d".into() };
+            attempt(AccessEvent::Refused(Refused {
+                at: "GET any".into(),
+                how: Refusing::Forbidden,
+                evidence,
+            }))
+        };
+        let answered = || attempt(AccessEvent::Answered { at: "GET account".into(), success: true });
+        // What follows from an attempt: whether the canary is to be asked, and the problem that is open then.
+        let ask = async |asked, attempt: Attempt| {
+            let pass = gate.enter(&Outgoing { asked, ..outgoing(false) }).await.unwrap();
+            let undecided = gate.settle(pass, &attempt).await.unwrap().undecided;
+            let open = gate.store.read(problems::list).await.unwrap();
+            (undecided, open.into_iter().map(|problem| problem.code).collect::<Vec<_>>().join(" "))
+        };
+        let told = |undecided, codes: &str| (undecided, codes.to_owned());
+        let minutes = |minutes| clock.jump(TimeDelta::minutes(minutes));
+
+        assert_eq!(ask(Asked::Work, refused()).await, told(true, "E451"));
+        assert!(!ask(Asked::Canary, answered()).await.0);
+        assert_eq!(ask(Asked::Again, refused()).await, told(false, "E452"));
+        minutes(30);
+        assert_eq!(ask(Asked::Work, refused()).await, told(true, "E452"), "nothing was answered since");
+        assert_eq!(ask(Asked::Canary, Attempt::default()).await, told(false, "E451"), "nor is the canary");
+        minutes(2);
+        assert_eq!(ask(Asked::Canary, answered()).await, told(false, "E452"));
+        minutes(60);
+        assert_eq!(ask(Asked::Work, refused()).await, told(false, "E452"), "one request is enough");
+        minutes(180);
+        assert_eq!(ask(Asked::Work, refused()).await, told(true, "E452"));
+        assert_eq!(ask(Asked::Canary, refused()).await, told(false, "E450"), "it is more than that by now");
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod deferral;
 mod gate;
 pub mod instance;
+mod leftover;
 pub mod lifecycle;
 pub mod login;
 mod metering;

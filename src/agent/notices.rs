@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::Account;
-use crate::domain::AccountName;
+use crate::domain::{AccountName, ErrorType};
 use crate::http::Attempt;
 use crate::policy::access::{Access, AccessState, Cause, Rules};
 use crate::policy::expiry::Nearness;
@@ -81,6 +81,9 @@ impl Notices {
         access: &Access,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
+        if access.is_asked_again() {
+            return Ok(());
+        }
         let problem = self.problem(account, access);
         for code in OF_ACCESS {
             if problem.as_ref().is_none_or(|problem| problem.code != code) {
@@ -90,13 +93,14 @@ impl Notices {
         problem.map_or(Ok(()), |problem| problems::open(tx, &problem))
     }
 
-    /// A clock that is wrong is a problem, though work goes on by the marketplace's.
+    /// A clock that is wrong is a problem, though work goes on by the marketplace's; and so are two of which nobody can
+    /// say how they stand to each other, until an answer that is no refusal shows them close together.
     pub fn note_clock(
         &self,
         tx: &Tx<'_>,
         account: &AccountName,
-        before_ms: i64,
         offset_ms: i64,
+        attempt: &Attempt,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let far = |ms: i64| TimeDelta::milliseconds(ms).abs();
@@ -110,7 +114,15 @@ impl Notices {
             );
             let fix = "timedatectl set-ntp true".to_owned();
             problems::open(tx, &problem(CLOCK_WRONG, account, Severity::Warning, title, now, fix))?;
-        } else if far(offset_ms) < WRONG / 2 && far(before_ms) >= WRONG / 2 {
+        } else if attempt.clocks_disagree {
+            let title = format!(
+                "this machine's clock or {}'s does not run evenly: {account} was refused by its time, and again by \
+                 the date of that answer",
+                self.marketplace
+            );
+            let fix = "timedatectl set-ntp true".to_owned();
+            problems::open(tx, &problem(CLOCK_WRONG, account, Severity::Warning, title, now, fix))?;
+        } else if far(offset_ms) < WRONG / 2 && attempt.error_type != Some(ErrorType::ClockSkew) {
             problems::close(tx, CLOCK_WRONG, account.as_str(), now)?;
         }
         Ok(())

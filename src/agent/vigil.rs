@@ -76,6 +76,8 @@ impl Vigil {
     async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, StoreError> {
         let config = self.config();
         let mut wait = ROUND;
+        // What was told of an account that is gone is over; should it come back, it is told again.
+        self.told.retain(|name, _| config.accounts.contains_key(name));
         for (name, account) in &config.accounts {
             let now = self.watch.shared.clock.now();
             let known = self.known(account, now).await?;

@@ -46,7 +46,8 @@ impl Exit {
             Some(Outcome::Blocked) => match error_type {
                 // `internal`: another has taken over. None of these is a matter of the login.
                 Some(
-                    ErrorType::QuotaExhausted
+                    ErrorType::ClockSkew
+                    | ErrorType::QuotaExhausted
                     | ErrorType::RateLimited
                     | ErrorType::Halted
                     | ErrorType::Parked

@@ -44,7 +44,7 @@ pub enum Next {
     Answer,
     /// The same again at another URL of the same host.
     Redirect(String),
-    /// Our clock was off: signed anew by the marketplace's clock it may pass.
+    /// Our clock was off: signed anew by the marketplace's clock it may pass. The error is for the time after that.
     WrongClock(CallError),
     /// We are not let in here. What that means is `policy::access`'s to find out.
     Refused(CallError),
@@ -67,6 +67,8 @@ pub struct Sent<'a> {
     pub offset_used_ms: i64,
     /// Whether this request follows a redirect: then a refusal is our mistake and says nothing about access.
     pub redirected: bool,
+    /// Whether the one before was refused for its timestamp, and this one is signed by the date of that answer.
+    pub clock_corrected: bool,
     /// What the line knows of its own doing.
     pub standing: Standing,
 }
@@ -124,7 +126,8 @@ pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, header
             || date.is_some_and(|date| sent.was_stale(date)) =>
         {
             attempt.error_type = Some(ErrorType::ClockSkew);
-            Next::WrongClock(CallError::Unauthorized { at: at() })
+            attempt.clocks_disagree = sent.clock_corrected;
+            Next::WrongClock(CallError::ClocksDisagree { at: at() })
         }
         401 => {
             attempt.error_type = Some(ErrorType::AuthRevoked);
@@ -288,7 +291,16 @@ mod tests {
     ) -> Verdict {
         let now = "2026-11-22T14:31:07Z".parse().unwrap();
         let (answered, took) = (now + seeming, TimeDelta::seconds(20));
-        let sent = Sent { at: "GET x", now, answered, took, offset_used_ms: 0, redirected: false, standing };
+        let sent = Sent {
+            at: "GET x",
+            now,
+            answered,
+            took,
+            offset_used_ms: 0,
+            redirected: false,
+            clock_corrected: false,
+            standing,
+        };
         classify(&Ok(response), sent, headers)
     }
 

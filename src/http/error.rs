@@ -17,6 +17,12 @@ pub enum CallError {
         /// Method and path template.
         at: String,
     },
+    /// 401 for the timestamp, although it was signed anew by the marketplace's clock: nothing is known of the login.
+    #[error("401 on {at}: the clocks disagree, also by the date of the answer before")]
+    ClocksDisagree {
+        /// Method and path template.
+        at: String,
+    },
     /// 403: understood and refused.
     #[error("403 on {at}: access is refused")]
     Forbidden {
@@ -79,6 +85,7 @@ impl CallError {
         match self {
             Self::Refused(refusal) => refusal.error_type(),
             Self::Unauthorized { .. } => ErrorType::AuthRevoked,
+            Self::ClocksDisagree { .. } => ErrorType::ClockSkew,
             Self::Forbidden { .. } => ErrorType::AuthForbidden,
             Self::RateLimited { .. } => ErrorType::RateLimited,
             Self::Unavailable { error_type, .. } | Self::Store(_, error_type) => *error_type,

@@ -91,6 +91,8 @@ pub struct Attempt {
     pub window_full: bool,
     /// The marketplace's clock minus ours, in milliseconds, where the answer carried a date.
     pub clock_offset_ms: Option<i64>,
+    /// It was refused for its timestamp, which was the marketplace's own of a moment before.
+    pub clocks_disagree: bool,
     /// What it says about the account's access.
     pub access: Option<AccessEvent>,
     /// The trouble that kept it from being an answer, where that is none of ours.

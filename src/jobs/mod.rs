@@ -17,7 +17,7 @@ mod testing;
 pub use context::{Context, Errand, Turn, Way, Worked};
 pub use progress::Progress;
 pub use report::{JobError, Report};
-pub use stock_sync::PARKED;
+pub use stock_sync::{GUARD_TRIPPED, PARKED};
 
 use crate::config::Work;
 

@@ -111,6 +111,7 @@ impl JobError {
             Self::PutOff(_) => Outcome::Blocked,
             Self::Call(error) => match error {
                 CallError::Unauthorized { .. }
+                | CallError::ClocksDisagree { .. }
                 | CallError::Forbidden { .. }
                 | CallError::RateLimited { .. } => Outcome::Blocked,
                 CallError::Stopped => Outcome::Interrupted,

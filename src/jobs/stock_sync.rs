@@ -14,6 +14,7 @@ mod stage;
 mod tests;
 mod undo;
 
+pub use record::GUARD_TRIPPED;
 pub(super) use record::tell_of_expired;
 pub use settle::PARKED;
 

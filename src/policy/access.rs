@@ -227,6 +227,12 @@ impl Access {
         (next != *self).then_some(next)
     }
 
+    /// Whether a closed resource was refused once more and its canary is about to leave: nothing is known yet that
+    /// people have not been told.
+    pub fn is_asked_again(&self) -> bool {
+        self.cause == Some(Cause::Undecided) && self.probes == 0 && !self.closed.is_empty()
+    }
+
     /// An answer lets an account in where it is a success: of a blocked one, the canary's, or one that a person asked
     /// for. A person's is also leave to ask again what is closed.
     fn answered(&self, at: &str, success: bool, asked: Asked, now: DateTime<Utc>) -> Self {
@@ -235,6 +241,7 @@ impl Access {
         }
         let mut next = self.clone();
         next.closed.retain(|closed| closed.at != at);
+        next.closed.iter_mut().for_each(|closed| closed.vouched = true);
         if asked == Asked::Person {
             next.closed.iter_mut().for_each(|closed| closed.again_at = closed.again_at.min(now));
         }
@@ -253,8 +260,9 @@ impl Access {
 
     fn refused(&self, refused: &Refused, asked: Asked, rules: Rules<'_>, now: DateTime<Utc>) -> Self {
         match (asked, self.state.lets_through()) {
-            // One resource, since the canary was answered a moment ago.
+            // One resource, since the canary was answered a moment ago, or something else in its stead.
             (Asked::Again, true) => self.close(refused, rules, now),
+            (Asked::Work, true) if self.knows(refused) => self.close(refused, rules, now),
             (Asked::Work | Asked::Person | Asked::Canary, true) => Self {
                 state: AccessState::Suspended,
                 since: now,
@@ -290,13 +298,19 @@ impl Access {
             known if same => known.clone(),
             _ => refused.words(),
         };
+        let probes = match self.cause {
+            // Refused otherwise than before, it is asked no sooner for that.
+            Some(Cause::EdgeBlock | Cause::Moved) => self.probes.max(1),
+            _ if same => self.probes,
+            _ => 1,
+        };
         let mut next = Self {
             state,
             since,
             cause: Some(cause),
             reason,
             evidence: Some(refused.evidence.clone()),
-            probes: if same { self.probes } else { 1 },
+            probes,
             next_probe_at: None,
             reapply_on: None,
             closed: self.closed.clone(),

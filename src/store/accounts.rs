@@ -147,6 +147,7 @@ mod tests {
             since: now(),
             times: 2,
             again_at: now(),
+            vouched: at == "GET b",
         };
         let revoked = Access {
             state: AccessState::Revoked,

@@ -10,7 +10,7 @@ use crate::policy::access::{Closed, Evidence};
 /// All of an account's.
 pub(super) fn of(tx: &Tx<'_>, account: &AccountName) -> Result<Vec<Closed>, StoreError> {
     let mut statement = tx.0.prepare_cached(
-        "select resource, status, digest, since, times, again_at from closed_resources where account = ?1
+        "select resource, status, digest, since, times, again_at, vouched from closed_resources where account = ?1
          order by resource",
     )?;
     let rows = statement.query_map([account.as_str()], |row| {
@@ -20,6 +20,7 @@ pub(super) fn of(tx: &Tx<'_>, account: &AccountName) -> Result<Vec<Closed>, Stor
             since: time(row, 3)?,
             times: row.get(4)?,
             again_at: time(row, 5)?,
+            vouched: row.get(6)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -29,8 +30,8 @@ pub(super) fn of(tx: &Tx<'_>, account: &AccountName) -> Result<Vec<Closed>, Stor
 pub(super) fn set(tx: &Tx<'_>, account: &AccountName, closed: &[Closed]) -> Result<(), StoreError> {
     tx.0.prepare_cached("delete from closed_resources where account = ?1")?.execute([account.as_str()])?;
     let mut statement = tx.0.prepare_cached(
-        "insert into closed_resources (account, resource, status, digest, since, times, again_at)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "insert into closed_resources (account, resource, status, digest, since, times, again_at, vouched)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     for closed in closed {
         statement.execute(params![
@@ -41,6 +42,7 @@ pub(super) fn set(tx: &Tx<'_>, account: &AccountName, closed: &[Closed]) -> Resu
             ms(closed.since),
             closed.times,
             ms(closed.again_at),
+            closed.vouched,
         ])?;
     }
     Ok(())

@@ -87,6 +87,13 @@ pub fn close(tx: &Tx<'_>, code: &str, subject: &str, now: DateTime<Utc>) -> Resu
     Ok(closed > 0)
 }
 
+/// Opens a problem again that was closed though it is not over, as it was. Nothing where there never was one.
+pub fn reopen(tx: &Tx<'_>, code: &str, subject: &str) -> Result<(), StoreError> {
+    tx.0.prepare_cached("update problems set closed_at = null where code = ?1 and subject = ?2")?
+        .execute(params![code, subject])?;
+    Ok(())
+}
+
 /// The open problems, the oldest first.
 pub fn list(tx: &Tx<'_>) -> Result<Vec<Problem>, StoreError> {
     let mut statement = tx.0.prepare_cached(

@@ -139,6 +139,21 @@ pub fn mark_reads_lost(tx: &Tx<'_>, run: RunId, now: DateTime<Utc>) -> Result<()
     Ok(())
 }
 
+/// Gives up waiting for the answers to an account's reads: it has one request in flight, so whoever lets out the next
+/// one knows that nobody waits for those before. A write stays in doubt.
+pub fn mark_earlier_reads_lost(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "update requests set state = 'lost', settled_at = ?2
+         where state = 'sent' and account = ?1 and writes = 0",
+    )?
+    .execute(params![account.as_str(), ms(now)])?;
+    Ok(())
+}
+
 /// When a write of this account was last heard of: answered, given up or sent. It is looked for among the last requests;
 /// what lies further back is long ago.
 pub fn last_write(tx: &Tx<'_>, account: &AccountName) -> Result<Option<DateTime<Utc>>, StoreError> {

@@ -59,6 +59,51 @@ fn another_account_does_not_notice() {
 }
 
 #[test]
+fn the_problems_of_an_account_that_leaves_the_configuration_go_with_it_and_are_back_when_it_is() {
+    let (place, other) = (Place::of(10), Place::of(10));
+    let without = std::fs::read_to_string(place.dir().join("sellerd.toml")).expect("a file");
+    place.add_account("other", &other.sandbox.base_url(), other.sandbox.credentials());
+    let with = std::fs::read_to_string(place.dir().join("sellerd.toml")).expect("a file");
+    place.write_job("other-pull", "stock-pull", "0 0 1 1 *", "account = \"other\"");
+    other.fault("revoke");
+    place.job("other-pull", 4);
+    let problems = |place: &Place| place.status()["problems"].clone();
+    assert_eq!(problems(&place)[0]["code"], "E450");
+    let since = problems(&place)[0]["since"].clone();
+
+    let leave = || {
+        place.write("sellerd.toml", &without);
+        std::fs::remove_file(place.dir().join("jobs/other-pull.toml")).expect("a file");
+    };
+    let come_back = || {
+        place.write("sellerd.toml", &with);
+        place.write_job("other-pull", "stock-pull", "0 0 1 1 *", "account = \"other\"");
+    };
+    // At a start.
+    leave();
+    let mut agent = place.agent();
+    assert_eq!(problems(&place).as_array().map(Vec::len), Some(0));
+    // At a reload.
+    for _ in 0..2 {
+        come_back();
+        agent.signal("HUP");
+        agent.event("config.reloaded");
+        let back = problems(&place)[0].clone();
+        assert_eq!(
+            (back["code"].as_str(), &back["since"]),
+            (Some("E450"), &since),
+            "it is as blocked as it was"
+        );
+        leave();
+        agent.signal("HUP");
+        agent.event("config.reloaded");
+        assert_eq!(problems(&place).as_array().map(Vec::len), Some(0));
+    }
+    agent.stop();
+    assert_eq!(other.asked(), 2, "and nothing was asked for it");
+}
+
+#[test]
 fn auth_test_asks_although_the_account_is_blocked_and_success_makes_it_active() {
     let place = Place::of(10);
     place.fault("revoke");

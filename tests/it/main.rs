@@ -9,6 +9,8 @@ mod conformance;
 mod corpora;
 mod daemon;
 mod day;
+mod deferral;
+mod expiry;
 mod faults;
 mod init;
 mod jobs;

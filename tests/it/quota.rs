@@ -101,3 +101,26 @@ fn an_app_without_a_limit_is_asked_without_one() {
     let quota = quota(&place);
     assert!(quota["limit"].is_null() && quota["used"].as_i64() == Some(3), "{quota}");
 }
+
+#[test]
+fn the_check_of_a_configuration_counts_what_the_stock_that_was_read_costs() {
+    let place = Place::of(1_000);
+    place.write_job("stock-pull", "stock-pull", "*/2 * * * *", "");
+    let warnings = || {
+        let checked = place.run("-o json config check").exits(0).document("sellerd.config-check/1");
+        checked["warnings"].as_array().expect("a list").clone()
+    };
+    assert_eq!(warnings(), Vec::<Value>::new(), "nobody knows how large the stock is");
+    let each = place.job("stock-pull", 0)["requests"].as_i64().expect("a number");
+    let found = warnings();
+    let [warning] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(warning["code"], "W140");
+    assert!(warning["file"].as_str().is_some_and(|file| file.ends_with("jobs/stock-pull.toml")), "{warning}");
+    let words =
+        format!("the schedules of cm need about {} requests a day, and its limit is 5000", 720 * each);
+    assert_eq!(warning["message"], words);
+    let drawn = format!("about 720 runs a day of {each} requests each: {}", 720 * each);
+    place.run("config check").exits(0).says(&words).says(&drawn);
+    place.write_job("stock-pull", "stock-pull", "*/5 * * * *", "");
+    assert_eq!(warnings(), Vec::<Value>::new(), "{} are within it", 288 * each);
+}

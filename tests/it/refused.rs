@@ -110,6 +110,21 @@ fn one_resource_that_is_refused_is_left_alone_and_the_rest_goes_on() {
     place.job("order-poll", 0);
     place.job("probe", 0);
     assert_eq!(access(&place.status(), "cm")["state"], "restricted");
+
+    // Once it may be asked again, one request is enough, since the rest was answered.
+    let since = place.status()["problems"][0]["since"].clone();
+    place.run("auth test cm").exits(0);
+    assert_eq!(place.job("stock-pull", 4)["requests"], 1);
+    assert_eq!(place.job("stock-pull", 4)["requests"], 0);
+    let status = place.status();
+    assert_eq!(
+        (status["problems"][0]["code"].as_str(), &status["problems"][0]["since"]),
+        (Some("E452"), &since)
+    );
+    place.sandbox.clear_faults();
+    place.run("auth test cm").exits(0);
+    place.job("stock-pull", 0);
+    assert_eq!(place.status()["problems"].as_array().map(Vec::len), Some(0));
 }
 
 #[test]

@@ -66,6 +66,7 @@ pub(super) async fn read(
         Err(JobError::Call(
             error @ (CallError::Refused(_)
             | CallError::Unauthorized { .. }
+            | CallError::ClocksDisagree { .. }
             | CallError::Forbidden { .. }
             | CallError::Stopped
             | CallError::Store(..)),

@@ -50,7 +50,7 @@ pub(super) struct Made {
 }
 
 /// The problem of a plan that a guard holds.
-pub(super) const GUARD_TRIPPED: &str = "E520";
+pub const GUARD_TRIPPED: &str = "E520";
 
 /// Judges and records. `None` where there is nothing to do and `keep` does not ask for the plan all the same.
 pub(super) async fn record(

@@ -19,6 +19,8 @@ pub struct Closed {
     pub times: u32,
     /// When it may be asked again.
     pub again_at: DateTime<Utc>,
+    /// Something else of the account was answered since: the same refusal once more says nothing about the account.
+    pub vouched: bool,
 }
 
 /// The waits between two questions to a closed resource.
@@ -42,14 +44,26 @@ impl Access {
         Some(next)
     }
 
+    /// Whether this is known of a resource that is closed: refused in the same way, with an answer in between that
+    /// stands for the canary's.
+    pub(super) fn knows(&self, refused: &Refused) -> bool {
+        let known = self.closed.iter().find(|closed| closed.at == refused.at);
+        known.is_some_and(|closed| closed.vouched && closed.evidence == refused.evidence)
+    }
+
     /// One more resource that is refused while the canary is answered.
     pub(super) fn close(&self, refused: &Refused, rules: Rules<'_>, now: DateTime<Utc>) -> Self {
         let mut next = self.clone();
+        // An answer vouches once, however many are closed: who is refused by one after another is soon asked why.
+        next.closed.iter_mut().for_each(|closed| closed.vouched = false);
         match next.closed.iter_mut().find(|closed| closed.at == refused.at) {
-            Some(closed) => closed.put_off(rules, now),
+            Some(closed) => {
+                closed.evidence = refused.evidence.clone();
+                closed.put_off(rules, now);
+            }
             None => {
                 let (at, evidence) = (refused.at.clone(), refused.evidence.clone());
-                let mut closed = Closed { at, evidence, since: now, times: 0, again_at: now };
+                let mut closed = Closed { at, evidence, since: now, times: 0, again_at: now, vouched: false };
                 closed.put_off(rules, now);
                 next.closed.push(closed);
             }
