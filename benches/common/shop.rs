@@ -40,7 +40,7 @@ pub fn configure(dir: &Path, shop: &Sandbox, jobs: &[(String, String)]) {
         "config_version = 1\ntimezone = \"Europe/Berlin\"\nstate_dir = \"state\"\n\n\
          [http]\nlisten = \"127.0.0.1:0\"\n\n[log]\nformat = \"json\"\n\n\
          [accounts.shop]\nmarketplace = \"cardmarket\"\nbase_url = \"{}\"\n\
-         daily_limit = \"none\"\nmax_per_second = 1000\n",
+         daily_limit = \"none\"\nminute_limit = \"none\"\nmax_per_second = 1000\n",
         shop.base_url(),
     );
     let keys = shop.credentials();

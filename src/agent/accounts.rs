@@ -16,7 +16,8 @@ use crate::config::{Account, Config, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
 use crate::http::oauth1::{Signer, Target};
 use crate::http::{
-    CallError, Client, Gate, Parts, Random, ReqwestTransport, Transport, WireError, WritingClient,
+    CallError, Client, Gate, LimitHeaders, Parts, Random, ReqwestTransport, Transport, WireError,
+    WritingClient,
 };
 use crate::jobs::{Turn, Way, Worked};
 use crate::marketplace::{Connection, Marketplace, Templates};
@@ -236,7 +237,7 @@ pub(super) fn line(
         transport,
         gate: shared.wires.guard(account, Arc::new(gate)),
         signer: Some(Signer::new((descriptor.profile)(&account.options), credentials)),
-        headers: descriptor.limit_headers,
+        headers: LimitHeaders { per_minute: account.minute_limit(), ..descriptor.limit_headers },
         canary: (descriptor.canary)(&base),
         clock: shared.clock.clone(),
         random: shared.random.clone(),

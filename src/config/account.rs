@@ -21,7 +21,7 @@ use super::source::Source;
 use super::toml_errors::{self, Place, type_error};
 use super::values::{self, Text, Whole};
 use crate::domain::{AccountName, Currency, nearest};
-use crate::marketplace::{self, Descriptor, OptionKey, Options, PUBLIC_SHARE};
+use crate::marketplace::{self, Descriptor, MINUTE_LIMIT, OptionKey, Options, PUBLIC_SHARE};
 use crate::policy::meter::PublicRule;
 
 /// The settings that every account may have.
@@ -105,8 +105,8 @@ fn read(
     let path = format!("accounts.{name}");
     let marketplace = marketplace(source, &path, heading, table.get_ref())?;
     let limit = table.get_mut().remove(marketplace.limit_key);
-    let limit =
-        limit.map_or(Some(marketplace.default_limit), |limit| read_limit(source, marketplace, &limit));
+    let usual = marketplace.default_limit;
+    let limit = limit.map_or(Some(usual), |limit| read_limit(source, marketplace.limit_key, &usual, &limit));
     let options = read_options(source, marketplace, table.get_mut());
 
     let mut also: Vec<&str> = marketplace.options.iter().map(|option| option.key).collect();
@@ -186,10 +186,10 @@ fn marketplace(
 
 fn read_limit(
     source: &mut Source<'_>,
-    marketplace: &Descriptor,
+    key: &str,
+    usual: &dyn std::fmt::Display,
     limit: &Spanned<DeValue<'_>>,
 ) -> Option<i64> {
-    let key = marketplace.limit_key;
     let value = limit.get_ref();
     let number = value.as_integer().and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok());
     match (value, number) {
@@ -198,7 +198,7 @@ fn read_limit(
         _ => {}
     }
     let code = if value.is_integer() || value.is_str() { Code::BadValue } else { Code::WrongType };
-    let fix = format!("for example:  {key} = {}   or  {key} = \"none\"", marketplace.default_limit);
+    let fix = format!("for example:  {key} = {usual}   or  {key} = \"none\"");
     source
         .wrong(limit.span(), Wrong::new(code, format!("`{key}` must be a number above 0, or \"none\""), fix));
     None
@@ -207,6 +207,15 @@ fn read_limit(
 fn read_options(source: &mut Source<'_>, marketplace: &Descriptor, table: &mut DeTable<'_>) -> Options {
     let mut options = Options::new();
     for option in marketplace.options {
+        if option.is_limit() {
+            let limit = table.remove(option.key);
+            let named = |limit: &Spanned<DeValue<'_>>| {
+                let limit = read_limit(source, option.key, &option.default, limit);
+                limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string())
+            };
+            options.insert(option.key, limit.as_ref().map_or_else(|| option.default.to_owned(), named));
+            continue;
+        }
         let text = table.remove(option.key).and_then(|value| match value.get_ref().as_str() {
             Some(text) => Some(Spanned::new(value.span(), text.to_owned())),
             None => {
@@ -257,6 +266,11 @@ fn share(key: &str, text: &str) -> Result<u8, Wrong> {
 }
 
 impl Account {
+    /// How many requests it may make in any 60 seconds, where its marketplace counts those.
+    pub fn minute_limit(&self) -> Option<usize> {
+        self.options.get(MINUTE_LIMIT).and_then(|text| text.parse().ok())
+    }
+
     /// What its marketplace expects of how much is public data, with the share that its settings name.
     pub fn public_rule(&self) -> Option<PublicRule> {
         let rule = self.marketplace.public_rule?;

@@ -73,12 +73,12 @@ fn settings(answers: &Answers) -> String {
     };
     let mut own = String::new();
     for option in options.iter() {
-        let values = if option.values.is_empty() {
-            String::new()
-        } else {
-            format!("   # {}", option.values.join(" | "))
+        let (value, note) = match option.values {
+            [] if option.is_limit() => (option.default.to_owned(), "   # or \"none\"".to_owned()),
+            [] => (quoted(option.default), String::new()),
+            values => (quoted(option.default), format!("   # {}", values.join(" | "))),
         };
-        own.push_str(&format!("{:<15} = {}{values}\n", option.key, quoted(option.default)));
+        own.push_str(&format!("{:<15} = {value}{note}\n", option.key));
     }
     format!(
         "# Settings of sellerd. Check them with:  sellerd config check\n\

@@ -256,6 +256,24 @@ fn a_stock_sync_is_read_as_it_was_meant() {
 }
 
 #[test]
+fn a_minute_has_a_limit_or_none_where_the_marketplace_counts_it() {
+    let limit = |line: &str| {
+        let dir = Dir::good();
+        let limits = format!("daily_limit = 4000\n{line}");
+        dir.put("sellerd.toml", SETTINGS.replace("daily_limit = 4000", &limits));
+        let Checked { config, diagnostics, .. } = dir.load();
+        let said = |found: Vec<Diagnostic>| found.into_iter().map(|found| found.message).collect::<String>();
+        config.map(|config| config.accounts[&"cm-main".into()].minute_limit()).ok_or(said(diagnostics))
+    };
+    assert_eq!(limit(""), Ok(Some(600)));
+    assert_eq!(limit("minute_limit = 60"), Ok(Some(60)));
+    assert_eq!(limit("minute_limit = \"none\""), Ok(None));
+    for line in ["minute_limit = 0", "minute_limit = \"many\"", "minute_limit = 1.5"] {
+        assert_eq!(limit(line), Err("`minute_limit` must be a number above 0, or \"none\"".to_owned()));
+    }
+}
+
+#[test]
 fn templates_are_objects_in_the_marketplaces_own_words() {
     let dir = Dir::good();
     dir.put(

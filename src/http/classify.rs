@@ -24,7 +24,7 @@ pub struct LimitHeaders {
     pub limit: Option<&'static str>,
     /// The window that it counts in.
     pub window: WindowKind,
-    /// How many it takes in any 60 seconds, where it counts those too.
+    /// How many it takes in any 60 seconds, where it counts those too: the account says so.
     pub per_minute: Option<usize>,
 }
 

@@ -226,7 +226,7 @@ impl Connection<WritingClient> {
 pub struct OptionKey {
     /// The key.
     pub key: &'static str,
-    /// The values it takes; empty for a URL, a share or a span of time, whichever its default is.
+    /// The values it takes; empty for a URL, a share, a limit or a span of time, whichever its default is.
     pub values: &'static [&'static str],
     /// The value when it is absent.
     pub default: &'static str,
@@ -236,6 +236,11 @@ impl OptionKey {
     /// Whether its value is a share, in percent.
     pub fn is_share(&self) -> bool {
         self.values.is_empty() && self.default.ends_with('%')
+    }
+
+    /// Whether its value is a number of requests, or none.
+    pub fn is_limit(&self) -> bool {
+        self.values.is_empty() && self.default.parse::<u32>().is_ok()
     }
 
     /// Whether its value is a URL.
@@ -249,6 +254,9 @@ pub type Options = BTreeMap<&'static str, String>;
 
 /// The key of an account that says how much of what it asks may be public data.
 pub const PUBLIC_SHARE: &str = "public_share";
+
+/// The key of an account that says how many requests it may make in any 60 seconds.
+pub const MINUTE_LIMIT: &str = "minute_limit";
 
 /// The one list of marketplaces.
 pub const ALL: &[Descriptor] = &[cardmarket::DESCRIPTOR, trademe::DESCRIPTOR];

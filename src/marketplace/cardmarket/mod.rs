@@ -18,8 +18,8 @@ use crate::domain::{Cadence, Currency, OrderFeed, OrderState};
 use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
 use crate::http::{LimitHeaders, WritingClient};
 use crate::marketplace::{
-    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, PUBLIC_SHARE, Quantities,
-    StockReading, Writer, Writes,
+    Capabilities, Connection, Descriptor, MINUTE_LIMIT, Marketplace, OptionKey, Options, PUBLIC_SHARE,
+    Quantities, StockReading, Writer, Writes,
 };
 use crate::policy::meter::PublicRule;
 use crate::policy::quota::WindowKind;
@@ -35,6 +35,8 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     options: &[
         OptionKey { key: "app", values: &["dedicated", login::THIRD_PARTY], default: "dedicated" },
         OptionKey { key: PUBLIC_SHARE, values: &[], default: "50%" },
+        // cardmarket.md 7: since the end of 2020, for every app; nobody knows whether it still holds.
+        OptionKey { key: MINUTE_LIMIT, values: &[], default: "600" },
     ],
     first_account: "cm-main",
     credential_names: ["app token", "app secret", "access token", "access token secret"],
@@ -42,8 +44,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         count: Some("x-request-limit-count"),
         limit: Some("x-request-limit-max"),
         window: WINDOW,
-        // cardmarket.md 7: since the end of 2020, for every app.
-        per_minute: Some(600),
+        per_minute: None,
     },
     order_feeds: &FEEDS,
     // The articles in carts have a list of their own. An export is asked for, asked after about four times until it is
