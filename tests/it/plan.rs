@@ -391,6 +391,27 @@ fn the_running_agent_plans_applies_and_heeds_a_pause() {
 }
 
 #[test]
+fn who_stops_waiting_for_the_running_agent_is_told_that_it_goes_on() {
+    let (place, mut lines) = place("");
+    small_change(&mut lines);
+    write_list(&place, &lines);
+    let _agent = place.agent();
+    plan(&place);
+    place.fault("slow 2s --writes");
+    let waiting = place.program().args("-o json apply p-1").start();
+    eventually("the first write", || {
+        let sent = place.store(|tx| intents::states(tx, sellerd::domain::PlanId(1)));
+        sent.contains_key(&IntentState::Sent).then_some(())
+    });
+    let interrupt = std::process::Command::new("kill").args(["-INT", &waiting.id().to_string()]).status();
+    assert!(interrupt.is_ok_and(|status| status.success()));
+    let error = finish(waiting, "apply p-1".to_owned()).exits(130).error();
+    assert!(error["message"].as_str().unwrap().contains("goes on with it"), "{error}");
+    assert!(error["fix"].as_str().unwrap().contains("sellerd halt"), "{error}");
+    eventually("the end of the run", || (writes(&place) == 3).then_some(()));
+}
+
+#[test]
 fn the_running_agent_tells_how_far_a_run_is() {
     let (place, _) = place("");
     let _agent = place.agent();
