@@ -87,6 +87,9 @@ fn not_applied(plan: &PlanRow, row: &RunRow) -> Failure {
             "look at it: sellerd plan show {id}; mend the source, or if it is meant: sellerd apply {id}{accept}"
         );
     }
+    if row.outcome == Some(Outcome::Interrupted) {
+        failure.fix = format!("a new plan for what was not sent: sellerd plan {}", plan.job);
+    }
     failure
 }
 
@@ -240,7 +243,7 @@ async fn words(store: &Store, plan: &PlanRow, row: &RunRow) -> Result<(), Failur
                 item.sku.to_string(),
                 item.listing_id.map_or("-".to_owned(), |id| id.to_string()),
                 item.op.to_string(),
-                item.state.to_string(),
+                became(item.state).to_owned(),
                 item.message.unwrap_or("-").to_owned(),
             ]);
         }
@@ -250,8 +253,20 @@ async fn words(store: &Store, plan: &PlanRow, row: &RunRow) -> Result<(), Failur
         let more = output::thousands(more);
         text.push_str(&format!("  ... {more} more; all: sellerd plan show {}\n", plan.plan_id));
     }
+    if row.counts.get("not_sent").is_some_and(|count| *count > 0) {
+        text.push_str(&format!("\nFor what was not sent, a new plan:   sellerd plan {}\n", plan.job));
+    }
     if applied > 0 {
         text.push_str(&format!("\nTake it back:   sellerd undo {run}\n"));
     }
     output::text(&text)
+}
+
+/// What became of a change that was not made, as people say it.
+fn became(state: IntentState) -> &'static str {
+    match state {
+        IntentState::Sent => "in doubt, will be read back",
+        IntentState::Dropped | IntentState::Planned | IntentState::Pending => "not sent",
+        state => state.as_str(),
+    }
 }

@@ -179,14 +179,14 @@ fn words(config: &Config, account: &Account, welcome: &LoggedIn, now: DateTime<U
             ),
         },
     );
-    let window = account.marketplace.limit_headers.window.as_str();
+    let window = account.marketplace.limit_headers.window;
     line(
         "limit",
         match welcome.limit {
             Some(limit) => {
-                format!("{} requests a {window}, {} used", thousands(limit), thousands(welcome.used))
+                format!("{} requests {}, {} used", thousands(limit), window.per(), thousands(welcome.used))
             }
-            None => format!("none, {} requests used this {window}", thousands(welcome.used)),
+            None => format!("none, {} requests used this {}", thousands(welcome.used), window.as_str()),
         },
     );
     if let Some(end) = welcome.expires_at {

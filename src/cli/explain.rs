@@ -18,16 +18,37 @@ struct Document {
     text: &'static str,
 }
 
+/// All codes, in a word each.
+#[derive(Serialize)]
+struct All {
+    schema: &'static str,
+    codes: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    code: &'static str,
+    title: &'static str,
+}
+
 /// Explains one code, or lists them all.
 pub fn run(code: Option<&str>, home: &Home) -> Result<Exit, Failure> {
     let Some(typed) = code else {
+        if home.output.is_json() {
+            let codes = CODES.iter().map(|known| Listed { code: known.code, title: known.title }).collect();
+            output::json(&All { schema: "sellerd.explain/1", codes })?;
+            return Ok(Exit::Success);
+        }
         let lines: String = CODES.iter().map(|known| format!("{}  {}\n", known.code, known.title)).collect();
         output::text(&lines)?;
         return Ok(Exit::Success);
     };
     let Some(Explained { code, title, text }) = find(typed) else {
         let near = nearest(&typed.to_uppercase(), CODES.iter().map(|known| known.code));
-        let fix = near.map_or("sellerd explain".to_owned(), |near| format!("sellerd explain {near}"));
+        let fix = match near {
+            Some(near) => format!("sellerd explain {near}, or see them all: sellerd explain"),
+            None => "see them all: sellerd explain".to_owned(),
+        };
         return Err(Failure::usage(format!("there is no code `{typed}`"), fix));
     };
     if home.output.is_json() {

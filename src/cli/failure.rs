@@ -9,7 +9,7 @@ use crate::agent::ask::Declined;
 use crate::agent::daemon::StartError;
 use crate::agent::instance::InstanceError;
 use crate::agent::state::StateError;
-use crate::domain::ErrorType;
+use crate::domain::{ErrorType, Outcome};
 use crate::store::StoreError;
 use crate::store::runs::RunRow;
 
@@ -54,6 +54,11 @@ impl Failure {
                 ("E520", format!("look at it: sellerd plan list --job {}", row.job))
             }
             Some(ErrorType::PlanStale) => ("E521", format!("make a new one: sellerd plan {}", row.job)),
+            Some(ErrorType::Halted) => ("E491", "sellerd unhalt".to_owned()),
+            Some(ErrorType::AuthRevoked | ErrorType::AuthForbidden | ErrorType::AuthExpired) => {
+                ("E491", "sellerd auth status names the command that mends it".to_owned())
+            }
+            _ if row.outcome == Some(Outcome::Interrupted) => ("E491", "give the command again".to_owned()),
             _ => ("E491", format!("sellerd runs show {}", row.run_id)),
         };
         let message = row.message.clone().unwrap_or_else(|| outcome.to_owned());

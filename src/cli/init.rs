@@ -1,11 +1,12 @@
 //! `sellerd init`: writes a configuration directory from flags, asking on a terminal for what is missing.
 
 use std::io::{self, BufRead, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
+use serde::Serialize;
 
-use super::args::InitOptions;
+use super::args::{Format, InitOptions};
 use super::home::Home;
 use super::{Exit, Failure, output};
 use crate::config::init::{self, Answers};
@@ -36,24 +37,61 @@ pub fn run(options: InitOptions, home: &Home) -> Result<Exit, Failure> {
     let written = init::write(&dir, &init::files(&answers)).map_err(|error| {
         Failure::new("E210", Exit::Usage, error.to_string(), "name another directory: sellerd init DIR")
     })?;
-    output::text(&said(&dir, &written, &answers))?;
+    match home.output {
+        Format::Table => output::text(&said(&dir, &written, &answers))?,
+        format => {
+            let next = next_steps(&dir, &answers).into_iter().map(|(command, _)| command).collect();
+            output::document(format, &Document { schema: "sellerd.init/1", written, next })?;
+        }
+    }
     Ok(Exit::Success)
 }
 
-fn said(dir: &std::path::Path, written: &[PathBuf], answers: &Answers) -> String {
+/// What was written, and what is to be done next.
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    written: Vec<PathBuf>,
+    next: Vec<String>,
+}
+
+fn said(dir: &Path, written: &[PathBuf], answers: &Answers) -> String {
     let names: Vec<String> =
         written.iter().map(|path| path.strip_prefix(dir).unwrap_or(path).display().to_string()).collect();
-    let (dir, account) = (dir.display(), &answers.account);
-    format!(
-        "Written to {dir}:  {}\n\
-         All jobs start in observe mode: they look, they never write.\n\n\
-         Next:  1. put the {} into {dir}/secrets/{account}.toml\n       \
-         2. sellerd -c {dir} config check\n       \
-         3. sellerd -c {dir} job run probe\n       \
-         4. sellerd -c {dir} run\n",
+    let mut text = format!(
+        "Written to {}:  {}\nAll jobs start in observe mode: they look, they never write.\n\n",
+        dir.display(),
         names.join("  "),
-        answers.marketplace.credential_names.join(", "),
-    )
+    );
+    let steps = next_steps(dir, answers);
+    let wide = steps.iter().map(|(command, _)| command.chars().count()).max().unwrap_or_default();
+    for (at, (command, why)) in steps.iter().enumerate() {
+        let head = if at == 0 { "Next:" } else { "" };
+        text.push_str(&format!("{head:<5}  {}. {command:<wide$}   {why}\n", at + 1));
+    }
+    text
+}
+
+/// The commands that follow, and what each is for.
+fn next_steps(dir: &Path, answers: &Answers) -> Vec<(String, String)> {
+    let (account, marketplace) = (&answers.account, answers.marketplace);
+    let command = |words: &str| format!("sellerd -c {} {words}", dir.display());
+    let [key, secret, ..] = marketplace.credential_names;
+    let login = marketplace.options.iter().any(|option| option.key == "authorize_url");
+    let mut steps = match login {
+        true => vec![
+            (command(&format!("auth import {account}")), format!("asks for the app's {key} and {secret}")),
+            (command(&format!("auth login {account}")), "logs in with any browser".to_owned()),
+        ],
+        false => vec![(
+            command(&format!("auth import {account}")),
+            format!("asks for the {}", marketplace.credential_names.join(", ")),
+        )],
+    };
+    steps.push((command("config check"), "contacts nothing, names every mistake".to_owned()));
+    steps.push((command("job run probe"), "one request: is the login right?".to_owned()));
+    steps.push((command("run"), "the jobs by their schedules, until Ctrl-C".to_owned()));
+    steps
 }
 
 fn marketplace(options: &InitOptions, asking: &mut Asking) -> Result<&'static Descriptor, Failure> {

@@ -1,11 +1,13 @@
 //! `sellerd job run`: one run now, in the agent if there is one, else in this process.
 
+use std::io::IsTerminal;
 use std::sync::{Arc, RwLock};
 
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::home::Home;
+use super::output::note;
 use super::progress::Watch;
 use super::{Exit, Failure};
 use crate::agent::accounts::Accounts;
@@ -45,7 +47,12 @@ pub async fn one_run(config: Config, name: &JobName, errand: Errand, home: &Home
         let (_, body) = local::look_at_agent(&socket, &progress).await?;
         serde_json::from_slice::<Option<Going>>(&body).ok().flatten()
     };
-    if let Some(answered) = watch.during(ask_agent(&config, &run, body), look).await? {
+    let answered = tokio::select! {
+        biased;
+        answered = watch.during(ask_agent(&config, &run, body), look) => answered?,
+        () = interrupted()? => return Err(goes_on(name)),
+    };
+    if let Some(answered) = answered {
         return Ok(answered?);
     }
     let question = async |desk: &Desk| {
@@ -71,6 +78,34 @@ pub async fn ask_agent<T: DeserializeOwned>(
         return serde_json::from_slice(&body).map(|value| Some(Ok(value))).map_err(garbled);
     }
     serde_json::from_slice::<Declined>(&body).map(|why| Some(Err(why))).map_err(garbled)
+}
+
+/// Ends with Ctrl-C or its like.
+fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
+    let mut commands = lifecycle::listen(SystemClock::shared(), None)
+        .map_err(|error| Failure::internal(format!("no signals: {error}")))?;
+    Ok(async move {
+        while let Some(command) = commands.recv().await {
+            if matches!(command, Command::Drain) {
+                return;
+            }
+        }
+        std::future::pending().await
+    })
+}
+
+/// Who stops waiting has not stopped the run: it is the agent's.
+fn goes_on(name: &JobName) -> Failure {
+    if std::io::stderr().is_terminal() {
+        // The line that shows how far it is.
+        note("\n");
+    }
+    Failure::new(
+        "E491",
+        Exit::Interrupted,
+        format!("{name}: no longer waited for; the running sellerd goes on with it"),
+        format!("to stop every write now: sellerd halt; how it ends: sellerd runs list --job {name}"),
+    )
 }
 
 /// Takes the state for one question. Ctrl-C lets what runs come to its end.

@@ -30,6 +30,7 @@ mod stock;
 mod tour;
 mod undo;
 mod unpark;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -46,9 +47,15 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             // Help and version are no mistakes; everything else is usage.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
-            let _ = error.print();
-            return exit.into();
+            if !error.use_stderr() {
+                let _ = error.print();
+                return Exit::Success.into();
+            }
+            match usage::wants_json(std::env::args(), std::env::var("SELLERD_OUTPUT").ok().as_deref()) {
+                true => usage::failure(&error).print(true),
+                false => drop(error.print()),
+            }
+            return Exit::Usage.into();
         }
     };
     let json = args.output.is_json();
@@ -92,7 +99,7 @@ async fn dispatch(args: Args) -> Result<Exit, Failure> {
         Some(Command::Unpark { account }) => unpark::run(&account, &home).await,
         Some(Command::Status) => status::run(&home).await,
         Some(Command::Quota) => quota::run(&home).await,
-        Some(Command::Schedule(options)) => schedule::run(&options, &home),
+        Some(Command::Schedule(options)) => schedule::run(&options, &home).await,
         Some(Command::Runs(RunsCommand::List(options))) => runs::list(options, &home).await,
         Some(Command::Runs(RunsCommand::Show { id })) => runs::show(id, &home).await,
         Some(Command::Orders(args::OrdersCommand::List(options))) => orders::all(options, &home).await,
@@ -107,7 +114,8 @@ async fn dispatch(args: Args) -> Result<Exit, Failure> {
 
 /// `sellerd` alone: the status where there is a configuration, else how to begin.
 async fn no_command(home: &Home) -> Result<Exit, Failure> {
-    if home.dir.join("sellerd.toml").exists() {
+    // A program is given the status, or the error that there is none.
+    if home.dir.join("sellerd.toml").exists() || home.output != args::Format::Table {
         return status::run(home).await;
     }
     output::text(&format!(

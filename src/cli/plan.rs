@@ -46,7 +46,8 @@ pub struct Summary {
 #[derive(Debug, Clone, Deserialize)]
 struct PriceChange {
     sku: Sku,
-    percent: i64,
+    before_minor: i64,
+    after_minor: i64,
 }
 
 /// What one guard said of a plan, as its record says.

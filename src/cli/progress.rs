@@ -17,8 +17,8 @@ const DRAWN_EVERY: Duration = Duration::from_millis(500);
 /// How often something is said where lines stay.
 const SAID_EVERY: Duration = Duration::from_secs(30);
 
-/// The longest line on a terminal: one that wraps cannot be taken back.
-const WIDTH: usize = 79;
+/// The columns of a terminal that does not tell.
+const COLUMNS: usize = 80;
 
 /// Parts of the bar.
 const BAR: u64 = 16;
@@ -26,6 +26,8 @@ const BAR: u64 = 16;
 /// Shows how far a run is.
 pub struct Watch {
     place: Place,
+    /// The longest line on a terminal: one that wraps cannot be taken back.
+    width: usize,
     clock: SharedClock,
     say: Box<dyn Fn(&str) + Send + Sync>,
     began: Mutex<Option<Began>>,
@@ -51,10 +53,18 @@ impl Watch {
     pub fn of(home: &Home) -> Self {
         let place = match std::io::stderr().is_terminal() {
             _ if home.quiet => Place::Nowhere,
-            true => Place::Terminal,
-            false => Place::Log,
+            true if drawable(std::env::var("TERM").ok().as_deref()) => Place::Terminal,
+            _ => Place::Log,
         };
-        Self { place, clock: SystemClock::shared(), say: Box::new(note), began: Mutex::default() }
+        let columns = rustix::termios::tcgetwinsize(std::io::stderr()).map_or(0, |size| size.ws_col.into());
+        let columns = if columns == 0 { COLUMNS } else { columns };
+        Self {
+            place,
+            width: columns - 1,
+            clock: SystemClock::shared(),
+            say: Box::new(note),
+            began: Mutex::default(),
+        }
     }
 
     /// Waits for `run`, and shows meanwhile what `look` sees of it.
@@ -91,38 +101,63 @@ impl Watch {
             Some(began) if began.phase == going.phase && began.done <= going.done => began,
             _ => began.insert(Began { phase: going.phase.clone(), at: now, done: going.done }),
         };
-        let text = words(going, going.done - began.done, now.saturating_sub(began.at), self.place);
+        let parts = words(going, going.done - began.done, now.saturating_sub(began.at), self.place);
         match self.place {
-            Place::Terminal => format!("\r\x1b[2K{}", text.chars().take(WIDTH).collect::<String>()),
-            _ => format!("{text}\n"),
+            Place::Terminal => format!("\r\x1b[2K{}", fitted(parts, self.width)),
+            _ => format!("{}\n", joined(&parts)),
         }
     }
 }
 
+/// Whether a terminal of this name can take a line back.
+fn drawable(term: Option<&str>) -> bool {
+    !matches!(term, None | Some("" | "dumb"))
+}
+
+/// One thing that a line says, and how soon it is left out where there is no room: the highest first, 0 never.
+type Part = (u8, String);
+
+fn joined(parts: &[Part]) -> String {
+    parts.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("  ")
+}
+
+/// The parts in a line that is not longer than this. What does not fit is left out whole, since half a number misleads.
+fn fitted(mut parts: Vec<Part>, width: usize) -> String {
+    while joined(&parts).chars().count() > width {
+        let Some(at) = (0..parts.len()).max_by_key(|at| parts[*at].0).filter(|at| parts[*at].0 > 0) else {
+            break;
+        };
+        parts.remove(at);
+    }
+    joined(&parts).chars().take(width).collect()
+}
+
 /// What is going on, how much of it is done, how fast, how long it will take, and what may still be asked.
-fn words(going: &Going, lately: u64, over: Duration, place: Place) -> String {
-    let mut parts = vec![going.phase.clone()];
+fn words(going: &Going, lately: u64, over: Duration, place: Place) -> Vec<Part> {
+    let mut parts = vec![(0, going.phase.clone())];
     let count = |number: u64| thousands(i64::try_from(number).unwrap_or(i64::MAX));
     if going.total > 0 {
         let done = going.done.min(going.total);
         if place == Place::Terminal {
             let full = (done.saturating_mul(BAR) / going.total) as usize;
-            parts.push(format!("[{}{}]", "#".repeat(full), "-".repeat(BAR as usize - full)));
+            parts.push((4, format!("[{}{}]", "#".repeat(full), "-".repeat(BAR as usize - full))));
         }
-        parts.push(format!("{} of {}", count(done), count(going.total)));
+        parts.push((1, format!("{} of {}", count(done), count(going.total))));
     } else if going.done > 0 {
-        parts.push(count(going.done));
+        parts.push((1, count(going.done)));
     }
     let rate = lately as f64 / over.as_secs_f64().max(0.001);
     if lately > 0 && over >= DRAWN_EVERY {
-        parts.push(if rate < 10.0 { format!("{rate:.1}/s") } else { format!("{}/s", count(rate as u64)) });
+        let rate_words =
+            if rate < 10.0 { format!("{rate:.1}/s") } else { format!("{}/s", count(rate as u64)) };
+        parts.push((5, rate_words));
         if going.total > going.done {
             let rest = chrono::TimeDelta::seconds(((going.total - going.done) as f64 / rate).ceil() as i64);
-            parts.push(format!("{} left", span(rest)));
+            parts.push((2, format!("{} left", span(rest))));
         }
     }
-    parts.extend(going.requests_left.map(|left| format!("{} requests left", thousands(left))));
-    parts.join("  ")
+    parts.extend(going.requests_left.map(|left| (3, format!("{} requests left", thousands(left)))));
+    parts
 }
 
 #[cfg(test)]
@@ -142,7 +177,7 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&lines);
         let say = Box::new(move |line: &str| kept.lock().unwrap().push(line.to_owned()));
-        let watch = Watch { place, clock: clock.clone(), say, began: Mutex::default() };
+        let watch = Watch { place, width: 79, clock: clock.clone(), say, began: Mutex::default() };
         let run = clock.sleep(Duration::from_secs(seconds));
         let look = async || Some(going(clock.elapsed().as_secs() * 10, 1_000));
         watch.during(run, look).await;
@@ -166,7 +201,7 @@ mod tests {
         assert_eq!(lines.len(), 120);
         let last = &lines[118];
         assert!(last.starts_with("\r\x1b[2Kapplying  [#########-------]  590 of 1 000  "), "{last:?}");
-        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH + 5 && !line.contains('\n')));
+        assert!(lines.iter().all(|line| line.chars().count() <= 79 + 5 && !line.contains('\n')));
         assert_eq!(lines[119], "\r\x1b[2K");
     }
 
@@ -177,9 +212,32 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_shown() {
-        let shown = |going: &Going| words(going, 0, Duration::ZERO, Place::Terminal);
+        let shown = |going: &Going| joined(&words(going, 0, Duration::ZERO, Place::Terminal));
         let nothing = Going { requests_left: None, ..going(0, 0) };
         assert_eq!(shown(&nothing), "applying");
         assert_eq!(shown(&Going { done: 1_200, ..nothing }), "applying  1 200");
+    }
+
+    #[test]
+    fn a_narrow_terminal_loses_whole_parts_and_never_wraps() {
+        let going = Going { requests_left: Some(99_977), ..going(600, 1_500) };
+        let parts = || words(&going, 600, Duration::from_secs(3), Place::Terminal);
+        let expected = [
+            (120, "applying  [######----------]  600 of 1 500  200/s  5 s left  99 977 requests left"),
+            (79, "applying  [######----------]  600 of 1 500  5 s left  99 977 requests left"),
+            (60, "applying  600 of 1 500  5 s left  99 977 requests left"),
+            (40, "applying  600 of 1 500  5 s left"),
+            (10, "applying"),
+            (3, "app"),
+        ];
+        for (width, line) in expected {
+            assert_eq!(fitted(parts(), width), line);
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_takes_nothing_back_gets_lines() {
+        assert!(drawable(Some("xterm-256color")) && drawable(Some("linux")));
+        assert!(!drawable(Some("dumb")) && !drawable(Some("")) && !drawable(None));
     }
 }

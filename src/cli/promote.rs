@@ -176,7 +176,16 @@ async fn told(
         .read(move |tx| Ok((promotions::promoted(tx, &name)?, flags::paused(tx)?.get(&name).copied())))
         .await?;
     match home.output {
-        Format::Table => output::text(&format!("{}: {words}.\n", job.name))?,
+        Format::Table => {
+            output::text(&format!("{}: {words}.\n", job.name))?;
+            if !job.enabled && !home.quiet {
+                note(&format!(
+                    "It is switched off, so it runs by hand only:  sellerd job run {0}\n\
+                     To let it run by its schedule, write `enabled = true` into jobs/{0}.toml.\n",
+                    job.name
+                ));
+            }
+        }
         format => output::document(
             format,
             &Document {

@@ -14,10 +14,12 @@ use crate::sandbox::{App, Fault, Options, Sandbox};
 pub async fn run(command: SandboxCommand, home: &Home) -> Result<Exit, Failure> {
     match command {
         SandboxCommand::Serve(options) => serve(options, home).await,
-        SandboxCommand::Fault { control, words } if words == ["clear"] => {
-            say(&local::delete(&format!("{control}/fault")).await.map_err(unreachable(&control))?)
-        }
         SandboxCommand::Fault { control, words } => {
+            let (control, words) = addressed(control, words)?;
+            if words == ["clear"] {
+                let cleared = local::delete(&format!("{control}/fault")).await;
+                return say(&cleared.map_err(unreachable(&control))?);
+            }
             let fault = Fault::parse(&words)
                 .map_err(|why| Failure::usage(why, "for example: sellerd sandbox fault revoke"))?;
             let body = json!(fault);
@@ -32,6 +34,26 @@ pub async fn run(command: SandboxCommand, home: &Home) -> Result<Exit, Failure> 
             say(&local::post_json(&format!("{control}/buy"), &body).await.map_err(unreachable(&control))?)
         }
     }
+}
+
+/// The control address and the words of the fault, of which the last may be `--control URL`: whatever follows the
+/// fault's name is the fault's, unless it is looked at here.
+fn addressed(control: String, words: Vec<String>) -> Result<(String, Vec<String>), Failure> {
+    let (mut control, mut left) = (control, Vec::new());
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.strip_prefix("--control") {
+            Some("") => {
+                let missing = || {
+                    Failure::usage("--control needs an address after it", "sellerd sandbox serve prints it")
+                };
+                control = words.next().ok_or_else(missing)?;
+            }
+            Some(attached) if attached.starts_with('=') => control = attached[1..].to_owned(),
+            _ => left.push(word),
+        }
+    }
+    Ok((control, left))
 }
 
 async fn serve(options: ServeOptions, home: &Home) -> Result<Exit, Failure> {
@@ -76,4 +98,25 @@ fn unreachable(control: &str) -> impl FnOnce(String) -> Failure {
     let fix =
         format!("start one: sellerd sandbox serve; its `control_url` is what --control takes, not {control}");
     move |why| Failure::new("E484", Exit::Temporary, format!("no sandbox answers: {why}"), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(words: &str, expected: &str, left: &str) {
+        let words = words.split_whitespace().map(str::to_owned).collect();
+        let (control, words) = addressed("default".to_owned(), words).unwrap();
+        assert_eq!((control.as_str(), words.join(" ").as_str()), (expected, left));
+    }
+
+    #[test]
+    fn the_address_may_stand_before_the_fault_or_after_it() {
+        check("revoke", "default", "revoke");
+        check("revoke --control http://a", "http://a", "revoke");
+        check("slow 2s --control=http://a --writes", "http://a", "slow 2s --writes");
+        check("revoke --controls x", "default", "revoke --controls x");
+        assert!(addressed(String::new(), vec!["revoke".into(), "--control".into()]).is_err());
+    }
 }

@@ -1,4 +1,7 @@
-//! `sellerd schedule`: when the jobs run next. It asks the configuration alone, so it is true before the first run.
+//! `sellerd schedule`: when the jobs run next. It asks the configuration, and of the database only which jobs a person
+//! has paused, so it is true before the first run.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, TimeZone, Utc};
 use serde::Serialize;
@@ -11,6 +14,10 @@ use crate::agent::ask::no_job;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Job};
 use crate::domain::{AccountName, JobName};
+use crate::store::flags;
+
+/// Jobs that a person has paused, and since when.
+type Paused = BTreeMap<JobName, DateTime<Utc>>;
 
 /// One run to come.
 #[derive(Debug, Serialize)]
@@ -26,10 +33,14 @@ struct Fire {
 }
 
 /// Writes the next runs of all jobs, in order.
-pub fn run(options: &ScheduleOptions, home: &Home) -> Result<Exit, Failure> {
+pub async fn run(options: &ScheduleOptions, home: &Home) -> Result<Exit, Failure> {
     let config = home.config()?;
     let now = SystemClock::default().now();
-    let fires = fires(options, &config, now)?;
+    let paused = match home.store(&config)? {
+        None => Paused::new(),
+        Some(store) => store.read(flags::paused).await?,
+    };
+    let fires = fires(options, &config, &paused, now)?;
     let write = || {
         let mut list = List::begin::<Fire>(home.output, "sellerd.schedule/1", "fires", config.timezone)?;
         fires.iter().try_for_each(|fire| list.row(fire))?;
@@ -38,15 +49,26 @@ pub fn run(options: &ScheduleOptions, home: &Home) -> Result<Exit, Failure> {
     done(write())?;
     let off: Vec<&str> =
         config.jobs.values().filter(|job| !job.enabled).map(|job| job.name.as_str()).collect();
+    let resting: Vec<&str> =
+        paused.keys().filter(|job| config.jobs.contains_key(*job)).map(JobName::as_str).collect();
     if home.output == Format::Table && !off.is_empty() {
         super::output::note(&format!("Switched off (enabled = false): {}\n", off.join(", ")));
+    }
+    if home.output == Format::Table && !resting.is_empty() {
+        let jobs = resting.join(", ");
+        super::output::note(&format!("Paused, until `sellerd job resume NAME`: {jobs}\n"));
     }
     Ok(Exit::Success)
 }
 
-fn fires(options: &ScheduleOptions, config: &Config, now: DateTime<Utc>) -> Result<Vec<Fire>, Failure> {
+fn fires(
+    options: &ScheduleOptions,
+    config: &Config,
+    paused: &Paused,
+    now: DateTime<Utc>,
+) -> Result<Vec<Fire>, Failure> {
     let jobs: Vec<&Job> = match &options.job {
-        None => config.jobs.values().filter(|job| job.enabled).collect(),
+        None => config.jobs.values().filter(|job| job.enabled && !paused.contains_key(&job.name)).collect(),
         Some(name) => {
             let name = JobName(name.clone());
             vec![config.jobs.get(&name).ok_or_else(|| no_job(&name, config))?]
@@ -65,7 +87,7 @@ fn fires(options: &ScheduleOptions, config: &Config, now: DateTime<Utc>) -> Resu
                 break;
             }
             at = next;
-            fires.push(fire(job, next, now));
+            fires.push(fire(job, next, paused, now));
         }
     }
     fires.sort_by(|a, b| a.instant.cmp(&b.instant).then_with(|| a.job.cmp(&b.job)));
@@ -73,13 +95,20 @@ fn fires(options: &ScheduleOptions, config: &Config, now: DateTime<Utc>) -> Resu
     Ok(fires)
 }
 
-fn fire(job: &Job, at: DateTime<Utc>, now: DateTime<Utc>) -> Fire {
+fn fire(job: &Job, at: DateTime<Utc>, paused: &Paused, now: DateTime<Utc>) -> Fire {
     let local = at.with_timezone(&job.schedule.tz());
+    // Who asks for one job by its name is shown when it would run, and why it does not.
+    let resting = match (job.enabled, paused.contains_key(&job.name)) {
+        (false, _) => Some("switched off (enabled = false)".to_owned()),
+        (true, true) => Some(format!("paused: sellerd job resume {}", job.name)),
+        (true, false) => None,
+    };
+    let notes: Vec<String> = resting.into_iter().chain(job.schedule.note(job.slot_of(at))).collect();
     Fire {
         job: job.name.clone(),
         account: job.account.clone(),
         at: local.to_rfc3339_opts(SecondsFormat::Secs, false),
-        note: job.schedule.note(job.slot_of(at)),
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
         instant: at,
         now,
     }

@@ -10,8 +10,9 @@ use super::{Exit, Failure, plan};
 use crate::agent::ask::no_job;
 use crate::agent::status::PlanStatus;
 use crate::clock::SystemClock;
+use crate::domain::RunId;
 use crate::jobs::Errand;
-use crate::store::runs;
+use crate::store::{StoreError, Tx, intents, runs};
 
 /// So many changes are shown before the question.
 const SHOWN: usize = 20;
@@ -22,9 +23,17 @@ pub async fn run(options: UndoOptions, home: &Home) -> Result<Exit, Failure> {
     home.log(&config, false, &SystemClock::shared());
     let none = || Failure::usage(format!("there is no run {}", options.run), "sellerd runs list");
     let store = home.store(&config)?.ok_or_else(none)?;
-    let (undone, id) = (store.read(move |tx| runs::show(tx, options.run)).await?, options.run);
+    let id = options.run;
+    let (undone, changed) = store.read(move |tx| Ok((runs::show(tx, id)?, changed(tx, id)?))).await?;
     let undone = undone.ok_or_else(none)?;
     drop(store);
+    if !changed {
+        // Known here, so no request is spent on it.
+        return Err(Failure::usage(
+            format!("{id} changed nothing, so there is nothing to undo"),
+            "name the run that did: sellerd runs list; `apply` names its run, too",
+        ));
+    }
     if !config.jobs.contains_key(&undone.job) {
         return Err(no_job(&undone.job, &config).into());
     }
@@ -44,4 +53,14 @@ pub async fn run(options: UndoOptions, home: &Home) -> Result<Exit, Failure> {
     confirm(home, &format!("Take back {id} at {}?", made.account))?;
     drop(store);
     carry_out(made, options.accept, config, home).await
+}
+
+/// Whether a run has sent, or begun to send, any change.
+fn changed(tx: &Tx<'_>, run: RunId) -> Result<bool, StoreError> {
+    let mut any = false;
+    intents::of_run(tx, run, |_| {
+        any = true;
+        Ok(())
+    })?;
+    Ok(any)
 }

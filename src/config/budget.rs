@@ -46,12 +46,12 @@ fn over(account: &Account, needs: &[(i64, usize, i64, &Spot)]) -> Option<Diagnos
     if total <= limit {
         return None;
     }
-    let window = account.marketplace.limit_headers.window.as_str();
+    let window = account.marketplace.limit_headers.window.per();
     let message = format!(
-        "the schedules of {} need about {total} requests a {window}, and its limit is {limit}",
+        "the schedules of {} need about {total} requests {window}, and its limit is {limit}",
         account.name
     );
-    let label = format!("about {runs} runs a {window} of {each} requests each: {all}");
+    let label = format!("about {runs} runs {window} of {each} requests each: {all}");
     let wrong = Wrong::new(Code::OverBudget, message, "run this job less often, for example \"*/5 * * * *\"");
     Some(wrong.label(label).at((*spot).clone()))
 }

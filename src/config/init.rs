@@ -72,11 +72,18 @@ fn settings(answers: &Answers) -> String {
         None => format!("# base_url      = {}", quoted(base_url)),
     };
     let mut own = String::new();
+    let beside = answers.base_url.as_deref().and_then(origin);
     for option in options.iter() {
+        // Where the API is another one, so is its login: the real one would be told of an app that it does not know.
+        let moved = beside.filter(|_| option.is_url()).zip(origin(option.default));
+        let default = moved.map_or_else(
+            || option.default.to_owned(),
+            |(beside, usual)| format!("{beside}{}", &option.default[usual.len()..]),
+        );
         let (value, note) = match option.values {
-            [] if option.is_limit() => (option.default.to_owned(), "   # or \"none\"".to_owned()),
-            [] => (quoted(option.default), String::new()),
-            values => (quoted(option.default), format!("   # {}", values.join(" | "))),
+            [] if option.is_limit() => (default, "   # or \"none\"".to_owned()),
+            [] => (quoted(&default), String::new()),
+            values => (quoted(&default), format!("   # {}", values.join(" | "))),
         };
         own.push_str(&format!("{:<15} = {value}{note}\n", option.key));
     }
@@ -97,7 +104,7 @@ fn settings(answers: &Answers) -> String {
          [accounts.{account}]\n\
          marketplace     = {marketplace}\n\
          {own}{url}\n\
-         {limit_key:<15} = {default_limit}   # requests a {window}, or \"none\"; what {title} itself says wins\n\
+         {limit_key:<15} = {default_limit}   # requests {window}, or \"none\"; what {title} itself says wins\n\
          # currency      = \"{currency}\"\n\
          # max_per_second  = 5\n\
          # request_timeout = \"30s\"\n\
@@ -107,8 +114,14 @@ fn settings(answers: &Answers) -> String {
         state = quoted(&state_dir),
         account = answers.account,
         marketplace = quoted(name),
-        window = limit_headers.window.as_str(),
+        window = limit_headers.window.per(),
     )
+}
+
+/// Scheme, host and port of a URL.
+fn origin(url: &str) -> Option<&str> {
+    let host = url.find("://")? + "://".len();
+    Some(&url[..url[host..].find('/').map_or(url.len(), |path| host + path)])
 }
 
 fn secrets(answers: &Answers) -> String {
@@ -136,7 +149,7 @@ fn readme(answers: &Answers) -> String {
          \n\
          All jobs are in observe mode: they look, they never write to {title}.\n\
          \n\
-         1. Fill in secrets/{account}.toml.\n\
+         1. sellerd -c . auth import {account}    asks for the credentials; or fill in secrets/{account}.toml\n\
          2. sellerd -c . config check         contacts nothing, names every mistake\n\
          3. sellerd -c . job run probe        one request: is the login right?\n\
          4. sellerd -c . run                  runs the jobs until Ctrl-C\n\

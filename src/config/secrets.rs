@@ -253,7 +253,11 @@ fn missing(files: &[File], account: &Account, home: &Path, diagnostics: &mut Vec
             named = true;
             let message = format!("`{}` of account `{}` is empty", SECRET_KEYS[*at], account.name);
             let name = account.marketplace.credential_names[*at];
-            let fix = format!("paste the {name} of {title} between the quotes in {}", file.path.display());
+            let fix = format!(
+                "sellerd auth import {}; or paste the {name} of {title} between the quotes in {}",
+                account.name,
+                file.path.display()
+            );
             let wrong = Wrong::new(Code::SecretsMissing, message, fix).label(format!("the {name} goes here"));
             diagnostics.push(wrong.at(spot.clone()));
         }

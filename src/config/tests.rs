@@ -184,7 +184,8 @@ fn what_init_writes_misses_only_the_credentials() {
     );
     let fix = checked.diagnostics[0].fix.as_ref().unwrap();
     assert!(
-        fix.starts_with("paste the app token of Cardmarket") && fix.ends_with("secrets/my-shop.toml"),
+        fix.starts_with("sellerd auth import my-shop; or paste the app token")
+            && fix.ends_with("secrets/my-shop.toml"),
         "{fix}"
     );
     let text = fs::read_to_string(dir.join("jobs/stock-pull.toml")).unwrap();

@@ -21,8 +21,10 @@ pub use settle::PARKED;
 use super::{Context, Errand, JobError, Report};
 use crate::config::StockSync;
 use crate::domain::{IntentState, PlanState};
+use crate::http::{CallError, Refusal};
 use crate::marketplace::Writes;
 use crate::planning::shape::Shape;
+use crate::store::{flags, parked};
 
 /// Does what is wanted of this run.
 pub(super) async fn run(settings: &StockSync, context: &Context) -> Result<Report, JobError> {
@@ -34,18 +36,37 @@ pub(super) async fn run(settings: &StockSync, context: &Context) -> Result<Repor
         Errand::Usual => {
             let Some(made) = plan::make(settings, context, &mut report).await? else { return Ok(report) };
             if context.writer().is_some() && made.state == PlanState::Planned {
-                apply::fresh(settings, context, &made, &mut report).await?;
+                match may_write(context).await {
+                    Ok(()) => apply::fresh(settings, context, &made, &mut report).await?,
+                    Err(why) => {
+                        report.plan = Some(made.plan);
+                        report.broken_off = Some(why);
+                    }
+                }
             }
         }
         Errand::Plan => {
             plan::make(settings, context, &mut report).await?;
         }
         Errand::Apply { plan, accepted } => {
+            may_write(context).await?;
             apply::later(settings, context, *plan, accepted, &mut report).await?;
         }
         Errand::Undo(run) => undo::make(settings, context, *run, &mut report).await?,
     }
     Ok(report)
+}
+
+/// An error while no write would be let out: then no request is spent on reading again what a plan rests on, and the plan
+/// waits instead of being begun. The gate asks the same of each write.
+async fn may_write(context: &Context) -> Result<(), JobError> {
+    let account = context.worked()?.name.clone();
+    let read = context.store.read(move |tx| Ok((flags::halted(tx)?, parked::get(tx, &account)?)));
+    match read.await? {
+        (Some(_), _) => Err(JobError::Call(CallError::Refused(Refusal::Halted))),
+        (None, Some(parked)) => Err(JobError::Call(CallError::Refused(Refusal::Parked(parked.arithmetic)))),
+        (None, None) => Ok(()),
+    }
 }
 
 /// How the marketplace takes changes, as planning has it.

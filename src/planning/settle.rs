@@ -130,6 +130,10 @@ fn edited(change: &Change, found: &Found<'_>) -> Verdict {
     };
     match (found.same, found.others) {
         (Some(now), _) if same(now, after) => Verdict::Done { listing_id: change.listing_id },
+        // What lies in carts stays as it was under the old number, and the rest has another.
+        (Some(now), [(id, rest)]) if now.listed() == 0 && same(now, before) && same(rest, after) => {
+            Verdict::Done { listing_id: Some(*id) }
+        }
         (Some(now), _) if same(now, before) => Verdict::NotApplied,
         (Some(now), _) => other(now),
         (None, []) => Verdict::Moot("it is not listed any more".to_owned()),
@@ -282,6 +286,25 @@ mod tests {
         let unchanged = [(ListingId(2), priced(100))];
         assert!(matches!(judge(&Found { others: &unchanged, ..found(None) }), Verdict::Moot(_)));
         assert!(matches!(judge(&found(None)), Verdict::Moot(_)));
+    }
+
+    #[test]
+    fn an_edit_of_a_listing_that_lies_partly_in_carts_is_told_by_the_rest_of_it() {
+        let priced = |listed, in_carts, minor| Offer {
+            price: Money { minor, currency: Currency::EUR },
+            ..offer(listed, in_carts)
+        };
+        let edit = change(Operation::Price, Some(priced(1, 1, 100)), Some(priced(1, 1, 90)));
+        let judge = |found: &Found<'_>| judge(&edit, true, sold(0), found);
+        let in_cart = priced(0, 1, 100);
+        let rest = [(ListingId(2), priced(1, 0, 90))];
+        let split = Found { others: &rest, ..found(Some(&in_cart)) };
+        assert_eq!(judge(&split), Verdict::Done { listing_id: Some(ListingId(2)) });
+        // The other copy went into a cart, too, and nothing was edited.
+        assert_eq!(judge(&found(Some(&priced(0, 2, 100)))), Verdict::NotApplied);
+        // What is for sale under the old number has its old price.
+        let whole = priced(1, 1, 100);
+        assert_eq!(judge(&Found { others: &rest, ..found(Some(&whole)) }), Verdict::NotApplied);
     }
 
     #[test]

@@ -296,6 +296,26 @@ fn a_port_that_is_in_use_is_named_before_anything_runs() {
 }
 
 #[test]
+fn a_program_gets_one_document_whatever_it_typed() {
+    let place = Place::of(0);
+    for (words, message) in [
+        ("-o json appply p-1", "unrecognized subcommand"),
+        ("apply p-1 --nonsense --output=jsonl", "unexpected argument"),
+        ("runs show -o json x", "r-"),
+    ] {
+        let refused = place.run(words).exits(2);
+        let error = refused.error();
+        assert_eq!((refused.stdout.as_str(), &error["exit"]), ("", &2.into()), "{words}: {error}");
+        assert!(error["message"].as_str().unwrap().contains(message), "{words}: {error}");
+    }
+    let codes = place.run("-o json explain").exits(0).document("sellerd.explain/1");
+    assert!(codes["codes"].as_array().unwrap().iter().any(|code| code["code"] == "E520"), "{codes}");
+    place.run("-o json").exits(0).document("sellerd.status/1");
+    let nowhere = Program::new(place.home()).args("-c nowhere -o json").run().exits(78);
+    assert_eq!((nowhere.stdout.as_str(), &nowhere.error()["code"]), ("", &"E131".into()));
+}
+
+#[test]
 fn lists_are_empty_and_not_wrong_before_anything_has_run() {
     let place = Place::of(0);
     for (words, key) in [("orders list", "orders"), ("stock list", "listings"), ("runs list", "runs")] {

@@ -86,3 +86,24 @@ fn nothing_is_ever_overwritten() {
     init().exits(2).says("there is already").says("probe.toml");
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
 }
+
+#[test]
+fn a_login_is_asked_for_where_the_api_is() {
+    let home = tempfile::tempdir().unwrap();
+    let init = |words: &str| {
+        Program::new(home.path()).args(&format!("{words} --timezone UTC --no-input")).run().exits(0)
+    };
+    let said = init("init tm --marketplace trademe --account nz --base-url http://127.0.0.1:1/v1");
+    let settings = fs::read_to_string(home.path().join("tm/sellerd.toml")).unwrap();
+    for login in ["http://127.0.0.1:1/Oauth\"", "http://127.0.0.1:1/Oauth/Authorize\""] {
+        assert!(settings.contains(login), "{login} in {settings}");
+    }
+    assert!(!settings.contains("trademe.co.nz"), "{settings}");
+    said.says("auth import nz").says("auth login nz");
+
+    init("init real --marketplace trademe --account nz");
+    let settings = fs::read_to_string(home.path().join("real/sellerd.toml")).unwrap();
+    assert!(settings.contains("https://trademe.co.nz/Oauth/Authorize\""), "{settings}");
+    let document = init("-o json init cm --marketplace cardmarket --account cm").document("sellerd.init/1");
+    assert_eq!(document["next"][0], "sellerd -c cm auth import cm");
+}

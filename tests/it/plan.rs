@@ -264,19 +264,20 @@ fn a_halt_stops_an_apply_in_words_and_outlives_its_process() {
         (Some(true), &again["since"]),
         "its first moment"
     );
+    let asked = place.asked();
     let stopped = place.run("-o json apply p-1").exits(5);
     let message = stopped.document("sellerd.apply/1")["message"].to_string();
     assert!(message.contains("sellerd unhalt"), "{message}");
-    assert_eq!(writes(&place), 0);
+    assert_eq!(stopped.error()["fix"], "sellerd unhalt");
+    assert_eq!((writes(&place), place.asked()), (0, asked), "what cannot be sent is not read for either");
     place.job("stock-pull", 0);
     let status = place.status();
     assert_eq!((&status["halted"], &status["halted_since"]), (&true.into(), &first["since"]));
     place.run("status").exits(0).says("HALTED   Nothing is written to any marketplace since");
 
-    plan(&place);
-    place.run("unhalt").exits(0).says("p-2 of stock-sync for cm waits: 3 changes").says("Writes go on.");
+    place.run("unhalt").exits(0).says("p-1 of stock-sync for cm waits: 3 changes").says("Writes go on.");
     place.run("unhalt").exits(0).says("Nothing is halted.");
-    place.run("apply p-2").exits(0).says("3 changes made");
+    place.run("apply p-1").exits(0).says("3 changes made");
 }
 
 #[test]
@@ -301,6 +302,36 @@ fn a_halt_reaches_an_apply_that_is_under_way() {
     );
     assert!(document["message"].as_str().unwrap().contains("sellerd unhalt"), "{document}");
     assert_eq!(writes(&place), 1, "what was on its way came to its end, and nothing left after it");
+}
+
+#[test]
+fn a_run_that_changed_nothing_is_not_undone_and_no_request_is_spent_on_it() {
+    let (place, mut lines) = place("");
+    small_change(&mut lines);
+    write_list(&place, &lines);
+    plan(&place);
+    let asked = place.asked();
+    // A run that reads, and one that plans.
+    for run in ["r-1", "r-2"] {
+        let refused = place.run(&format!("-o json undo {run} --yes")).exits(2).error();
+        assert!(refused["message"].as_str().unwrap().contains("changed nothing"), "{refused}");
+    }
+    assert_eq!(place.asked(), asked);
+}
+
+#[test]
+fn the_schedule_leaves_out_what_a_person_has_paused_and_says_so() {
+    let (place, _) = place("");
+    place.write_job("ticks", "probe", "* * * * *", "");
+    let fires =
+        || place.run("-o json schedule --next 3").exits(0).document("sellerd.schedule/1")["fires"].clone();
+    assert!(fires().as_array().unwrap().iter().all(|fire| fire["job"] == "ticks"), "{}", fires());
+    place.run("job pause ticks").exits(0);
+    assert!(fires().as_array().unwrap().iter().all(|fire| fire["job"] != "ticks"), "{}", fires());
+    place.run("schedule").exits(0).says("Paused, until `sellerd job resume NAME`: ticks");
+    place.run("schedule --job ticks").exits(0).says("paused: sellerd job resume ticks");
+    place.run("job resume ticks").exits(0);
+    assert!(fires().as_array().unwrap().iter().all(|fire| fire["job"] == "ticks"), "{}", fires());
 }
 
 #[test]
@@ -357,6 +388,27 @@ fn the_running_agent_plans_applies_and_heeds_a_pause() {
     place.run("job resume paused").exits(0).says("by its schedule");
     agent.event_where("job.finished", |line| line["job"] == "paused");
     agent.stop();
+}
+
+#[test]
+fn who_stops_waiting_for_the_running_agent_is_told_that_it_goes_on() {
+    let (place, mut lines) = place("");
+    small_change(&mut lines);
+    write_list(&place, &lines);
+    let _agent = place.agent();
+    plan(&place);
+    place.fault("slow 2s --writes");
+    let waiting = place.program().args("-o json apply p-1").start();
+    eventually("the first write", || {
+        let sent = place.store(|tx| intents::states(tx, sellerd::domain::PlanId(1)));
+        sent.contains_key(&IntentState::Sent).then_some(())
+    });
+    let interrupt = std::process::Command::new("kill").args(["-INT", &waiting.id().to_string()]).status();
+    assert!(interrupt.is_ok_and(|status| status.success()));
+    let error = finish(waiting, "apply p-1".to_owned()).exits(130).error();
+    assert!(error["message"].as_str().unwrap().contains("goes on with it"), "{error}");
+    assert!(error["fix"].as_str().unwrap().contains("sellerd halt"), "{error}");
+    eventually("the end of the run", || (writes(&place) == 3).then_some(()));
 }
 
 #[test]
@@ -421,10 +473,9 @@ fn a_parked_account_is_shown_with_its_sum_and_released_by_a_person() {
         (&status["accounts"][0]["parked"], &status["problems"]),
         (&Value::Null, &Value::Array(Vec::new()))
     );
-    plan(&place);
-    place.run("apply p-2").exits(0);
+    place.run("apply p-1").exits(0);
     place.store(|tx| {
-        intents::of_run(tx, sellerd::domain::RunId(6), |intent| {
+        intents::of_run(tx, sellerd::domain::RunId(4), |intent| {
             assert_eq!(intent.state, IntentState::Done);
             Ok(())
         })

@@ -44,8 +44,10 @@ pub(super) fn another(name: &AccountName, was: &Member, found: &Identity, again:
         "that is another seller: {} (member {}), and {name} has been {} (member {}) until now; nothing was changed",
         found.name, found.id, was.name, was.id
     );
+    // What was let in is kept for `--other-seller`, so that another login has to begin anew.
+    let anew = again.trim_end_matches(" --resume");
     let fix = format!(
-        "log in as {}; or, if {name} is to be the account of {} from now on: {again} --other-seller",
+        "as {}: {anew}; or, if {name} is to be the account of {} from now on: {again} --other-seller",
         was.name, found.name
     );
     declined(4, message, fix)

@@ -89,8 +89,9 @@ impl Standing {
             Some(_) if lost => Some(format!("sellerd auth login {} --resume", account.name)),
             _ => (lost || soon).then(|| mend(account)),
         };
-        // While nothing was asked there is no moment since when.
-        let access = access.filter(|access| access.state != AccessState::Unknown);
+        // While nothing was asked there is no moment since when; and what a login was is not what none is.
+        let complete = account.credentials.as_ref().is_some_and(|credentials| credentials.token.is_some());
+        let access = access.filter(|access| complete && access.state != AccessState::Unknown);
         Self {
             row: Row::known(account, access.as_ref(), &known),
             title: account.marketplace.title,
@@ -110,7 +111,12 @@ impl Standing {
         let mut text = format!("{account} ({})   {state}{since}\n", self.title);
         let mut line = |what: &str, words: &str| text.push_str(&format!("  {what:<13} {words}\n"));
         if let (Some(name), Some(id)) = (identity, identity_id) {
-            line("logged in as", &format!("{name} (member {id})"));
+            let is = if self.row.sources.as_ref().is_some_and(|[_, token]| token.is_some()) {
+                "logged in as"
+            } else {
+                "was"
+            };
+            line(is, &format!("{name} (member {id})"));
         }
         let [consumer, token] = sources.clone().unwrap_or_default();
         line("app pair", consumer.as_deref().unwrap_or("missing"));

@@ -171,7 +171,7 @@ impl View {
         if let Some(largest) = &self.summary.largest_price_change {
             text.push_str(&format!(
                 "   Largest price change {} ({}).",
-                percent(largest.percent),
+                moved(largest.before_minor, largest.after_minor),
                 cut(largest.sku.as_str())
             ));
         }
@@ -250,12 +250,7 @@ fn cells(change: &Change) -> Vec<String> {
         (Operation::Add, _, Some(after)) => ("+", String::new(), copies(after), String::new()),
         (Operation::Remove, Some(before), _) => ("-", copies(before), "-".to_owned(), String::new()),
         (Operation::Price, Some(before), Some(after)) => {
-            let (was, is) = (before.price.minor, after.price.minor);
-            let moved = (i128::from(is) - i128::from(was)) * 100;
-            let whole = i128::from(was.max(1));
-            // Half a percent and more is one.
-            let rounded = (moved.abs() + whole / 2) / whole * moved.signum();
-            let by = percent(i64::try_from(rounded).unwrap_or(i64::MAX));
+            let by = moved(before.price.minor, after.price.minor);
             ("~", before.price.decimal(), after.price.to_string(), by)
         }
         (Operation::Details, Some(before), Some(after)) => {
@@ -306,6 +301,15 @@ fn details(before: &Offer, after: &Offer) -> (String, String) {
     };
     let more = if keys.len() > 1 { format!(", {} more", keys.len() - 1) } else { String::new() };
     (format!("{first} {}", shown(was.get(*first))), format!("{}{more}", shown(is.get(*first))))
+}
+
+/// How far a price moves, in whole percents: half of one and more is one. A guard counts what is begun as whole; this is
+/// for reading, and the same wherever a price is shown.
+fn moved(was: i64, is: i64) -> String {
+    let moved = (i128::from(is) - i128::from(was)) * 100;
+    let whole = i128::from(was.max(1));
+    let rounded = (moved.abs() + whole / 2) / whole * moved.signum();
+    percent(i64::try_from(rounded).unwrap_or(i64::MAX))
 }
 
 /// A percentage with its sign, as people set it.

@@ -21,6 +21,14 @@ impl WindowKind {
         }
     }
 
+    /// How often it comes, for people: so many requests a day.
+    pub fn per(&self) -> &'static str {
+        match self {
+            Self::Day(_) => "a day",
+            Self::Hour => "an hour",
+        }
+    }
+
     /// When the window that holds `now` began.
     pub fn start(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         match self {

@@ -156,5 +156,7 @@ fn who_somebody_is_stays_known_after_a_logout() {
     let document = place.run("-o json auth status").exits(4).document("sellerd.auth/1");
     let left = row(&document, "cm");
     assert_eq!((left["identity"].as_str(), left["scopes"].is_null()), (Some("demo-shop"), true));
+    assert_eq!((&left["state"], &left["since"]), (&"unknown".into(), &serde_json::Value::Null), "{left}");
+    place.run("auth status").exits(4).says("was           demo-shop");
     place.run("auth logout cm").exits(0).says("nothing that `auth` had written");
 }
