@@ -36,13 +36,7 @@ pub(super) async fn run(settings: &StockSync, context: &Context) -> Result<Repor
         Errand::Usual => {
             let Some(made) = plan::make(settings, context, &mut report).await? else { return Ok(report) };
             if context.writer().is_some() && made.state == PlanState::Planned {
-                match may_write(context).await {
-                    Ok(()) => apply::fresh(settings, context, &made, &mut report).await?,
-                    Err(why) => {
-                        report.plan = Some(made.plan);
-                        report.broken_off = Some(why);
-                    }
-                }
+                apply::fresh(settings, context, &made, &mut report).await?;
             }
         }
         Errand::Plan => {
