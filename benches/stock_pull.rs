@@ -46,6 +46,7 @@ async fn bench() -> ExitCode {
     let again = Ran::of(dir.path(), &shop, "stock-pull").await;
     for (what, pull) in [("first", &first), ("nothing new", &again)] {
         bars.told(&format!("{what}: wall time"), pull.seconds, "s");
+        bars.told(&format!("{what}: processor time"), pull.busy, "s");
         bars.told(&format!("{what}: articles read"), ARTICLES as f64 / pull.seconds, "/s");
         bars.bar(&format!("{what}: peak memory"), pull.peak, "MiB", ..=48.0);
         let least = (ARTICLES.div_ceil(PAGE) + 1) as f64;

@@ -1,5 +1,6 @@
 //! One run of a job by the real binary, watched from outside.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -14,6 +15,8 @@ use crate::shop;
 pub struct Ran {
     /// What it took.
     pub seconds: f64,
+    /// How long it had a processor, in seconds.
+    pub busy: f64,
     /// The most memory that it held, in MiB.
     pub peak: f64,
     /// Requests, by the shop's own count.
@@ -26,6 +29,8 @@ pub struct Ran {
 pub struct Watched {
     /// What it took.
     pub seconds: f64,
+    /// How long it had a processor, in seconds.
+    pub busy: f64,
     /// The most memory that it held, in MiB.
     pub peak: f64,
     /// What it said.
@@ -36,12 +41,12 @@ impl Ran {
     /// Runs the job now and waits for its end.
     pub async fn of(dir: &Path, shop: &Sandbox, job: &str) -> Self {
         let before = shop.with_shop(|shop| shop.ledger().total());
-        let Watched { seconds, peak, output } =
+        let Watched { seconds, busy, peak, output } =
             Watched::of(dir, &["job", "run", job, "-o", "json", "-q"], Stdio::piped()).await;
         assert!(output.status.success(), "the run failed: {}", String::from_utf8_lossy(&output.stdout));
         let run: Value = serde_json::from_slice(&output.stdout).expect("JSON, as asked for");
         let requests = (shop.with_shop(|shop| shop.ledger().total()) - before) as f64;
-        Self { seconds, peak, requests, run }
+        Self { seconds, busy, peak, requests, run }
     }
 
     /// What it counted under this name.
@@ -58,14 +63,24 @@ impl Watched {
         let mut command = shop::sellerd(dir);
         command.args(arguments).stdout(stdout).stderr(Stdio::null());
         let mut child = command.spawn().expect("the binary starts");
-        let mut peak: f64 = 0.0;
-        // The high-water mark is read until there is none.
+        let (mut peak, mut busy): (f64, f64) = (0.0, 0.0);
+        // Both only ever grow, and are read until there are none.
         while child.try_wait().expect("our own child").is_none() {
+            busy = busy.max(busy_of(child.id()).unwrap_or_default());
             peak = peak.max(shop::memory(child.id(), "VmHWM").unwrap_or_default());
             clock.sleep(Duration::from_millis(2)).await;
         }
         let seconds = (clock.elapsed() - begun).as_secs_f64();
         let output = child.wait_with_output().expect("our own child");
-        Self { seconds, peak, output }
+        Self { seconds, busy, peak, output }
     }
+}
+
+/// How long a process has had a processor, in seconds. `None` once it has ended.
+fn busy_of(pid: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Behind its name, which may hold anything, user and system time are the twelfth and the thirteenth, in hundredths.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |place: usize| fields.get(place)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / 100.0)
 }
