@@ -2,9 +2,10 @@
 //!
 //! Each request carries intents that were written down before, and what became of each item is written down after it.
 //! A write without an answer is in doubt: nothing more leaves for its items, and no other write that would count twice,
-//! until one round of reads has shown what happened.
+//! until one round of reads has shown what happened. After two of them in a row nothing leaves at all until then.
 
 mod brevity;
+mod doubt;
 mod finish;
 mod later;
 mod outcome;
@@ -27,11 +28,11 @@ use crate::http::CallError;
 use crate::marketplace::{Batch, Item, ItemOutcome, Quantities, Step, WriteError, Writer};
 use crate::planning::dispatch::{self, Brief, Doubt, Load, Parcel, Queue};
 use crate::planning::last_check::{self, Leaving};
-use crate::planning::settle::Verdict;
 use crate::store::{intents, plans};
 
-/// How often an item is sent that turns out not to have been done each time.
-const SENT_AT_MOST: u32 = 3;
+/// After so many requests in a row without an answer the shop is read before anything further leaves. One may be lost;
+/// two in a row are an outage, in which each further one would be a write in doubt and nothing else.
+const SILENT_AT_MOST: u32 = 2;
 
 /// Applies the plan that this run has just made.
 pub(super) async fn fresh(
@@ -111,6 +112,8 @@ struct Applying<'a> {
     /// What has no answer, and when the last of it was given up, by our monotonic clock.
     unanswered: Vec<Parcel>,
     unanswered_since: Duration,
+    /// How many requests in a row have had no answer, up to the last one.
+    silences: u32,
     /// What stands now under the listings that were changed, by the number in the plan.
     now: HashMap<ListingId, (ListingId, Offer)>,
     sent: HashMap<usize, u32>,
@@ -149,6 +152,7 @@ impl<'a> Applying<'a> {
             doubt: Doubt::default(),
             unanswered: Vec::new(),
             unanswered_since: Duration::ZERO,
+            silences: 0,
             now: HashMap::new(),
             sent: HashMap::new(),
         }
@@ -158,6 +162,9 @@ impl<'a> Applying<'a> {
     async fn run(&mut self, report: &mut Report) -> Result<(), JobError> {
         loop {
             self.context.go_on()?;
+            if self.silences >= SILENT_AT_MOST {
+                self.settle(report).await?;
+            }
             match self.queue.next(&self.doubt) {
                 Some(load) => self.send(load).await?,
                 None if !self.unanswered.is_empty() => self.settle(report).await?,
@@ -192,7 +199,10 @@ impl<'a> Applying<'a> {
         let written = self.writer.write(&batch).await;
         self.context.worked()?.turn.note_write(self.context.clock.elapsed());
         match written {
-            Ok(outcomes) => self.take_in(parcels, &batch, outcomes).await?,
+            Ok(outcomes) => {
+                self.silences = 0;
+                self.take_in(parcels, &batch, outcomes).await?;
+            }
             Err(WriteError::NoEffect(error)) => {
                 self.put_back(&batch).await;
                 return Err(error.into());
@@ -203,6 +213,7 @@ impl<'a> Applying<'a> {
             }
             Err(WriteError::InDoubt(error)) => {
                 tracing::debug!(items = sent, "a write has no answer: {error}");
+                self.silences += 1;
                 parcels.into_iter().for_each(|parcel| self.doubt(parcel));
             }
         }
@@ -347,96 +358,6 @@ impl<'a> Applying<'a> {
             rows.iter().try_for_each(|(id, settled)| intents::settle(tx, *id, settled, now))
         });
         Ok(written.await?)
-    }
-
-    /// The answer to this parcel does not tell what it did.
-    fn doubt(&mut self, parcel: Parcel) {
-        self.doubt.skus.insert(parcel.sku);
-        self.doubt.repeating |= parcel.step.repeats(self.relative);
-        for index in parcel.changes.iter() {
-            *self.sent.entry(*index).or_default() += 1;
-        }
-        self.unanswered.push(parcel);
-        self.unanswered_since = self.context.clock.elapsed();
-    }
-
-    /// Settles everything that is in doubt, by one round of reads.
-    async fn settle(&mut self, report: &mut Report) -> Result<(), JobError> {
-        let parcels = std::mem::take(&mut self.unanswered);
-        let sent_at = self.context.clock.now();
-        let doubted: Vec<Intent> = parcels
-            .iter()
-            .flat_map(|parcel| parcel.changes.iter())
-            .filter_map(|index| self.intents.get(index))
-            .map(|intent| self.renumbered(intent, sent_at))
-            .collect();
-        let verdicts = settle::settle(self.context, &doubted, self.unanswered_since, report).await?;
-        let verdicts: HashMap<_, _> = verdicts.into_iter().collect();
-        let undecided = doubted.iter().filter(|intent| !verdicts.contains_key(&intent.id)).count();
-        let mut rows = Vec::new();
-        let mut parked = None;
-        for parcel in parcels {
-            let mut again = Vec::new();
-            for index in parcel.changes.iter() {
-                let Some(id) = self.intents.get(index).map(|intent| intent.id) else { continue };
-                let Some(verdict) = verdicts.get(&id) else { continue };
-                let verdict = match verdict {
-                    Verdict::NotApplied if self.sent.get(index).is_some_and(|sent| *sent >= SENT_AT_MOST) => {
-                        Verdict::Moot(format!("sent {SENT_AT_MOST} times, and it never had an effect"))
-                    }
-                    verdict => verdict.clone(),
-                };
-                match &verdict {
-                    Verdict::NotApplied => again.push(*index),
-                    Verdict::Done { listing_id } => self.found_done(*index, *listing_id),
-                    Verdict::Parked(sum) => parked = Some(sum.clone()),
-                    Verdict::Moot(_) | Verdict::ReadAgain => {}
-                }
-                self.intents.remove(index);
-                rows.push((id, verdict));
-            }
-            if !again.is_empty() {
-                self.queue.put_back(Parcel { changes: again.into_iter().collect(), ..parcel });
-            }
-        }
-        let (account, now) = (self.context.worked()?.name.clone(), self.context.clock.now());
-        report.count("settled", rows.len() as i64);
-        let written = self.context.store.write(move |tx| {
-            rows.iter().try_for_each(|(id, verdict)| settle::write(tx, &account, *id, verdict, now))
-        });
-        written.await?;
-        self.doubt = Doubt::default();
-        if let Some(sum) = parked {
-            return Err(CallError::Refused(crate::http::Refusal::Parked(sum)).into());
-        }
-        if undecided > 0 {
-            let what = format!(
-                "{undecided} writes stay in doubt, since orders kept coming in while they were read back"
-            );
-            return Err(JobError::File(what, crate::domain::ErrorType::Conflict));
-        }
-        Ok(())
-    }
-
-    /// The intent with the number that its listing has now.
-    fn renumbered(&self, intent: &Intent, sent_at: chrono::DateTime<chrono::Utc>) -> Intent {
-        let mut intent = intent.clone();
-        intent.sent_at.get_or_insert(sent_at);
-        if let Some((id, _)) = intent.change.listing_id.and_then(|planned| self.now.get(&planned)) {
-            intent.change.listing_id = Some(*id);
-        }
-        intent
-    }
-
-    fn found_done(&mut self, index: usize, listing_id: Option<ListingId>) {
-        let Some(intent) = self.intents.get(&index) else { return };
-        let change = &intent.change;
-        if let (Some(planned), Some(id)) = (change.listing_id, listing_id) {
-            let before = self.now.get(&planned).map(|(_, offer)| offer.clone()).or(change.before.clone());
-            if let Some(offer) = facet(change, before) {
-                self.now.insert(planned, (id, offer));
-            }
-        }
     }
 }
 

@@ -15,8 +15,8 @@ use super::super::{Context, Errand, JobError, Report, Way};
 use crate::clock::{Clock, ManualClock};
 use crate::config::{Absent, Guards, StockSync};
 use crate::domain::{
-    Currency, Drafting, Held, Intent, IntentState, LineId, Listing, ListingId, Money, Order, OrderFeed,
-    OrderId, OrderLine, OrderPage, OrderRead, OrderState, PageCursor, PlanId, RunId, StockPage,
+    Currency, Drafting, ErrorType, Held, Intent, IntentState, LineId, Listing, ListingId, Money, Order,
+    OrderFeed, OrderId, OrderLine, OrderPage, OrderRead, OrderState, PageCursor, PlanId, RunId, StockPage,
 };
 use crate::http::Refusal;
 use crate::marketplace::memory::{Memory, Shop};
@@ -40,6 +40,8 @@ pub(super) struct Calls {
     passed: AtomicU32,
     dies_after: AtomicU32,
     dead: Notify,
+    /// Writes that are still answered before the shop answers nobody any more; `None` while it is well.
+    until_outage: Mutex<Option<u32>>,
     meddle: Mutex<Option<Meddle>>,
 }
 
@@ -55,6 +57,25 @@ impl Calls {
     /// The shop is left alone again.
     pub fn leave_alone(&self) {
         *self.meddle.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// After so many more writes the shop answers nobody any more.
+    pub fn fall_silent_after(&self, writes: u32) {
+        *self.until_outage.lock().unwrap_or_else(PoisonError::into_inner) = Some(writes);
+    }
+
+    /// The shop answers again.
+    pub fn answer_again(&self) {
+        *self.until_outage.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn silent(&self) -> bool {
+        *self.until_outage.lock().unwrap_or_else(PoisonError::into_inner) == Some(0)
+    }
+
+    fn note_answered_write(&self) {
+        let mut left = self.until_outage.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = left.map(|writes| writes.saturating_sub(1));
     }
 
     /// The moments of the last run.
@@ -293,6 +314,18 @@ impl Clerk {
         self.calls.moment(&self.memory).await;
         answer
     }
+
+    async fn read<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        if self.calls.silent() {
+            return Err(no_answer());
+        }
+        self.around(call).await
+    }
+}
+
+fn no_answer() -> CallError {
+    let (at, what) = ("a call in memory".to_owned(), "503".to_owned());
+    CallError::Unavailable { at, what, error_type: ErrorType::Http5xx }
 }
 
 #[async_trait]
@@ -306,19 +339,19 @@ impl Marketplace for Clerk {
     }
 
     async fn stock_page(&self, at: Option<&PageCursor>) -> Result<StockPage, CallError> {
-        self.around(self.memory.stock_page(at)).await
+        self.read(self.memory.stock_page(at)).await
     }
 
     async fn in_carts(&self) -> Result<Vec<Listing>, CallError> {
-        self.around(self.memory.in_carts()).await
+        self.read(self.memory.in_carts()).await
     }
 
     async fn order_page(&self, feed: &OrderFeed, at: Option<&PageCursor>) -> Result<OrderPage, CallError> {
-        self.around(self.memory.order_page(feed, at)).await
+        self.read(self.memory.order_page(feed, at)).await
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<OrderRead>, CallError> {
-        self.around(self.memory.order(id)).await
+        self.read(self.memory.order(id)).await
     }
 
     fn drafting(&self) -> Arc<dyn Drafting> {
@@ -341,6 +374,10 @@ impl Writer for Clerk {
         if let Some(parked) = let_out.await.unwrap() {
             return Err(WriteError::NoEffect(CallError::Refused(Refusal::Parked(parked.arithmetic))));
         }
+        if self.calls.silent() {
+            return Err(WriteError::InDoubt(no_answer()));
+        }
+        self.calls.note_answered_write();
         self.around(self.memory.write(batch)).await
     }
 }

@@ -2,6 +2,7 @@
 
 mod crash;
 mod later;
+mod outage;
 mod put_off;
 mod sold;
 
