@@ -25,6 +25,7 @@ use sellerd::store::{Lane, Store};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
+use crate::stock_sync::{OPEN, placed};
 use crate::trademe::nz::{secrets, write};
 
 /// A minute before nine in the evening in Berlin.
@@ -47,8 +48,8 @@ impl Transport for Wire {
             method: request.method,
             url: request.url,
             authorization: request.authorization,
-            body_type: "",
-            body: &[],
+            body_type: request.body.map_or("", |body| body.content_type),
+            body: request.body.map_or(&[], |body| &body.bytes),
         };
         let answer = ask_with(&mut self.0.lock().expect("nobody panicked with it"), &call, self.1.now(), 1);
         assert!(answer.status < 400, "{} {}: {}", request.method, request.url, answer.status);
@@ -64,16 +65,18 @@ fn at(time: &str) -> DateTime<Utc> {
     time.parse().expect("a time")
 }
 
-/// One account, and one job that is due every five minutes of one hour.
-fn configuration(dir: &Path, shop: &Shop) -> Config {
+/// One account, and one job of this kind that is due every five minutes of one hour.
+fn configuration(dir: &Path, shop: &Shop, kind: &str, more: &str) -> Config {
     let settings = format!(
         "config_version = 1\ntimezone = \"Europe/Berlin\"\nstate_dir = \"state\"\n[http]\nlisten = \"off\"\n\
          [accounts.cm]\nmarketplace = \"cardmarket\"\nbase_url = \"http://127.0.0.1:9/ws/v2.0\"\ndaily_limit = {LIMIT}\n"
     );
     write(dir, "sellerd.toml", &settings);
     write(dir, "secrets/cm.toml", &secrets(shop.keys()));
-    let job = "kind = \"stock-pull\"\naccount = \"cm\"\nschedule = \"*/5 21 * * *\"\njitter = \"0s\"\non_missed = \"skip\"\n";
-    write(dir, "jobs/pull.toml", job);
+    let job = format!(
+        "kind = \"{kind}\"\naccount = \"cm\"\nschedule = \"*/5 21 * * *\"\njitter = \"0s\"\non_missed = \"skip\"\n{more}"
+    );
+    write(dir, "jobs/job.toml", &job);
     let checked = config::load(dir);
     checked.config.clone().unwrap_or_else(|| panic!("{}", checked.draw(false)))
 }
@@ -130,12 +133,12 @@ fn a_run_that_was_put_off_starts_after_the_reset_though_the_agent_was_killed_twi
     let (begin, midnight) = (at(BEGIN), at(MIDNIGHT));
     let options = Options { daily_limit: Some(LIMIT), ..Options::new(ManualClock::at(begin)) };
     let shop = Shop::new(&Options { articles: 120, orders: 0, ..options }, begin);
-    let config = configuration(home.path(), &shop);
+    let config = configuration(home.path(), &shop, "stock-pull", "");
     let shop = Arc::new(Mutex::new(shop));
 
     let first = life(&config, &shop, begin, begin + TimeDelta::minutes(58));
     let [owed] = &first.waiting[..] else { panic!("{:?}", first.waiting) };
-    assert_eq!((owed.job.as_str(), owed.account.as_str(), owed.cost), ("pull", "cm", 3));
+    assert_eq!((owed.job.as_str(), owed.account.as_str(), owed.cost), ("job", "cm", 3));
     assert!(owed.starts_at > midnight && owed.starts_at < midnight + TimeDelta::minutes(1), "{owed:?}");
     let put_off = &first.runs[0];
     assert_eq!(
@@ -164,4 +167,58 @@ fn a_run_that_was_put_off_starts_after_the_reset_though_the_agent_was_killed_twi
     assert!(late >= TimeDelta::zero() && late <= TimeDelta::seconds(15), "{late} after its time");
     let shop = shop.lock().expect("nobody panicked with it");
     assert!(shop.ledger().by_day().values().all(|asked| *asked <= u64::from(LIMIT)));
+}
+
+#[test]
+fn of_a_plan_that_the_day_does_not_pay_for_the_rest_is_applied_after_the_reset() {
+    let home = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");
+    let (begin, midnight) = (at(BEGIN), at(MIDNIGHT));
+    // Three readings take 18 of them, the next takes six, and of 27 requests 25 are for stock and 24 for prices.
+    let options = Options { daily_limit: Some(27), ..Options::new(ManualClock::at(begin)) };
+    let placed = ["A", "B", "C"].map(|sku| placed(sku, 5, 100)).to_vec();
+    let shop = Shop::new(&Options { articles: 0, orders: 0, carts: 0, placed, ..options }, begin);
+    let more = format!(
+        "mode = \"apply\"\n[source]\ntype = \"csv\"\npath = \"stock.csv\"\nmax_age = \"30d\"\n{OPEN}"
+    );
+    let config = configuration(home.path(), &shop, "stock-sync", &more);
+    let shop = Arc::new(Mutex::new(shop));
+    let list = |rows: &str, written: DateTime<Utc>| {
+        write(home.path(), "stock.csv", &format!("sku,quantity,price\n{rows}"));
+        let file = std::fs::File::options().append(true).open(home.path().join("stock.csv")).expect("a list");
+        file.set_modified(written.into()).expect("a time");
+    };
+    let stands = || {
+        let mut shop = shop.lock().expect("nobody panicked with it");
+        shop.settle(midnight);
+        let rows = shop.stock().rows().iter();
+        let mut rows: Vec<_> =
+            rows.map(|row| (row.comment.sku().unwrap_or_default(), row.count, row.cents)).collect();
+        rows.sort();
+        rows
+    };
+    let rows = |rows: [(&str, u32, u32); 3]| rows.map(|(sku, copies, cents)| (sku.to_owned(), copies, cents));
+    let after = |minutes| begin + TimeDelta::minutes(minutes);
+
+    list("A,5,1.00\nB,5,1.00\nC,5,1.00\n", begin);
+    life(&config, &shop, begin, after(12));
+    list("A,2,1.00\nB,5,1.20\nC,9,1.00\n", after(13));
+    let second = life(&config, &shop, after(14), after(18));
+    assert_eq!(stands(), rows([("A", 2, 100), ("B", 5, 100), ("C", 5, 100)]), "off sale at once");
+    let [owed] = &second.waiting[..] else { panic!("{:?}", second.waiting) };
+    assert!(owed.starts_at > midnight && owed.starts_at < midnight + TimeDelta::minutes(2), "{owed:?}");
+    let put_off = &second.runs[0];
+    assert_eq!(
+        (put_off.outcome, put_off.error_type),
+        (Some(Outcome::Partial), Some(ErrorType::QuotaExhausted))
+    );
+
+    let third = life(&config, &shop, midnight - TimeDelta::seconds(10), midnight + TimeDelta::minutes(5));
+    assert_eq!((third.waiting, third.runs[0].trigger), (vec![], Trigger::Retry));
+    assert_eq!(third.runs[0].outcome, Some(Outcome::Success), "{:?}", third.runs[0].message);
+    assert_eq!(stands(), rows([("A", 2, 100), ("B", 5, 120), ("C", 9, 100)]));
+    let more = third.runs[0].requests - owed.cost;
+    assert!(
+        (0..=3).contains(&more),
+        "{more} more than forecast, for lists that are read once an hour or a day"
+    );
 }

@@ -18,7 +18,7 @@ use crate::support::Place;
 use crate::trademe::nz;
 
 /// Guards that hold nothing, since each has a story of its own.
-const OPEN: &str = "[guards]\nmax_changes_percent = 100\nmax_zeroed_items = 1000\nmax_removed_items = 1000\n\
+pub const OPEN: &str = "[guards]\nmax_changes_percent = 100\nmax_zeroed_items = 1000\nmax_removed_items = 1000\n\
     max_price_change_percent = 1000\nmax_value_change_percent = 1000000\n";
 
 /// One seller's shelf, for sale at Cardmarket as `cm` and at Trade Me as `nz`, and a job for each that may write.
@@ -145,7 +145,8 @@ impl Shelf {
     }
 }
 
-fn placed(sku: &str, count: u32, cents: u32) -> Placed {
+/// An article that stands in the shop from the beginning.
+pub fn placed(sku: &str, count: u32, cents: u32) -> Placed {
     Placed { cents, count, comment: format!("[sku:{sku}]"), ..Placed::default() }
 }
 
