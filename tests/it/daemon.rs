@@ -199,8 +199,9 @@ fn a_reload_takes_a_good_configuration_and_keeps_the_old_one_before_a_bad_one() 
     place.write_job("extra", "probe", EVERY_SECOND, "");
     agent.signal("HUP");
     agent.event("config.reloaded");
-    let run = agent.event_where("job.finished", |line| line["job"] == "extra");
-    assert_eq!(run["outcome"], "success", "the new job runs");
+    // On a busy machine a run may last longer than its second, and the next is left out.
+    let ran = |line: &Value| line["job"] == "extra" && line["outcome"] != "skipped";
+    assert_eq!(agent.event_where("job.finished", ran)["outcome"], "success", "the new job runs");
     let status: Value = serde_json::from_str(&agent.get("/status.json").body).expect("JSON");
     assert_eq!(status["jobs"].as_array().map(Vec::len), Some(5));
     assert_eq!(status["problems"].as_array().map(Vec::len), Some(0), "{status}");
