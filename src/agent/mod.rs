@@ -6,6 +6,7 @@ pub mod control;
 pub mod daemon;
 pub mod deferral;
 mod gate;
+pub mod gone;
 pub mod instance;
 mod leftover;
 pub mod lifecycle;
