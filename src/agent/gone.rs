@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::instance;
-use crate::domain::{Outcome, RunId};
+use crate::domain::{Outcome, PlanState, RunId};
+use crate::store::plans::PlanRow;
 use crate::store::runs::RunRow;
 use crate::store::{Store, StoreError, requests, runs};
 
@@ -31,11 +32,6 @@ impl Gone {
         Ok(Self(count.await?))
     }
 
-    /// Whether nobody works on this run any more, if it is open.
-    pub fn has(&self, run: RunId) -> bool {
-        self.0.contains_key(&run)
-    }
-
     /// A run as it really stands. Nobody knows when it ended, so it has no such time.
     pub fn seen(&self, run: RunRow) -> RunRow {
         match self.0.get(&run.run_id) {
@@ -46,6 +42,16 @@ impl Gone {
                 ..run
             },
             _ => run,
+        }
+    }
+
+    /// A plan as it really stands: nobody applies it any more whose run is gone.
+    pub fn seen_plan(&self, plan: PlanRow) -> PlanRow {
+        match plan.applied_by {
+            Some(run) if plan.state == PlanState::Applying && self.0.contains_key(&run) => {
+                PlanRow { state: PlanState::Interrupted, ..plan }
+            }
+            _ => plan,
         }
     }
 }
@@ -83,7 +89,7 @@ mod tests {
         let gone = look().await;
         let seen = gone.seen(open.clone());
         assert_eq!((seen.outcome, seen.finished_at), (Some(Outcome::Interrupted), None));
-        assert!(gone.has(id) && seen.message.as_deref() == Some(STOPPED));
+        assert_eq!(seen.message.as_deref(), Some(STOPPED));
         assert_eq!(row().await, open, "nothing is written by who only looks");
 
         // It came to its end between the look and the reading of its row.
@@ -97,6 +103,6 @@ mod tests {
         store.write(move |tx| runs::finish(tx, id, &end, now)).await.unwrap();
         let ended = row().await;
         assert_eq!(gone.seen(ended.clone()), ended);
-        assert!(!look().await.has(id));
+        assert_eq!(look().await.seen(open.clone()), open, "a row is closed once");
     }
 }

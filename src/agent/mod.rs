@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod ask;
+pub mod broken_off;
 pub mod control;
 pub mod daemon;
 pub mod deferral;

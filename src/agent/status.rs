@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::broken_off::BrokenOff;
 use super::gone::Gone;
 use super::metering;
 use crate::config::{Account, Config, Job};
@@ -39,6 +40,8 @@ pub struct Status {
     pub halted_since: Option<DateTime<Utc>>,
     /// Plans that wait for a person: a guard holds them, or their job may not write.
     pub plans: Vec<PlanStatus>,
+    /// Plans that were broken off, with what of them was not sent.
+    pub broken_off: Vec<BrokenOff>,
 }
 
 /// A plan that could still be applied.
@@ -244,6 +247,7 @@ impl Status {
             halted: halted_since.is_some(),
             halted_since,
             plans: waiting.iter().map(PlanStatus::of).filter(|plan| plan.changes > 0).collect(),
+            broken_off: tx.map_or(Ok(Vec::new()), |tx| BrokenOff::list(config, tx, gone, now))?,
         })
     }
 
@@ -333,7 +337,8 @@ fn account(account: &Account, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result
     })
 }
 
-fn job_status(
+/// One job as it stands.
+pub(super) fn job_status(
     job: &Job,
     paused_since: Option<DateTime<Utc>>,
     tx: Option<&Tx<'_>>,
