@@ -11,7 +11,7 @@ use super::status;
 use crate::config::{Config, Work};
 use crate::domain::{AccountName, JobName, Trigger, nearest};
 use crate::http::CallError;
-use crate::jobs::Errand;
+use crate::jobs::{Errand, Moment};
 use crate::marketplace::Identity;
 use crate::store::logins::{self, Member};
 use crate::store::{StoreError, accounts, runs};
@@ -67,6 +67,9 @@ pub struct Going {
     pub total: u64,
     /// Requests that its account may still make; `None` without an account or a limit.
     pub requests_left: Option<i64>,
+    /// Where it only waits: for so many seconds more.
+    #[serde(default)]
+    pub left_s: Option<u64>,
 }
 
 impl Desk {
@@ -102,7 +105,8 @@ impl Desk {
 
     /// How far a job's present run is; `None` while it does not run or has not begun.
     pub async fn progress(&self, name: &JobName) -> Option<Going> {
-        let (phase, done, total) = self.runner.progress(name)?.now();
+        let moment = self.runner.progress(name)?.now();
+        let Moment { phase, done, total, .. } = moment;
         if phase.is_empty() {
             return None;
         }
@@ -117,7 +121,8 @@ impl Desk {
                 read.await.unwrap_or_default()
             }
         };
-        Some(Going { phase: phase.to_owned(), done, total, requests_left })
+        let left_s = moment.left_s(self.shared.clock.elapsed());
+        Some(Going { phase: phase.to_owned(), done, total, requests_left, left_s })
     }
 
     /// Asks the marketplace who we are, although the account may be blocked. Success makes it active.

@@ -351,13 +351,14 @@ impl Daemon {
         let first = open.first().map(|problem| format!(": {}", problem.title)).unwrap_or_default();
         let (jobs, next) = (config.jobs.len(), next.unwrap_or_default());
         let running = self.runner.running().into_iter().find_map(|name| {
-            let (phase, done, total) = self.runner.progress(&name)?.now();
-            let count = match (done, total) {
-                (0, 0) => String::new(),
-                (done, 0) => format!(" {done}"),
-                (done, total) => format!(" {done} of {total}"),
+            let moment = self.runner.progress(&name)?.now();
+            let count = match (moment.done, moment.total, moment.left_s(self.watch.shared.clock.elapsed())) {
+                (_, _, Some(left)) => format!(", {left} s left"),
+                (0, 0, None) => String::new(),
+                (done, 0, None) => format!(" {done}"),
+                (done, total, None) => format!(" {done} of {total}"),
             };
-            Some(format!("{name}: {phase}{count}; "))
+            Some(format!("{name}: {}{count}; ", moment.phase))
         });
         let running = running.unwrap_or_default();
         systemd::status(&format!("{running}{jobs} jobs{next}, {} problems{first}", open.len()));

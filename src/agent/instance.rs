@@ -5,6 +5,13 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// The lock's file in a state directory.
+const LOCK: &str = "sellerd.lock";
+
+/// How often a lock is tried that nobody holds but who asks for it: some tenths of a second, while he is done in
+/// microseconds unless the machine lets him wait.
+const TRIED_AT_MOST: u32 = 100_000;
+
 /// The state directory is ours for as long as this lives.
 #[derive(Debug)]
 pub struct Instance {
@@ -38,7 +45,7 @@ impl Instance {
     pub fn take(dir: &Path) -> Result<Self, InstanceError> {
         let not_usable = |why| InstanceError::NotUsable { dir: dir.to_owned(), why };
         make_private(dir).map_err(not_usable)?;
-        let path = dir.join("sellerd.lock");
+        let path = dir.join(LOCK);
         let mut options = OpenOptions::new();
         let mut lock = options
             .read(true)
@@ -48,14 +55,10 @@ impl Instance {
             .mode(0o600)
             .open(&path)
             .map_err(not_usable)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let pid = lock.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
-                return Err(InstanceError::Taken { dir: dir.to_owned(), pid });
-            }
-            Err(TryLockError::Error(why)) => return Err(not_usable(why)),
+        if !locked(&lock).map_err(not_usable)? {
+            let mut text = String::new();
+            let pid = lock.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+            return Err(InstanceError::Taken { dir: dir.to_owned(), pid });
         }
         lock.set_len(0).map_err(not_usable)?;
         lock.rewind().map_err(not_usable)?;
@@ -70,6 +73,35 @@ impl Instance {
         let ours = place(self.lock.metadata());
         ours.is_some() && ours == place(fs::metadata(&self.path))
     }
+}
+
+/// Whether anybody has the state directory. Where that cannot be told somebody does: who only looks says of nobody that
+/// he is gone unless that is certain.
+pub fn is_taken(dir: &Path) -> bool {
+    match File::open(dir.join(LOCK)) {
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        // Shared with others who ask, and let go of at once.
+        Ok(lock) => lock.try_lock_shared().is_err(),
+    }
+}
+
+/// Takes the lock; `false` where another has it. Who asks whether anybody has it shares it for a moment, which is no
+/// reason to turn the owner away.
+fn locked(lock: &File) -> std::io::Result<bool> {
+    for _ in 0..TRIED_AT_MOST {
+        match lock.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(why)) => return Err(why),
+        }
+        match lock.try_lock_shared() {
+            Ok(()) => lock.unlock()?,
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(why)) => return Err(why),
+        }
+        std::thread::yield_now();
+    }
+    Ok(false)
 }
 
 /// Makes a directory that only we can look into.
@@ -96,6 +128,32 @@ mod tests {
         assert!(error.contains(&std::process::id().to_string()), "{error}");
         drop(first);
         assert!(Instance::take(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn whether_anybody_has_it_is_told_without_taking_it() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!is_taken(dir.path()));
+        let taken = Instance::take(dir.path()).unwrap();
+        assert!(is_taken(dir.path()) && taken.is_there());
+        drop(taken);
+        assert!(!is_taken(dir.path()));
+    }
+
+    #[test]
+    fn nobody_is_turned_away_by_those_who_only_ask() {
+        let dir = tempfile::tempdir().unwrap();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    is_taken(dir.path());
+                }
+            });
+            let refused = (0..2_000).find_map(|_| Instance::take(dir.path()).err());
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(refused.is_none(), "{refused:?}");
+        });
     }
 
     #[test]

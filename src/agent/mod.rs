@@ -2,10 +2,12 @@
 
 pub mod accounts;
 pub mod ask;
+pub mod broken_off;
 pub mod control;
 pub mod daemon;
 pub mod deferral;
 mod gate;
+pub mod gone;
 pub mod instance;
 mod leftover;
 pub mod lifecycle;

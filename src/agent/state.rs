@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::gone::STOPPED;
 use super::instance::{Instance, InstanceError};
 use super::runner::log_closed;
 use crate::clock::SharedClock;
@@ -101,7 +102,7 @@ fn repair(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<Vec<runs::RunRow>, StoreErr
                 let end = runs::RunEnd {
                     outcome: Outcome::Interrupted,
                     error_type: None::<ErrorType>,
-                    message: Some("the agent stopped while it ran".to_owned()),
+                    message: Some(STOPPED.to_owned()),
                     requests: requests::count_for_run(tx, run)?,
                     counts: Default::default(),
                 };

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::broken_off::BrokenOff;
+use super::gone::Gone;
 use super::metering;
 use crate::config::{Account, Config, Job};
 use crate::domain::{AccountName, JobName, Mode, PlanId, PlanState};
@@ -38,6 +40,8 @@ pub struct Status {
     pub halted_since: Option<DateTime<Utc>>,
     /// Plans that wait for a person: a guard holds them, or their job may not write.
     pub plans: Vec<PlanStatus>,
+    /// Plans that were broken off, with what of them was not sent.
+    pub broken_off: Vec<BrokenOff>,
 }
 
 /// A plan that could still be applied.
@@ -193,22 +197,39 @@ pub struct JobStatus {
 }
 
 impl Status {
-    /// Reads it. Without a database it says what the configuration alone knows.
+    /// Reads it, for whoever owns the state. Without a database it says what the configuration alone knows.
     pub async fn read(
         config: &Config,
         store: Option<&Store>,
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
         match store {
-            None => Ok(Self::make(config, None, now)?),
+            None => Ok(Self::make(config, None, &Gone::default(), now)?),
             Some(store) => {
                 let config = config.clone();
-                store.read(move |tx| Self::make(&config, Some(tx), now)).await
+                store.read(move |tx| Self::make(&config, Some(tx), &Gone::default(), now)).await
             }
         }
     }
 
-    fn make(config: &Config, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    /// The same beside whoever owns the state, if anybody does.
+    pub async fn read_beside(
+        config: &Config,
+        store: Option<&Store>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
+        let Some(store) = store else { return Self::read(config, None, now).await };
+        let gone = Gone::look(store, &config.state_dir).await?;
+        let config = config.clone();
+        store.read(move |tx| Self::make(&config, Some(tx), &gone, now)).await
+    }
+
+    fn make(
+        config: &Config,
+        tx: Option<&Tx<'_>>,
+        gone: &Gone,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
         let halted_since = tx.map_or(Ok(None), flags::halted)?;
         let paused = tx.map_or(Ok(Default::default()), flags::paused)?;
         let waiting = tx.map_or(Ok(Vec::new()), |tx| plans::waiting(tx, None, now))?;
@@ -220,12 +241,13 @@ impl Status {
             jobs: config
                 .jobs
                 .values()
-                .map(|job| job_status(job, paused.get(&job.name).copied(), tx, now))
+                .map(|job| job_status(job, paused.get(&job.name).copied(), tx, gone, now))
                 .collect::<Result<_, _>>()?,
             problems: tx.map_or(Ok(Vec::new()), problems::list)?,
             halted: halted_since.is_some(),
             halted_since,
             plans: waiting.iter().map(PlanStatus::of).filter(|plan| plan.changes > 0).collect(),
+            broken_off: tx.map_or(Ok(Vec::new()), |tx| BrokenOff::list(config, tx, gone, now))?,
         })
     }
 
@@ -315,10 +337,12 @@ fn account(account: &Account, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result
     })
 }
 
-fn job_status(
+/// One job as it stands.
+pub(super) fn job_status(
     job: &Job,
     paused_since: Option<DateTime<Utc>>,
     tx: Option<&Tx<'_>>,
+    gone: &Gone,
     now: DateTime<Utc>,
 ) -> Result<JobStatus, StoreError> {
     let promoted_at = tx.map_or(Ok(None), |tx| promotions::promoted(tx, &job.name))?;
@@ -330,7 +354,7 @@ fn job_status(
         promoted_at,
         paused_since,
         enabled: job.enabled,
-        last_run: tx.map_or(Ok(None), |tx| runs::last(tx, &job.name))?,
+        last_run: tx.map_or(Ok(None), |tx| runs::last(tx, &job.name))?.map(|run| gone.seen(run)),
         next_run_at: (job.enabled && paused_since.is_none()).then(|| job.next_after(now)).flatten(),
     })
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::args::Format;
@@ -11,6 +12,8 @@ use super::confirm::confirm;
 use super::home::Home;
 use super::output::{self, counted, note, when};
 use super::{Exit, Failure};
+use crate::agent::broken_off::BrokenOff;
+use crate::agent::gone::Gone;
 use crate::agent::status::PlanStatus;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -33,21 +36,23 @@ struct Document {
 #[derive(Serialize)]
 struct Open {
     plans: Vec<PlanStatus>,
+    broken_off: Vec<BrokenOff>,
     in_doubt: BTreeMap<AccountName, i64>,
     parked: BTreeMap<AccountName, Parked>,
 }
 
 impl Open {
-    fn read(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    fn read(config: &Config, tx: &Tx<'_>, gone: &Gone, now: DateTime<Utc>) -> Result<Self, StoreError> {
         let waiting = plans::waiting(tx, None, now)?;
         Ok(Self {
             plans: waiting.iter().map(PlanStatus::of).filter(|plan| plan.changes > 0).collect(),
+            broken_off: BrokenOff::list(config, tx, gone, now)?,
             in_doubt: intents::accounts_in_doubt(tx)?,
             parked: parked::list(tx)?,
         })
     }
 
-    fn draw(&self) -> String {
+    fn draw(&self, now: DateTime<Utc>, tz: Tz) -> String {
         let mut text = String::new();
         for plan in &self.plans {
             text.push_str(&format!(
@@ -58,6 +63,9 @@ impl Open {
                 counted(plan.changes, "change"),
                 plan.state
             ));
+        }
+        for plan in &self.broken_off {
+            text.push_str(&format!("  {}\n", broken_off(plan, now, tz)));
         }
         for (account, count) in &self.in_doubt {
             let what = counted(*count, "write");
@@ -70,14 +78,27 @@ impl Open {
     }
 }
 
+/// A plan that was broken off, and how it goes on.
+pub fn broken_off(plan: &BrokenOff, now: DateTime<Utc>, tz: Tz) -> String {
+    let BrokenOff { plan_id, job, account, not_sent, next_run_at, command } = plan;
+    let changes = counted(*not_sent, "change");
+    let were = if *not_sent == 1 { "was" } else { "were" };
+    let goes_on = match next_run_at {
+        Some(at) => format!("{job} plans anew at {}", when(*at, now, tz)),
+        None => format!("plan anew: {command}"),
+    };
+    format!("{plan_id} of {job} for {account} was broken off: {changes} {were} not sent; {goes_on}")
+}
+
 /// Stops every write.
 pub async fn halt(home: &Home) -> Result<Exit, Failure> {
     let (config, store) = state(home)?;
     let now = SystemClock::default().now();
-    let (since, open) = store
+    // This first: what else there is to say must not keep it waiting.
+    let since = store
         .write(move |tx| {
             flags::set_halted(tx, Some(now))?;
-            Ok((flags::halted(tx)?, Open::read(tx, now)?))
+            flags::halted(tx)
         })
         .await?;
     match home.output {
@@ -90,6 +111,7 @@ pub async fn halt(home: &Home) -> Result<Exit, Failure> {
             ))?;
         }
         format => {
+            let open = open(&config, &store, now).await?;
             let document = Document { schema: "sellerd.halt/1", halted: true, since, open };
             output::document(format, &document)?;
         }
@@ -101,8 +123,9 @@ pub async fn halt(home: &Home) -> Result<Exit, Failure> {
 pub async fn unhalt(home: &Home) -> Result<Exit, Failure> {
     let (config, store) = state(home)?;
     let now = SystemClock::default().now();
-    let (since, open) = store.read(move |tx| Ok((flags::halted(tx)?, Open::read(tx, now)?))).await?;
-    let words = open.draw();
+    let since = store.read(flags::halted).await?;
+    let open = open(&config, &store, now).await?;
+    let words = open.draw(now, config.timezone);
     if let Some(since) = since {
         let shown = if words.is_empty() { "  nothing waits\n" } else { &words };
         if !home.output.is_json() && !home.quiet {
@@ -120,6 +143,12 @@ pub async fn unhalt(home: &Home) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Success)
+}
+
+async fn open(config: &Config, store: &Store, now: DateTime<Utc>) -> Result<Open, Failure> {
+    let gone = Gone::look(store, &config.state_dir).await?;
+    let config = config.clone();
+    Ok(store.read(move |tx| Open::read(&config, tx, &gone, now)).await?)
 }
 
 /// The database beside whoever owns it. Without one there is nothing that writes, and nowhere to keep the switch.

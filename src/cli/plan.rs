@@ -16,6 +16,7 @@ use super::list::{List, Row, done};
 use super::output::{self, note};
 use super::{Exit, Failure};
 use crate::agent::ask::no_job;
+use crate::agent::gone::Gone;
 use crate::agent::status::PlanStatus;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config};
@@ -184,8 +185,9 @@ async fn show(id: PlanId, home: &Home) -> Result<Exit, Failure> {
 pub async fn stored(id: PlanId, config: &Config, home: &Home) -> Result<(Store, PlanRow), Failure> {
     let none = || Failure::usage(format!("there is no plan {id}"), "sellerd plan list");
     let store = home.store(config)?.ok_or_else(none)?;
+    let gone = Gone::look(&store, &config.state_dir).await?;
     let plan = store.read(move |tx| plans::get(tx, id)).await?.ok_or_else(none)?;
-    Ok((store, plan))
+    Ok((store, gone.seen_plan(plan)))
 }
 
 async fn list(options: PlanListOptions, home: &Home) -> Result<Exit, Failure> {
@@ -193,14 +195,15 @@ async fn list(options: PlanListOptions, home: &Home) -> Result<Exit, Failure> {
     let job = options.job.map(JobName);
     let now = SystemClock::default().now();
     let limit = (home.output == Format::Table).then_some(SHOWN);
-    let rows = match home.store(&config)? {
+    let rows: Vec<PlanRow> = match home.store(&config)? {
         None => Vec::new(),
         Some(store) => {
+            let gone = Gone::look(&store, &config.state_dir).await?;
             let read = store.read(move |tx| match options.pending {
                 true => plans::waiting(tx, job.as_ref(), now),
                 false => plans::list(tx, job.as_ref(), limit),
             });
-            read.await?
+            read.await?.into_iter().map(|plan| gone.seen_plan(plan)).collect()
         }
     };
     let write = || {

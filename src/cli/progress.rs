@@ -17,6 +17,12 @@ const DRAWN_EVERY: Duration = Duration::from_millis(500);
 /// How often something is said where lines stay.
 const SAID_EVERY: Duration = Duration::from_secs(30);
 
+/// How often is looked where lines stay, so that a long wait is told of when it begins.
+const LOOKED_EVERY: Duration = Duration::from_secs(1);
+
+/// A wait of so many seconds is long.
+const LONG_WAIT_S: u64 = 5;
+
 /// The columns of a terminal that does not tell.
 const COLUMNS: usize = 80;
 
@@ -48,6 +54,29 @@ struct Began {
     done: u64,
 }
 
+/// What was said last where lines stay.
+struct Said {
+    at: Duration,
+    /// What was waited for.
+    wait: Option<String>,
+}
+
+impl Said {
+    /// Whether it is time for another line: half a minute is over, or a long wait has begun.
+    fn is_due(&mut self, going: &Going, now: Duration) -> bool {
+        let wait = going.left_s.map(|_| &going.phase);
+        let begins = going.left_s.is_some_and(|left| left >= LONG_WAIT_S) && wait != self.wait.as_ref();
+        let due = begins || now >= self.at + SAID_EVERY;
+        if due {
+            self.at = now;
+        }
+        if due || wait.is_none() {
+            self.wait = wait.cloned();
+        }
+        due
+    }
+}
+
 impl Watch {
     /// For who waits at this command line.
     pub fn of(home: &Home) -> Self {
@@ -72,10 +101,11 @@ impl Watch {
         let every = match self.place {
             Place::Nowhere => return run.await,
             Place::Terminal => DRAWN_EVERY,
-            Place::Log => SAID_EVERY,
+            Place::Log => LOOKED_EVERY,
         };
         let mut run = pin!(run);
         let mut drawn = false;
+        let mut said = Said { at: self.clock.elapsed(), wait: None };
         loop {
             tokio::select! {
                 biased;
@@ -87,8 +117,9 @@ impl Watch {
                 }
                 () = self.clock.sleep(every) => {}
             }
-            if let Some(going) = look().await {
-                drawn = self.place == Place::Terminal;
+            let Some(going) = look().await else { continue };
+            drawn = self.place == Place::Terminal;
+            if drawn || said.is_due(&going, self.clock.elapsed()) {
                 (self.say)(&self.line(&going));
             }
         }
@@ -146,6 +177,7 @@ fn words(going: &Going, lately: u64, over: Duration, place: Place) -> Vec<Part> 
     } else if going.done > 0 {
         parts.push((1, count(going.done)));
     }
+    parts.extend(going.left_s.map(|left| (2, format!("{} left", to_the_second(left)))));
     let rate = lately as f64 / over.as_secs_f64().max(0.001);
     if lately > 0 && over >= DRAWN_EVERY {
         let rate_words =
@@ -160,6 +192,15 @@ fn words(going: &Going, lately: u64, over: Duration, place: Place) -> Vec<Part> 
     parts
 }
 
+/// A span that is counted down: `1 min 30 s`.
+fn to_the_second(seconds: u64) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, 0) => format!("{minutes} min"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -168,18 +209,29 @@ mod tests {
     use crate::clock::{Clock, ManualClock};
 
     fn going(done: u64, total: u64) -> Going {
-        Going { phase: "applying".to_owned(), done, total, requests_left: Some(2_788) }
+        Going { phase: "applying".to_owned(), done, total, requests_left: Some(2_788), left_s: None }
+    }
+
+    /// A run that waits from its third second to the 93rd.
+    fn waiting(seconds: u64) -> Going {
+        let left_s = (3..93).contains(&seconds).then(|| 93 - seconds);
+        let phase = if left_s.is_some() { "waiting until it shows" } else { "reading" };
+        Going { phase: phase.to_owned(), done: 0, total: 0, requests_left: None, left_s }
     }
 
     /// What is said of a run of this many seconds that does ten parts of a thousand in each.
     async fn said(place: Place, seconds: u64) -> Vec<String> {
+        said_of(place, seconds, |second| going(second * 10, 1_000)).await
+    }
+
+    async fn said_of(place: Place, seconds: u64, going: impl Fn(u64) -> Going) -> Vec<String> {
         let clock = ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap());
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&lines);
         let say = Box::new(move |line: &str| kept.lock().unwrap().push(line.to_owned()));
         let watch = Watch { place, width: 79, clock: clock.clone(), say, began: Mutex::default() };
         let run = clock.sleep(Duration::from_secs(seconds));
-        let look = async || Some(going(clock.elapsed().as_secs() * 10, 1_000));
+        let look = async || Some(going(clock.elapsed().as_secs()));
         watch.during(run, look).await;
         lines.lock().unwrap().clone()
     }
@@ -203,6 +255,17 @@ mod tests {
         assert!(last.starts_with("\r\x1b[2Kapplying  [#########-------]  590 of 1 000  "), "{last:?}");
         assert!(lines.iter().all(|line| line.chars().count() <= 79 + 5 && !line.contains('\n')));
         assert_eq!(lines[119], "\r\x1b[2K");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_wait_is_told_of_when_it_begins_and_counted_down() {
+        let lines = said_of(Place::Log, 92, waiting).await;
+        let expected = ["1 min 30 s left", "1 min left", "30 s left"];
+        assert_eq!(lines, expected.map(|left| format!("waiting until it shows  {left}\n")));
+        let lines = said_of(Place::Terminal, 100, waiting).await;
+        for (second, left) in [(3, "1 min 30 s left"), (4, "1 min 29 s left"), (92, "1 s left")] {
+            assert!(lines[second * 2 - 1].ends_with(left), "{second}: {:?}", lines[second * 2 - 1]);
+        }
     }
 
     #[tokio::test(start_paused = true)]

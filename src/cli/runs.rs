@@ -7,6 +7,7 @@ use super::home::Home;
 use super::list::{List, Row, done};
 use super::output::{self, instant};
 use super::{Exit, Failure};
+use crate::agent::gone::Gone;
 use crate::domain::{JobName, RunId};
 use crate::store::runs::{self, RunRow};
 
@@ -18,9 +19,13 @@ pub async fn list(options: RunsListOptions, home: &Home) -> Result<Exit, Failure
     let config = home.config()?;
     let job = options.job.map(JobName);
     let limit = options.limit.or((home.output == Format::Table).then_some(SHOWN));
-    let rows = match home.store(&config)? {
+    let rows: Vec<RunRow> = match home.store(&config)? {
         None => Vec::new(),
-        Some(store) => store.read(move |tx| runs::list(tx, job.as_ref(), limit)).await?,
+        Some(store) => {
+            let gone = Gone::look(&store, &config.state_dir).await?;
+            let rows = store.read(move |tx| runs::list(tx, job.as_ref(), limit)).await?;
+            rows.into_iter().map(|row| gone.seen(row)).collect()
+        }
     };
     let write = || {
         let mut list = List::begin::<RunRow>(home.output, "sellerd.runs/1", "runs", config.timezone)?;
@@ -36,7 +41,10 @@ pub async fn show(id: RunId, home: &Home) -> Result<Exit, Failure> {
     let config = home.config()?;
     let row = match home.store(&config)? {
         None => None,
-        Some(store) => store.read(move |tx| runs::show(tx, id)).await?,
+        Some(store) => {
+            let gone = Gone::look(&store, &config.state_dir).await?;
+            store.read(move |tx| runs::show(tx, id)).await?.map(|row| gone.seen(row))
+        }
     };
     let row = row.ok_or_else(|| Failure::usage(format!("there is no run {id}"), "sellerd runs list"))?;
     print(&row, home, config.timezone)?;
@@ -86,6 +94,7 @@ pub fn print(row: &RunRow, home: &Home, tz: chrono_tz::Tz) -> Result<(), Failure
 /// How long it took, for people.
 pub fn duration(row: &RunRow) -> String {
     match row.finished_at {
+        None if row.outcome.is_some() => "cut off".to_owned(),
         None => "not ended".to_owned(),
         Some(end) => {
             let took = end - row.started_at;

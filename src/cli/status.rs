@@ -40,7 +40,7 @@ pub async fn jobs(home: &Home) -> Result<Exit, Failure> {
 async fn read(home: &Home) -> Result<(Status, Tz), Failure> {
     let config = home.config()?;
     let store = home.store(&config)?;
-    let status = Status::read(&config, store.as_ref(), SystemClock::default().now()).await?;
+    let status = Status::read_beside(&config, store.as_ref(), SystemClock::default().now()).await?;
     Ok((status, config.timezone))
 }
 
@@ -87,7 +87,10 @@ fn draw(status: &Status, tz: Tz) -> String {
             plan.plan_id, plan.job, plan.plan_id
         ));
     }
-    if !status.plans.is_empty() {
+    for plan in &status.broken_off {
+        text.push_str(&format!("\nPlan {}.", super::halt::broken_off(plan, status.at, tz)));
+    }
+    if !status.plans.is_empty() || !status.broken_off.is_empty() {
         text.push('\n');
     }
     text.push_str(&format!("\nTimes: {tz} ({}).\n", status.at.with_timezone(&tz).format("%z")));

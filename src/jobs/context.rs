@@ -146,6 +146,16 @@ impl Context {
         if self.stop.is_cancelled() { Err(JobError::Stopped) } else { Ok(()) }
     }
 
+    /// Waits until our monotonic clock shows `elapsed`, or the agent stops, and shows meanwhile what it waits for.
+    pub(super) async fn wait_for(&self, what: &'static str, elapsed: Duration) -> Result<(), JobError> {
+        if elapsed > self.clock.elapsed() {
+            self.progress.wait(what, elapsed);
+        }
+        let waited = self.wait_until(elapsed).await;
+        self.progress.go_on();
+        waited
+    }
+
     /// Waits until our monotonic clock shows `elapsed`, or the agent stops.
     pub(super) async fn wait_until(&self, elapsed: Duration) -> Result<(), JobError> {
         let rest = elapsed.saturating_sub(self.clock.elapsed());

@@ -15,7 +15,7 @@ mod stock_sync;
 mod testing;
 
 pub use context::{Context, Errand, Turn, Way, Worked};
-pub use progress::Progress;
+pub use progress::{Moment, Progress};
 pub use report::{JobError, Report};
 pub use stock_sync::{GUARD_TRIPPED, PARKED};
 

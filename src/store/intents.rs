@@ -186,6 +186,14 @@ pub fn states(tx: &Tx<'_>, plan: PlanId) -> Result<BTreeMap<IntentState, i64>, S
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// How many changes of a plan have never left.
+pub fn not_sent(tx: &Tx<'_>, plan: PlanId) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select count(*) from intents where plan_id = ?1 and state in ('planned', 'pending', 'dropped')",
+    )?;
+    Ok(statement.query_row([plan.0], |row| row.get(0))?)
+}
+
 /// How many items of an account were changed since.
 pub fn done_since(tx: &Tx<'_>, account: &AccountName, since: DateTime<Utc>) -> Result<i64, StoreError> {
     let mut statement = tx.0.prepare_cached(
@@ -282,8 +290,9 @@ fn text_of(value: &impl Serialize) -> Result<String, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Currency, Money, Operation, PlanState};
+    use crate::domain::{Currency, Money, Operation, Outcome, PlanState};
     use crate::store::plans::{self, NewPlan};
+    use crate::store::runs;
     use crate::store::testing::{now, planned, raw, scratch};
 
     fn change(sku: &str, from: i64, to: i64) -> Change {
@@ -317,6 +326,54 @@ mod tests {
         })
         .unwrap();
         states
+    }
+
+    #[test]
+    fn the_newest_plan_of_a_job_stays_unfinished_until_the_job_has_looked_again() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let ran = |minute, outcome| {
+            let at = now() + chrono::TimeDelta::minutes(minute);
+            let new = runs::NewRun {
+                job: planned(now()).job,
+                kind: "stock-sync".to_owned(),
+                account: None,
+                due_at: at,
+                trigger: crate::domain::Trigger::Manual,
+                started_at: at,
+            };
+            let run = runs::open(&tx, &new).unwrap().unwrap();
+            let (message, counts) = (None, BTreeMap::new());
+            runs::finish(
+                &tx,
+                run,
+                &runs::RunEnd { outcome, error_type: None, message, requests: 0, counts },
+                at,
+            )
+            .unwrap();
+            run
+        };
+        let unfinished =
+            || plans::unfinished(&tx).unwrap().iter().map(|plan| plan.plan_id).collect::<Vec<_>>();
+        let broken_off = |run| {
+            let id = plan(&tx, &[change("a", 3, 1), change("b", 1, 2)]);
+            plans::begin(&tx, id, run, &[]).unwrap();
+            begin(&tx, id, run).unwrap();
+            drop_pending(&tx, Some(run), now()).unwrap();
+            plans::set_state(&tx, id, PlanState::Interrupted).unwrap();
+            id
+        };
+        let first = broken_off(ran(0, Outcome::Partial));
+        assert_eq!((unfinished(), not_sent(&tx, first).unwrap()), (vec![first], 2));
+        let second = broken_off(ran(1, Outcome::Interrupted));
+        assert_eq!(unfinished(), [second], "the newest of the job");
+        ran(2, Outcome::Failure);
+        assert_eq!(unfinished(), [second], "it could not look");
+        ran(3, Outcome::Success);
+        assert_eq!(unfinished(), [], "it found nothing to do");
+        let third = broken_off(ran(4, Outcome::Partial));
+        plan(&tx, &[change("a", 3, 1)]);
+        assert_eq!(unfinished(), [], "{third} is followed by another plan");
     }
 
     #[test]

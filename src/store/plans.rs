@@ -182,6 +182,21 @@ pub fn waiting(tx: &Tx<'_>, job: Option<&JobName>, now: DateTime<Utc>) -> Result
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The newest plan of each job, where its apply was begun and did not come to its end, unless the job has looked at the
+/// shop since and found nothing to do. Newest first.
+pub fn unfinished(tx: &Tx<'_>) -> Result<Vec<PlanRow>, StoreError> {
+    let mut statement = tx.0.prepare_cached(&format!(
+        "select {COLUMNS} from plans p
+         where state in ('applying', 'interrupted')
+            and plan_id = (select max(plan_id) from plans where job = p.job)
+            and not exists (select 1 from runs r where r.job = p.job and r.run_id > p.applied_by
+                and r.outcome in ('success', 'partial', 'guarded'))
+         order by plan_id desc"
+    ))?;
+    let rows = statement.query_map([], plan_of)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// What a job's plans came to over a time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct TrackRecord {

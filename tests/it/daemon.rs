@@ -7,7 +7,7 @@ use std::process::Child;
 use chrono::{DateTime, Timelike, Utc};
 use sellerd::clock::{Clock, SystemClock};
 use sellerd::domain::JobName;
-use sellerd::store::jobs;
+use sellerd::store::{jobs, runs};
 use serde_json::Value;
 
 use crate::support::{Agent, Place, eventually, finish};
@@ -232,9 +232,18 @@ fn killed_in_the_middle_of_a_pull_it_repairs_what_that_left_and_goes_on() {
     place.fault("slow 60s --path /stock/201");
     let asking = in_background(&place, "stock-pull");
     until_asked(&place, "/stock/201");
+    assert_eq!(outcomes(&place, "stock-pull"), ["open"]);
     agent.kill();
     finish(asking, "job run stock-pull".to_owned()).exits(1);
-    assert_eq!(outcomes(&place, "stock-pull"), ["open"]);
+    // Nobody works on it any more, and nobody has written down how it ended.
+    assert_eq!(outcomes(&place, "stock-pull"), ["interrupted"]);
+    place.run("runs show r-1").exits(0).says("interrupted, cut off, 3 requests").says("the agent stopped");
+    place.run("status").exits(0).says("cut off").says("INTERRUPTED");
+    let jobs = place.status()["jobs"].clone();
+    let pull = jobs.as_array().unwrap().iter().find(|job| job["job"] == "stock-pull").unwrap();
+    let last = (&pull["last_run"]["outcome"], &pull["last_run"]["finished_at"]);
+    assert_eq!(last, (&"interrupted".into(), &Value::Null));
+    assert_eq!(place.store(runs::left_open).len(), 1, "who only looks writes nothing");
 
     place.sandbox.clear_faults();
     let agent = place.agent();

@@ -302,6 +302,49 @@ fn a_halt_reaches_an_apply_that_is_under_way() {
     );
     assert!(document["message"].as_str().unwrap().contains("sellerd unhalt"), "{document}");
     assert_eq!(writes(&place), 1, "what was on its way came to its end, and nothing left after it");
+
+    let words = "p-1 of stock-sync for cm was broken off: 2 changes were not sent";
+    place.run("status").exits(0).says(&format!("Plan {words}; plan anew: sellerd plan stock-sync."));
+    place.run("job promote stock-sync").exits(0);
+    place.run("status").exits(0).says(&format!("{words}; stock-sync plans anew at 20"));
+    place.run("job demote stock-sync").exits(0);
+    let open = place.run("-o json unhalt").exits(0).document("sellerd.halt/1")["broken_off"].clone();
+    assert_eq!(
+        (open[0]["plan_id"].as_str(), open[0]["not_sent"].as_i64(), &open[0]["next_run_at"]),
+        (Some("p-1"), Some(2), &Value::Null),
+        "{open}"
+    );
+    place.run("halt").exits(0);
+    place.run("unhalt").exits(0).says(&format!("{words}; plan anew: sellerd plan stock-sync"));
+    plan(&place);
+    assert_eq!(place.status()["broken_off"], serde_json::json!([]), "a newer plan takes its place");
+}
+
+#[test]
+fn an_apply_that_was_killed_is_shown_as_broken_off_before_anything_repairs_it() {
+    let (place, mut lines) = place("");
+    small_change(&mut lines);
+    write_list(&place, &lines);
+    plan(&place);
+    place.fault("slow 60s --writes");
+    let mut applying = place.program().args("apply p-1").start();
+    eventually("the first write", || {
+        let sent = place.store(|tx| intents::states(tx, sellerd::domain::PlanId(1)));
+        sent.contains_key(&IntentState::Sent).then_some(())
+    });
+    let last = || place.list("runs list --job stock-sync", "runs")[0]["outcome"].clone();
+    assert_eq!((last(), &place.status()["broken_off"]), (Value::Null, &serde_json::json!([])), "it runs");
+    applying.kill().unwrap();
+    applying.wait().unwrap();
+    assert_eq!((last(), &place.status()["broken_off"][0]["not_sent"]), ("interrupted".into(), &2.into()));
+    assert_eq!(place.list("plan list", "plans")[0]["state"], "interrupted");
+    assert_eq!(
+        place.run("-o json plan show p-1").exits(0).document("sellerd.plan/1")["state"],
+        "interrupted"
+    );
+    place.run("halt").exits(0);
+    let shown = place.run("unhalt").exits(0).says("p-1 of stock-sync for cm was broken off: 2 changes");
+    shown.says("what became of 1 write is read before anything is sent");
 }
 
 #[test]

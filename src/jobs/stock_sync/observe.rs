@@ -111,8 +111,7 @@ async fn wait_for_own_writes(context: &Context) -> Result<(), JobError> {
     }
     match turn.wrote() {
         Some(wrote) if context.clock.elapsed() < wrote + lag => {
-            context.progress.begin("waiting until the last changes show", 0);
-            context.wait_until(wrote + lag).await
+            context.wait_for("waiting until the marketplace shows our last writes", wrote + lag).await
         }
         _ => Ok(()),
     }
@@ -135,8 +134,8 @@ impl Seen {
     pub async fn wait_for_orders(&mut self, context: &Context, report: &mut Report) -> Result<(), JobError> {
         let shows_at = self.shows_at(context)?;
         if context.clock.elapsed() < shows_at {
-            context.progress.begin("waiting until every sale shows", 0);
-            context.wait_until(shows_at).await?;
+            context.wait_for("waiting until the marketplace shows every sale", shows_at).await?;
+            context.progress.begin("reading orders", 0);
             self.read_orders(context, report).await?;
         }
         let complaints = report.complaints.len();

@@ -61,7 +61,7 @@ pub(super) async fn settle(
     let adds = doubted.iter().any(|intent| intent.change.op == Operation::Add);
     let lag = market.capabilities().writes.visibility_lag;
     let grace = context.worked()?.grace.max(if adds { lag } else { Duration::ZERO });
-    context.wait_until(since + grace).await?;
+    context.wait_for("waiting until a lost write can do nothing any more", since + grace).await?;
     let mut verdicts = Vec::with_capacity(doubted.len());
     let mut open: Vec<&Intent> = doubted.iter().collect();
     for _ in 0..ROUNDS {

@@ -39,7 +39,8 @@ pub(in super::super) async fn later(
     if let Some(put_off) = put_off(context, bill(context, &row, &intents)?).await? {
         return Err(put_off.into());
     }
-    context.progress.begin("reading again what the plan rests on", intents.len() as u64);
+    // One question to the marketplace however many requests it takes there, so there is nothing to count.
+    context.progress.begin("reading again what the plan rests on", 0);
     let changed = changed(context, &intents, report).await?;
     if changed.len() > FEW && changed.len() * 10 > intents.len() {
         let what: Vec<String> = changed

@@ -1,7 +1,10 @@
 //! Writes that get no answer, one after the other.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use super::super::super::{Context, Errand, Way};
+use super::super::run;
 use super::super::stage::{Stage, listing};
 use crate::domain::{IntentState, Outcome};
 use crate::marketplace::memory::Fate;
@@ -48,4 +51,34 @@ async fn after_two_writes_without_an_answer_nothing_leaves_before_the_shop_was_r
     // Between two requests are the moment after the one and the moment before the other; reads are more.
     assert_eq!((moments(3, 0), moments(2, 1), moments(1, 1)), (2, 2, 2), "{left:?}");
     assert!(moments(0, 2) > 2 && report.counts["settled"] == 9, "{left:?} {report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_waited_for_is_shown_and_counted_down_until_it_is_over() {
+    let stage = stage();
+    stage.memory.shop().fates = [Fate::Well, Fate::LostAfter].into();
+    let shown = Mutex::new(Vec::new());
+    let job = async |context: &Context| {
+        let look = async {
+            for _ in 0..1_000 {
+                context.clock.sleep(Duration::from_secs(1)).await;
+                let moment = context.progress.now();
+                shown.lock().unwrap().push((moment.phase, moment.left_s(context.clock.elapsed())));
+            }
+        };
+        let both = async { tokio::join!(run(&stage.settings, context), look).0 };
+        let report = both.await;
+        assert_eq!(context.progress.now().phase, "applying", "what went on goes on");
+        report
+    };
+    let way = Way::Writes(Box::new(stage.memory.clone()));
+    let report = stage.place.work_on(way, Errand::Usual, job).await.unwrap();
+    assert_eq!(report.outcome(), Outcome::Success, "{report:?}");
+    let shown = shown.into_inner().unwrap();
+    let left: Vec<u64> = shown
+        .iter()
+        .filter(|(phase, _)| *phase == "waiting until a lost write can do nothing any more")
+        .filter_map(|(_, left)| *left)
+        .collect();
+    assert_eq!(left, (1..15).rev().collect::<Vec<u64>>(), "{shown:?}");
 }
