@@ -20,7 +20,7 @@ use crate::agent::gone::Gone;
 use crate::agent::status::PlanStatus;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config};
-use crate::domain::{JobName, Outcome, PlanId, Sku};
+use crate::domain::{JobName, Operation, Outcome, PlanId, Sku};
 use crate::jobs::Errand;
 use crate::store::Store;
 use crate::store::plans::{self, PlanRow};
@@ -35,13 +35,26 @@ const SHOWN: usize = 20;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Summary {
-    counts: BTreeMap<String, i64>,
+    /// How often it does what.
+    pub counts: BTreeMap<String, i64>,
     listings: i64,
     value_before_minor: i64,
     value_after_minor: i64,
     largest_price_change: Option<PriceChange>,
     fees_minor: i64,
     requests_needed: i64,
+}
+
+impl Summary {
+    /// What a stored plan comes to.
+    pub fn of(plan: &PlanRow) -> Self {
+        serde_json::from_str(plan.summary.get()).unwrap_or_default()
+    }
+
+    /// How many of its changes do one of these things.
+    pub fn count(&self, ops: &[Operation]) -> i64 {
+        ops.iter().filter_map(|op| self.counts.get(op.as_str())).sum()
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -31,6 +31,7 @@ mod visitor;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -40,7 +41,7 @@ use tokio::task::JoinHandle;
 pub use answer::{Answer, Delivery};
 pub use cardmarket::{
     ActError, App, Article, Bought, Buyer, By, ByHand, CartMove, Comment, Deed, Effect, Effects, Flags,
-    Limit, Order, OrderAction, OrderState, Placed, Purchase, Shop, Stock, Written, berlin_day,
+    Limit, Order, OrderAction, OrderState, Placed, Purchase, Shelved, Shop, Stock, Written, berlin_day,
 };
 pub use fault::{Fault, FaultKind};
 pub use goods::Goods;
@@ -96,16 +97,22 @@ impl Sandbox {
             seed = options.seed, "a pretend shop is open: nothing in it is real"
         );
         let service = server::router(Arc::clone(&house)).into_make_service_with_connect_info::<Caller>();
-        let mut tasks = vec![tokio::spawn(async move {
+        let tasks = vec![tokio::spawn(async move {
             // It ends only with its task: `axum::serve` retries what fails.
             let _ = axum::serve(Lines::new(tcp), service).await;
         })];
-        if let Some(mean) = options.buyers {
-            let come = |venue| tokio::spawn(Arc::clone(&house).let_buyers_come(venue, mean));
-            tasks.extend(Venue::ALL.map(come));
-        }
         let callback = (options.app == App::ThirdParty).then_some(options.callback);
-        Ok(Self { house, address, keys, trademe_keys, callback, tasks })
+        let mut sandbox = Self { house, address, keys, trademe_keys, callback, tasks };
+        if let Some(mean) = options.buyers {
+            sandbox.let_buyers_come(mean);
+        }
+        Ok(sandbox)
+    }
+
+    /// From now on somebody buys without being told to, at each marketplace, on average this often.
+    pub fn let_buyers_come(&mut self, mean: Duration) {
+        let come = |venue| tokio::spawn(Arc::clone(&self.house).let_buyers_come(venue, mean));
+        self.tasks.extend(Venue::ALL.map(come));
     }
 
     /// Cardmarket's base URL, for a client's configuration.

@@ -60,7 +60,7 @@ impl View {
         })?;
         let reading = plan.base_snapshot.map_or(Ok(None), |id| snapshots::get(tx, id))?;
         Ok(Self {
-            summary: serde_json::from_str(plan.summary.get()).unwrap_or_default(),
+            summary: Summary::of(&plan),
             guards: super::guards(&plan),
             shown,
             changes,
@@ -147,10 +147,7 @@ impl View {
         if self.changes == 0 {
             return "Nothing to change.\n".to_owned();
         }
-        let of = |ops: &[Operation]| -> String {
-            let count: i64 = ops.iter().filter_map(|op| self.summary.counts.get(op.as_str())).sum();
-            thousands(count)
-        };
+        let of = |ops: &[Operation]| thousands(self.summary.count(ops));
         format!(
             "{}: {} add, {} change, {} to zero, {} remove.\n",
             counted(self.changes as i64, "change"),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::list;
 use crate::cli::{Exit, Failure};
 use crate::config::{self, Config, init};
 use crate::domain::{AccountName, JobName};
@@ -21,7 +22,10 @@ pub struct Shop {
     pub account: AccountName,
     /// Where it is.
     pub base_url: String,
-    marketplace: &'static Descriptor,
+    /// The marketplace.
+    pub marketplace: &'static Descriptor,
+    /// The seller's own list for it, where there is one.
+    pub list: Option<String>,
     /// What tells its jobs from those of the first shop; empty for that one.
     prefix: String,
     announced: Value,
@@ -29,6 +33,9 @@ pub struct Shop {
 
 /// The account at the first marketplace. The others are called what `sellerd init` calls them.
 const FIRST: &str = "demo-shop";
+
+/// The marketplace for which the seller keeps a list.
+const LISTED: &str = "cardmarket";
 
 /// The tour's own schedules: a day's work in a minute.
 const SCHEDULES: [(&str, &str); 4] = [
@@ -43,10 +50,14 @@ const LIMIT: &str = "100000";
 
 type File = (PathBuf, String, u32);
 
-/// The shops that a sandbox announces.
-pub fn announced(announcement: &Value) -> Result<Vec<Shop>, Failure> {
-    let known = marketplace::ALL.iter().enumerate();
-    known.map(|(at, marketplace)| shop(marketplace, at == 0, &announcement[marketplace.name])).collect()
+/// The shops that a sandbox announces. The seller's list, if there is one, is for [`LISTED`].
+pub fn announced(announcement: &Value, mut list: Option<String>) -> Result<Vec<Shop>, Failure> {
+    let mut shops = Vec::new();
+    for (at, marketplace) in marketplace::ALL.iter().enumerate() {
+        let list = list.take_if(|_| marketplace.name == LISTED);
+        shops.push(Shop { list, ..shop(marketplace, at == 0, &announcement[marketplace.name])? });
+    }
+    Ok(shops)
 }
 
 fn shop(marketplace: &'static Descriptor, is_first: bool, announced: &Value) -> Result<Shop, Failure> {
@@ -64,6 +75,7 @@ fn shop(marketplace: &'static Descriptor, is_first: bool, announced: &Value) -> 
         account: account.into(),
         base_url: base_url.to_owned(),
         marketplace,
+        list: None,
         prefix,
         announced: announced.clone(),
     })
@@ -88,8 +100,10 @@ impl Shop {
             credentials: Some(["consumer_key", "consumer_secret", "token", "token_secret"].map(credential)),
         };
         let mut files = init::files(&answers);
-        // A pretend seller has no list of their own to sync from.
-        files.retain(|(path, ..)| path.as_path() != Path::new("jobs/stock-sync.toml"));
+        match &self.list {
+            Some(list) => files.push((PathBuf::from(list::FILE), list.clone(), 0o644)),
+            None => files.retain(|(path, ..)| path.as_path() != Path::new("jobs/stock-sync.toml")),
+        }
         for (path, text, _) in &mut files {
             let stem = stem(path).to_owned();
             if let Some((_, schedule)) = SCHEDULES.iter().find(|(job, _)| *job == stem) {
@@ -98,6 +112,13 @@ impl Shop {
                 if text.contains(&format!("{:?}", self.account.as_str())) {
                     path.set_file_name(format!("{}.toml", self.job(&stem)));
                 }
+            }
+            // The job is there to be asked. By its schedule it would put another plan in the place of the one that is shown.
+            if stem == "stock-sync" {
+                *text = with_line(text, "plan_expires", "\"1d\"");
+                // A file of a stock this small takes longer than its pages.
+                *text = with_line(text, "export_above", "\"off\"");
+                path.set_file_name(format!("{}.toml", self.job(&stem)));
             }
             if path.as_path() == Path::new(init::SETTINGS) {
                 *text = with_line(text, "listen", "\"127.0.0.1:0\"");
@@ -163,6 +184,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::Mode;
 
     #[test]
     fn every_marketplace_gets_an_account_with_jobs_of_its_own_at_the_address_that_was_announced() {
@@ -175,11 +197,15 @@ mod tests {
                 announcement[marketplace.name][option.key] = json!("http://127.0.0.1:1/login");
             }
         }
-        let shops = announced(&announcement).unwrap();
+        let list = "sku,quantity\nMC-1,3\n".to_owned();
+        let shops = announced(&announcement, Some(list.clone())).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let config = write_config(&dir.path().join("shop"), &shops).unwrap();
         assert_eq!(config.accounts.len(), marketplace::ALL.len());
-        assert_eq!(config.jobs.len(), 3 * shops.len() + 1, "housekeeping is for all of them");
+        assert_eq!(config.jobs.len(), 3 * shops.len() + 2, "housekeeping is for all of them, one has a list");
+        assert!(std::fs::read_to_string(dir.path().join("shop/stock.csv")).unwrap() == list);
+        let sync = &config.jobs[&JobName::from("stock-sync")];
+        assert!(!sync.enabled && sync.mode == Mode::Observe, "nothing is planned or written unasked");
         for shop in &shops {
             let account = &config.accounts[&shop.account];
             assert_eq!(account.limit, Some(100_000));
@@ -193,6 +219,6 @@ mod tests {
             }
         }
         announcement[marketplace::ALL[0].name] = json!(null);
-        assert!(announced(&announcement).is_err());
+        assert!(announced(&announcement, None).is_err());
     }
 }

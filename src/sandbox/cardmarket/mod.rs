@@ -22,6 +22,7 @@ mod placing;
 mod reads;
 mod route;
 mod seed;
+mod shelf;
 mod signature;
 mod stock;
 mod wire;
@@ -43,6 +44,7 @@ pub use limits::{Limit, berlin_day};
 pub use login::App;
 pub use orders::{Buyer, Order, OrderAction, OrderState};
 pub use placing::{ByHand, Placed};
+pub use shelf::Shelved;
 #[cfg(test)]
 pub use signature::{Claim, sign};
 pub use stock::{Article, Flags, Stock};
