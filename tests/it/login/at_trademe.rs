@@ -187,6 +187,14 @@ fn the_wrong_seller_changes_nothing_unless_it_is_meant() {
     assert_eq!(fs::read_to_string(place.state().join("secrets/nz.toml")).expect("a file"), kept);
     assert_eq!(standing(&place, "nz")["identity"], "demo-shop");
     place.job("nz-probe", 0);
+    // A new number is for another login than the one that waits: it is not passed by without a word.
+    let exchanged = steps(&place, "AccessToken");
+    for options in ["", "--other-seller"] {
+        let refused = place.run(&format!("auth login nz --pin 1234567 {options}")).exits(4);
+        refused.says("a grant of nz waits").says("nz --resume (with --other-seller").says("anew: sellerd");
+    }
+    assert_eq!((steps(&place, "AccessToken"), pending(&place)), (exchanged, true));
+    assert_eq!(standing(&place, "nz")["identity"], "demo-shop");
     // The token is there already: nobody has to log in once more.
     let resumed = place.run("auth login nz --resume --other-seller").exits(0);
     resumed.says("logged in as other-shop");
