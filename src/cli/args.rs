@@ -159,6 +159,10 @@ pub struct InitOptions {
     /// What to call the account.
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
+    /// The kind of app that you have there, where there are several: at Cardmarket dedicated (four tokens) or third-party
+    /// (two, and a login).
+    #[arg(long, value_name = "KIND")]
+    pub app: Option<String>,
     /// The zone of your shop, for example Europe/Berlin.
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,

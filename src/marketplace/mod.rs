@@ -230,6 +230,9 @@ pub struct OptionKey {
     pub values: &'static [&'static str],
     /// The value when it is absent.
     pub default: &'static str,
+    /// What a person is asked about it before there is an account: yes is the default, no the other value. `None` where
+    /// the default does for a beginning.
+    pub question: Option<&'static str>,
 }
 
 impl OptionKey {

@@ -33,10 +33,15 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     limit_key: "daily_limit",
     default_limit: 5_000,
     options: &[
-        OptionKey { key: "app", values: &["dedicated", login::THIRD_PARTY], default: "dedicated" },
-        OptionKey { key: PUBLIC_SHARE, values: &[], default: "50%" },
+        OptionKey {
+            key: "app",
+            values: &["dedicated", login::THIRD_PARTY],
+            default: "dedicated",
+            question: Some("Do you have a Cardmarket \"dedicated app\" (four tokens)?"),
+        },
+        OptionKey { key: PUBLIC_SHARE, values: &[], default: "50%", question: None },
         // cardmarket.md 7: since the end of 2020, for every app; nobody knows whether it still holds.
-        OptionKey { key: MINUTE_LIMIT, values: &[], default: "600" },
+        OptionKey { key: MINUTE_LIMIT, values: &[], default: "600", question: None },
     ],
     first_account: "cm-main",
     credential_names: ["app token", "app secret", "access token", "access token secret"],
