@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::Job;
-use crate::domain::{ErrorType, Outcome};
+use crate::domain::{AccountName, ErrorType, Outcome, spelled};
 use crate::jobs::{JobError, Report};
 use crate::store::runs::{self, RunEnd};
 use crate::telemetry;
@@ -39,10 +38,7 @@ pub(super) fn timed_out(limit: Duration) -> RunEnd {
     failed(
         Outcome::Timeout,
         Some(ErrorType::Timeout),
-        format!(
-            "it took longer than its timeout of {}; raise `timeout` in the job's file",
-            humantime::format_duration(limit)
-        ),
+        format!("it took longer than its timeout of {}; raise `timeout` in the job's file", spelled(limit)),
     )
 }
 
