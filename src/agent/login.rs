@@ -179,6 +179,15 @@ pub fn is_of(login: &Login, credentials: &Credentials) -> bool {
     login.credentials_mark.as_deref() == Some(mark_of(credentials).as_str())
 }
 
+/// The command that gives an account a login that works: some apps have only tokens that stand on a page.
+pub fn way_in(account: &Account) -> String {
+    let import_only = (account.marketplace.login.import_only)(&account.options).is_some();
+    match account.credentials {
+        Some(_) if !import_only => format!("sellerd auth login {}", account.name),
+        _ => format!("sellerd auth import {}", account.name),
+    }
+}
+
 /// Only for the socket between a person's command and the agent, which nobody else can open.
 fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose_secret())

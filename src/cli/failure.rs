@@ -56,7 +56,11 @@ impl Failure {
             Some(ErrorType::PlanStale) => ("E521", format!("make a new one: sellerd plan {}", row.job)),
             Some(ErrorType::Halted) => ("E491", "sellerd unhalt".to_owned()),
             Some(ErrorType::AuthRevoked | ErrorType::AuthForbidden | ErrorType::AuthExpired) => {
-                ("E491", "sellerd auth status names the command that mends it".to_owned())
+                // A run that was never begun says itself what to do.
+                let told = row.message.as_deref().and_then(|message| message.rsplit_once(": "));
+                let told = told.map(|(_, command)| command).filter(|word| word.starts_with("sellerd auth "));
+                let fix = told.unwrap_or("sellerd auth status names the command that mends it");
+                ("E491", fix.to_owned())
             }
             _ if row.outcome == Some(Outcome::Interrupted) => ("E491", "give the command again".to_owned()),
             _ => ("E491", format!("sellerd runs show {}", row.run_id)),

@@ -24,12 +24,12 @@ pub(super) fn from_error(error: &JobError) -> RunEnd {
 }
 
 /// The job was never begun, since there is nothing to sign with.
-pub(super) fn no_account(job: &Job) -> RunEnd {
-    let name = job.account.as_ref().map_or("", |account| account.as_str());
+pub(super) fn no_account(name: &AccountName, way_in: Option<&str>) -> RunEnd {
+    let way_in = way_in.unwrap_or("sellerd auth status");
     failed(
         Outcome::Blocked,
         Some(ErrorType::AuthExpired),
-        format!("account {name} is not logged in; the command that mends it: sellerd auth status"),
+        format!("account {name} is not logged in; the command that mends it: {way_in}"),
     )
 }
 

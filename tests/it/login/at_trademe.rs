@@ -58,6 +58,15 @@ fn a_number_logs_in_after_two_wrong_ones_with_either_signature() {
         let place = shop(&format!("signature = \"{signature}\""));
         let before = standing(&place, "nz");
         assert_eq!(before["fix"], "sellerd auth login nz");
+        // A run says the same, as it can be copied by whoever typed the directory.
+        let dir = place.dir();
+        let said = format!("the command that mends it: sellerd -c {} auth login nz", dir.display());
+        place.run("job run nz-probe").exits(4).says(&said);
+        let told = place.job("nz-probe", 4);
+        assert!(
+            told["message"].as_str().is_some_and(|words| words.ends_with(": sellerd auth login nz")),
+            "{told}"
+        );
         let mut login = Waiting::begin(&place, "auth login nz");
         let number = pin(&login.url);
         login.types("0000000");
