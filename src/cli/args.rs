@@ -3,10 +3,12 @@
 mod auth;
 mod sandbox;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::domain::{PlanId, RunId};
 pub use auth::{AuthCommand, ImportOptions, LoginOptions, Qr};
@@ -50,8 +52,25 @@ pub struct Args {
     #[arg(long, global = true, env = "SELLERD_NO_COLOR")]
     pub no_color: bool,
 
+    /// Whether the directory was named on the command line, and not by the environment.
+    #[arg(skip)]
+    pub named_dir: bool,
+
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Args {
+    /// Reads a command line.
+    pub fn of_words(
+        words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(words)?;
+        let named_dir = matches.value_source("config") == Some(ValueSource::CommandLine);
+        let args = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        Ok(Self { named_dir, ..args })
+    }
 }
 
 /// How results are written.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Exit;
+use super::copyable::Typed;
 use super::output::note;
 use crate::agent::accounts::AccountError;
 use crate::agent::ask::Declined;
@@ -70,8 +71,9 @@ impl Failure {
         Self { error_type: row.error_type, ..Self::new(code, exit, format!("{}: {message}", row.job), fix) }
     }
 
-    /// Writes it to stderr: drawn, or as one JSON object.
-    pub fn print(&self, json: bool) {
+    /// Writes it to stderr: drawn, with commands that can be copied, or as one JSON object. A program knows by itself
+    /// which directory it named.
+    pub fn print(&self, json: bool, typed: &Typed) {
         if self.said {
             return;
         }
@@ -87,7 +89,10 @@ impl Failure {
             note(&format!("{}\n", serde_json::to_string(&document).unwrap_or_default()));
             return;
         }
-        let fix = if self.fix.is_empty() { String::new() } else { format!("  fix:  {}\n", self.fix) };
+        let fix = match self.fix.as_str() {
+            "" => String::new(),
+            fix => format!("  fix:  {}\n", typed.copyable(fix)),
+        };
         note(&format!("error[{}]: {}\n{fix}", self.code, self.message));
     }
 }

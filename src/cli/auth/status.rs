@@ -32,7 +32,7 @@ pub async fn run(home: &Home) -> Result<Exit, Failure> {
     match home.output {
         Format::Table => {
             let drawn: Vec<_> = standings.iter().map(|of| of.draw(now, config.timezone)).collect();
-            output::text(&drawn.join("\n"))?;
+            output::text(&home.typed.copyable(&drawn.join("\n")))?;
         }
         format => {
             let rows = standings.into_iter().map(|of| Row { fix: of.fix, ..of.row }).collect();

@@ -29,7 +29,10 @@ pub async fn run(name: &str, home: &Home) -> Result<Exit, Failure> {
             (Some(identity), _) => output::text(&format!("{name}: logged in as {identity}\n"))?,
             (None, error) => {
                 let why = error.as_deref().unwrap_or("no answer");
-                output::text(&format!("{name}: {why}\n  fix:  {}\n", fix.unwrap_or_default()))?;
+                output::text(&format!(
+                    "{name}: {why}\n  fix:  {}\n",
+                    home.typed.copyable(&fix.unwrap_or_default())
+                ))?;
             }
         },
         _ => {
