@@ -327,6 +327,11 @@ pub enum OrdersCommand {
 pub enum StockCommand {
     /// The listings.
     List(AccountFilter),
+    /// A first list for `stock-sync`: what was last read of an account, as CSV in the form that it takes.
+    Export {
+        /// The account.
+        account: String,
+    },
     /// Confirms that a shop really is as empty as it was last read.
     Believe {
         /// The account.

@@ -107,6 +107,7 @@ async fn dispatch(args: Args) -> Result<Exit, Failure> {
         Some(Command::Runs(RunsCommand::Show { id })) => runs::show(id, &home).await,
         Some(Command::Orders(args::OrdersCommand::List(options))) => orders::all(options, &home).await,
         Some(Command::Stock(args::StockCommand::List(options))) => stock::all(options, &home).await,
+        Some(Command::Stock(args::StockCommand::Export { account })) => stock::export(&account, &home).await,
         Some(Command::Stock(args::StockCommand::Believe { account })) => believe::run(&account, &home).await,
         Some(Command::Config(args::ConfigCommand::Check)) => check::run(&home).await,
         Some(Command::Explain { code }) => explain::run(code.as_deref(), &home),

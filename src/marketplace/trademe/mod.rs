@@ -27,8 +27,8 @@ use crate::domain::{Cadence, Currency, OrderFeed};
 use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
 use crate::http::{LimitHeaders, WritingClient};
 use crate::marketplace::{
-    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, Quantities, StockReading, Writer,
-    Writes,
+    Capabilities, Connection, Descriptor, InAList, Marketplace, OptionKey, Options, Quantities, StockReading,
+    Writer, Writes,
 };
 use crate::policy::quota::WindowKind;
 
@@ -57,6 +57,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         // Inferred from what tools observed, not promised anywhere (trademe.md 22, 9).
         OptionKey { key: VISIBILITY_LAG, values: &[], default: "90s", question: None },
     ],
+    in_a_list: InAList { columns: &["title", "category"], words: wire::words },
     first_account: "nz-shop",
     credential_names: ["consumer key", "consumer secret", "access token", "access token secret"],
     // A call counts against the clock hour in which it is made, and no header says how many are left (trademe.md 6).
