@@ -63,7 +63,11 @@ pub struct Shared {
 /// The usable accounts by name. Those without credentials are left out; the configuration has said so. And so are those
 /// that nobody has logged in to yet: a request without a token is only ever refused, and a refusal blocks.
 #[derive(Clone, Default)]
-pub struct Accounts(BTreeMap<AccountName, Usable>);
+pub struct Accounts {
+    usable: BTreeMap<AccountName, Usable>,
+    /// The command that gives each of the others a login.
+    ways_in: BTreeMap<AccountName, String>,
+}
 
 #[derive(Clone)]
 struct Usable {
@@ -95,11 +99,14 @@ impl Accounts {
     /// Makes every account usable. Accounts of `before` are ours already and keep their epoch, so that a run which is
     /// going on comes to its end; those whose settings are the same keep their connection too.
     pub async fn make(config: &Config, before: &Self, shared: &Shared) -> Result<Self, AccountError> {
-        let mut usable = BTreeMap::new();
+        let (mut usable, mut ways_in) = (BTreeMap::new(), BTreeMap::new());
         for (name, account) in &config.accounts {
             let logged_in = account.credentials.as_ref().filter(|credentials| credentials.token.is_some());
-            let Some(credentials) = logged_in else { continue };
-            let made = match before.0.get(name) {
+            let Some(credentials) = logged_in else {
+                ways_in.insert(name.clone(), super::login::way_in(account));
+                continue;
+            };
+            let made = match before.usable.get(name) {
                 Some(held) if same_account(&held.settings, account) => {
                     let channel = channel_of(config, name);
                     Usable { templates: Arc::clone(&config.templates), channel, ..held.clone() }
@@ -109,7 +116,12 @@ impl Accounts {
             usable.insert(name.clone(), made);
         }
         super::login::terms::note_all(config, &shared.store).await?;
-        Ok(Self(usable))
+        Ok(Self { usable, ways_in })
+    }
+
+    /// The command that gives an account a login; `None` where it has one, or is not known.
+    pub fn way_in(&self, name: &AccountName) -> Option<&str> {
+        self.ways_in.get(name).map(String::as_str)
     }
 
     /// The account for one run that ends when `stop` is cancelled. Only a run that `writes` is handed what can write,
@@ -121,7 +133,7 @@ impl Accounts {
         writes: bool,
         stop: &CancellationToken,
     ) -> Option<Worked> {
-        let usable = self.0.get(name)?;
+        let usable = self.usable.get(name)?;
         let client = usable.client.for_run(Some(run)).until(stop.clone());
         let way = match usable.settings.marketplace.connect_writing.filter(|_| writes) {
             Some(connect) => Way::Writes(connect(usable.connection(WritingClient::new(client)))),
@@ -141,7 +153,7 @@ impl Accounts {
 
     /// Asks the account's canary, if it may leave.
     pub async fn probe(&self, name: &AccountName, stop: &CancellationToken) -> Result<(), CallError> {
-        match self.0.get(name) {
+        match self.usable.get(name) {
             Some(usable) => usable.client.until(stop.clone()).probe().await,
             None => Ok(()),
         }
@@ -149,17 +161,17 @@ impl Accounts {
 
     /// The account's line and the epoch in which it is ours, for credentials that are tried.
     pub(super) fn held(&self, name: &AccountName) -> Option<(&Client, i64)> {
-        self.0.get(name).map(|usable| (&usable.client, usable.epoch))
+        self.usable.get(name).map(|usable| (&usable.client, usable.epoch))
     }
 
     /// The account's settings.
     pub fn settings(&self, name: &AccountName) -> Option<Arc<Account>> {
-        self.0.get(name).map(|usable| Arc::clone(&usable.settings))
+        self.usable.get(name).map(|usable| Arc::clone(&usable.settings))
     }
 
     /// The account's marketplace, asked although the account may be blocked.
     pub fn insisting(&self, name: &AccountName) -> Option<Box<dyn Marketplace>> {
-        self.0.get(name).map(|usable| usable.connect(usable.client.insisting()))
+        self.usable.get(name).map(|usable| usable.connect(usable.client.insisting()))
     }
 }
 

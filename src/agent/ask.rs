@@ -132,7 +132,7 @@ impl Desk {
         let internal = |message: String| Declined { message, fix: String::new(), exit: 1 };
         let market = self.runner.accounts().insisting(&account.name).ok_or_else(|| Declined {
             message: format!("account {name} is not logged in"),
-            fix: "the command that mends it: sellerd auth status".to_owned(),
+            fix: super::login::way_in(account),
             exit: 4,
         })?;
         let answer = market.identity().await;

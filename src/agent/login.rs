@@ -27,7 +27,7 @@ use crate::domain::{AccountName, Credentials};
 use crate::marketplace::{self, LoginError};
 use crate::store::logins::Login;
 pub use accept::LoggedIn;
-use declined::{declined, no_consumer, not_kept, not_let_in};
+use declined::{declined, no_consumer, not_kept, not_let_in, waits_already};
 pub use import::Brought;
 pub use logout::LoggedOut;
 use pending::Pending;
@@ -48,7 +48,7 @@ pub struct Begun {
 /// What a person brought back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Proof {
-    /// What was typed or pasted, or the address that a browser asked for.
+    /// What was typed or pasted, or the address that a browser asked for; empty to go on with what was let in already.
     #[serde(serialize_with = "expose")]
     pub said: SecretString,
     /// Another seller than before is meant.
@@ -97,6 +97,10 @@ impl Desk {
     pub async fn finish_login(&self, name: &AccountName, proof: &Proof) -> Answered<Finished> {
         let (account, vault) = self.account(name)?;
         let mut pending = self.waiting(&account, &vault, self.shared.clock.now())?;
+        // What was let in already is another login than the one that is brought now.
+        if pending.granted.is_some() && !proof.said.expose_secret().trim().is_empty() {
+            return Err(waits_already(name));
+        }
         if pending.granted.is_none() {
             let exchanged = self.exchange(&account, &pending, proof.said.expose_secret()).await?;
             let pair = match exchanged {
@@ -173,6 +177,15 @@ pub fn begun_at(state_dir: &Path, account: &AccountName) -> Option<DateTime<Utc>
 /// Whether the login that is known is that of these credentials, and not of others that were put into place by hand.
 pub fn is_of(login: &Login, credentials: &Credentials) -> bool {
     login.credentials_mark.as_deref() == Some(mark_of(credentials).as_str())
+}
+
+/// The command that gives an account a login that works: some apps have only tokens that stand on a page.
+pub fn way_in(account: &Account) -> String {
+    let import_only = (account.marketplace.login.import_only)(&account.options).is_some();
+    match account.credentials {
+        Some(_) if !import_only => format!("sellerd auth login {}", account.name),
+        _ => format!("sellerd auth import {}", account.name),
+    }
 }
 
 /// Only for the socket between a person's command and the agent, which nobody else can open.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::Account;
-use crate::domain::{AccountName, ErrorType};
+use crate::domain::{AccountName, ErrorType, spelled};
 use crate::http::Attempt;
 use crate::policy::access::{Access, AccessState, Cause, Rules};
 use crate::policy::expiry::Nearness;
@@ -107,7 +107,7 @@ impl Notices {
         if far(offset_ms) >= WRONG {
             let behind = if offset_ms > 0 { "behind" } else { "ahead of" };
             let seconds = std::time::Duration::from_secs(far(offset_ms).num_seconds().unsigned_abs());
-            let off = humantime::format_duration(seconds);
+            let off = spelled(seconds);
             let title = format!(
                 "this machine's clock is {off} {behind} {}'s; {account} is worked by theirs",
                 self.marketplace

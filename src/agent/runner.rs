@@ -357,10 +357,17 @@ impl Runner {
         };
         let account = match &job.account {
             None => None,
-            Some(name) => match lock(&self.0.accounts).worked(name, run, writes, &self.0.stop) {
-                Some(worked) => Some(worked),
-                None => return no_account(&job),
-            },
+            Some(name) => {
+                let worked = {
+                    let accounts = lock(&self.0.accounts);
+                    let worked = accounts.worked(name, run, writes, &self.0.stop);
+                    worked.ok_or_else(|| no_account(name, accounts.way_in(name)))
+                };
+                match worked {
+                    Ok(worked) => Some(worked),
+                    Err(end) => return end,
+                }
+            }
         };
         let progress = Arc::new(Progress::default());
         lock(&self.0.progress).insert(job.name.clone(), Arc::clone(&progress));

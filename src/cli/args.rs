@@ -3,10 +3,12 @@
 mod auth;
 mod sandbox;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::domain::{PlanId, RunId};
 pub use auth::{AuthCommand, ImportOptions, LoginOptions, Qr};
@@ -50,8 +52,25 @@ pub struct Args {
     #[arg(long, global = true, env = "SELLERD_NO_COLOR")]
     pub no_color: bool,
 
+    /// Whether the directory was named on the command line, and not by the environment.
+    #[arg(skip)]
+    pub named_dir: bool,
+
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Args {
+    /// Reads a command line.
+    pub fn of_words(
+        words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(words)?;
+        let named_dir = matches.value_source("config") == Some(ValueSource::CommandLine);
+        let args = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        Ok(Self { named_dir, ..args })
+    }
 }
 
 /// How results are written.
@@ -159,6 +178,10 @@ pub struct InitOptions {
     /// What to call the account.
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
+    /// The kind of app that you have there, where there are several: at Cardmarket dedicated (four tokens) or third-party
+    /// (two, and a login).
+    #[arg(long, value_name = "KIND")]
+    pub app: Option<String>,
     /// The zone of your shop, for example Europe/Berlin.
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
@@ -304,6 +327,11 @@ pub enum OrdersCommand {
 pub enum StockCommand {
     /// The listings.
     List(AccountFilter),
+    /// A first list for `stock-sync`: what was last read of an account, as CSV in the form that it takes.
+    Export {
+        /// The account.
+        account: String,
+    },
     /// Confirms that a shop really is as empty as it was last read.
     Believe {
         /// The account.

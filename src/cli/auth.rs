@@ -22,7 +22,7 @@ use super::job::{ask_agent, here};
 use super::output::{self, instant, span, thousands, when};
 use super::{Exit, Failure};
 use crate::agent::ask::{Answered, Desk};
-use crate::agent::login::LoggedIn;
+use crate::agent::login::{LoggedIn, way_in};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config};
 use crate::domain::AccountName;
@@ -132,11 +132,16 @@ async fn welcome(home: &Home, name: &AccountName, welcome: &LoggedIn) -> Result<
     let config = home.config_for_login_quietly()?;
     let account = config.accounts.get(name).ok_or_else(|| Failure::internal(format!("{name} is gone")))?;
     match home.output {
-        Format::Table => output::text(&words(&config, account, welcome, SystemClock::default().now()))?,
+        Format::Table => output::text(&home.typed.copyable(&words(
+            &config,
+            account,
+            welcome,
+            SystemClock::default().now(),
+        )))?,
         format => {
             let row = Row {
                 scopes_missing: welcome.scopes_missing.clone(),
-                fix: welcome.identity.is_none().then(|| mend(account)),
+                fix: welcome.identity.is_none().then(|| way_in(account)),
                 ..row(home, account, &config).await?
             };
             output::document(format, &Document::of(vec![row]))?;
@@ -151,7 +156,7 @@ fn words(config: &Config, account: &Account, welcome: &LoggedIn, now: DateTime<U
         return format!(
             "Kept in {}. {name} is not logged in yet.\n  next:  {}\n",
             welcome.kept_in,
-            mend(account)
+            way_in(account)
         );
     };
     let mut text = format!("{name}: logged in as {member} (member {id})\n");
@@ -210,15 +215,6 @@ fn next(config: &Config, account: &Account, now: DateTime<Utc>) -> String {
     soonest.map_or(String::new(), |(at, job)| {
         format!("  Next by its schedule: {job}, {}.", when(at, now, config.timezone))
     })
-}
-
-/// The command that gives an account a login that works.
-fn mend(account: &Account) -> String {
-    let import_only = (account.marketplace.login.import_only)(&account.options).is_some();
-    match account.credentials {
-        Some(_) if !import_only => format!("sellerd auth login {}", account.name),
-        _ => format!("sellerd auth import {}", account.name),
-    }
 }
 
 /// The account of that name.

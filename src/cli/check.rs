@@ -29,6 +29,10 @@ pub async fn run(home: &Home) -> Result<Exit, Failure> {
         },
         None => checked,
     };
+    let mut checked = checked;
+    if home.output == Format::Table {
+        home.typed.mend(&mut checked.diagnostics);
+    }
     let of = |severity| checked.diagnostics.iter().filter(|d| d.severity == severity).collect::<Vec<_>>();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     let exit = if errors.is_empty() { Exit::Success } else { Exit::Config };

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Exit;
+use super::copyable::Typed;
 use super::output::note;
 use crate::agent::accounts::AccountError;
 use crate::agent::ask::Declined;
@@ -56,7 +57,11 @@ impl Failure {
             Some(ErrorType::PlanStale) => ("E521", format!("make a new one: sellerd plan {}", row.job)),
             Some(ErrorType::Halted) => ("E491", "sellerd unhalt".to_owned()),
             Some(ErrorType::AuthRevoked | ErrorType::AuthForbidden | ErrorType::AuthExpired) => {
-                ("E491", "sellerd auth status names the command that mends it".to_owned())
+                // A run that was never begun says itself what to do.
+                let told = row.message.as_deref().and_then(|message| message.rsplit_once(": "));
+                let told = told.map(|(_, command)| command).filter(|word| word.starts_with("sellerd auth "));
+                let fix = told.unwrap_or("sellerd auth status names the command that mends it");
+                ("E491", fix.to_owned())
             }
             _ if row.outcome == Some(Outcome::Interrupted) => ("E491", "give the command again".to_owned()),
             _ => ("E491", format!("sellerd runs show {}", row.run_id)),
@@ -66,8 +71,9 @@ impl Failure {
         Self { error_type: row.error_type, ..Self::new(code, exit, format!("{}: {message}", row.job), fix) }
     }
 
-    /// Writes it to stderr: drawn, or as one JSON object.
-    pub fn print(&self, json: bool) {
+    /// Writes it to stderr: drawn, with commands that can be copied, or as one JSON object. A program knows by itself
+    /// which directory it named.
+    pub fn print(&self, json: bool, typed: &Typed) {
         if self.said {
             return;
         }
@@ -83,7 +89,10 @@ impl Failure {
             note(&format!("{}\n", serde_json::to_string(&document).unwrap_or_default()));
             return;
         }
-        let fix = if self.fix.is_empty() { String::new() } else { format!("  fix:  {}\n", self.fix) };
+        let fix = match self.fix.as_str() {
+            "" => String::new(),
+            fix => format!("  fix:  {}\n", typed.copyable(fix)),
+        };
         note(&format!("error[{}]: {}\n{fix}", self.code, self.message));
     }
 }

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use super::args::{Args, Format};
+use super::copyable::Typed;
 use super::{Exit, Failure};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, LogFormat};
@@ -24,6 +25,8 @@ pub struct Home {
     pub quiet: bool,
     /// Whether stderr may have colours.
     pub colour: bool,
+    /// What the commands that it shows have to repeat.
+    pub typed: Typed,
     verbose: u8,
 }
 
@@ -37,6 +40,7 @@ impl Home {
             colour: !args.no_color
                 && std::io::stderr().is_terminal()
                 && std::env::var_os("NO_COLOR").is_none(),
+            typed: Typed::of(args),
             verbose: args.verbose,
             quiet: args.quiet,
         }
@@ -63,15 +67,18 @@ impl Home {
         }
     }
 
-    fn take(&self, checked: config::Checked) -> Result<Config, Failure> {
+    fn take(&self, mut checked: config::Checked) -> Result<Config, Failure> {
         let errors = checked.config.is_none();
         if !checked.diagnostics.is_empty() && (errors || !self.output.is_json() && !self.quiet) {
             match self.output.is_json() {
                 true => return Err(Self::mistakes(&checked)),
-                false if errors => super::output::note(&checked.draw(self.colour)),
-                // A command that goes on says nothing of how many files there are.
-                false => super::output::note(&config::draw(&checked.diagnostics, self.colour)),
+                false => self.typed.mend(&mut checked.diagnostics),
             }
+            super::output::note(&match errors {
+                true => checked.draw(self.colour),
+                // A command that goes on says nothing of how many files there are.
+                false => config::draw(&checked.diagnostics, self.colour),
+            });
         }
         checked.config.ok_or_else(|| Failure { said: true, ..Self::no_config() })
     }

@@ -11,7 +11,7 @@ use super::home::Home;
 use super::{Exit, Failure, output};
 use crate::config::init::{self, Answers};
 use crate::domain::{AccountName, nearest};
-use crate::marketplace::{self, Descriptor};
+use crate::marketplace::{self, Descriptor, OptionKey, Options};
 
 /// Writes it and says what comes next.
 pub fn run(options: InitOptions, home: &Home) -> Result<Exit, Failure> {
@@ -24,6 +24,7 @@ pub fn run(options: InitOptions, home: &Home) -> Result<Exit, Failure> {
         options.account,
         marketplace.first_account,
     )?;
+    let own = own_keys(marketplace, options.app, &mut asking)?;
     let timezone = asking.text("timezone", "Time zone of your shop?", options.timezone, "Europe/Berlin")?;
     let dir = options.dir.unwrap_or_else(|| home.dir.clone());
     let answers = Answers {
@@ -34,13 +35,13 @@ pub fn run(options: InitOptions, home: &Home) -> Result<Exit, Failure> {
         state_dir: None,
         credentials: None,
     };
-    let written = init::write(&dir, &init::files(&answers)).map_err(|error| {
+    let written = init::write(&dir, &init::files_with(&answers, &own)).map_err(|error| {
         Failure::new("E210", Exit::Usage, error.to_string(), "name another directory: sellerd init DIR")
     })?;
     match home.output {
-        Format::Table => output::text(&said(&dir, &written, &answers))?,
+        Format::Table => output::text(&said(&dir, &written, &answers, &own))?,
         format => {
-            let next = next_steps(&dir, &answers).into_iter().map(|(command, _)| command).collect();
+            let next = next_steps(&dir, &answers, &own).into_iter().map(|(command, _)| command).collect();
             output::document(format, &Document { schema: "sellerd.init/1", written, next })?;
         }
     }
@@ -55,7 +56,7 @@ struct Document {
     next: Vec<String>,
 }
 
-fn said(dir: &Path, written: &[PathBuf], answers: &Answers) -> String {
+fn said(dir: &Path, written: &[PathBuf], answers: &Answers, own: &Options) -> String {
     let names: Vec<String> =
         written.iter().map(|path| path.strip_prefix(dir).unwrap_or(path).display().to_string()).collect();
     let mut text = format!(
@@ -63,7 +64,7 @@ fn said(dir: &Path, written: &[PathBuf], answers: &Answers) -> String {
         dir.display(),
         names.join("  "),
     );
-    let steps = next_steps(dir, answers);
+    let steps = next_steps(dir, answers, own);
     let wide = steps.iter().map(|(command, _)| command.chars().count()).max().unwrap_or_default();
     for (at, (command, why)) in steps.iter().enumerate() {
         let head = if at == 0 { "Next:" } else { "" };
@@ -73,11 +74,11 @@ fn said(dir: &Path, written: &[PathBuf], answers: &Answers) -> String {
 }
 
 /// The commands that follow, and what each is for.
-fn next_steps(dir: &Path, answers: &Answers) -> Vec<(String, String)> {
+fn next_steps(dir: &Path, answers: &Answers, own: &Options) -> Vec<(String, String)> {
     let (account, marketplace) = (&answers.account, answers.marketplace);
     let command = |words: &str| format!("sellerd -c {} {words}", dir.display());
     let [key, secret, ..] = marketplace.credential_names;
-    let login = marketplace.options.iter().any(|option| option.key == "authorize_url");
+    let login = (marketplace.login.import_only)(own).is_none();
     let mut steps = match login {
         true => vec![
             (command(&format!("auth import {account}")), format!("asks for the app's {key} and {secret}")),
@@ -111,6 +112,56 @@ fn marketplace(options: &InitOptions, asking: &mut Asking) -> Result<&'static De
             format!("{}--marketplace is one of: {}", near.unwrap_or_default(), titles.join(", ")),
         )
     })
+}
+
+/// The marketplace's own keys that somebody has to decide: by flag, else by a question, else as they usually are.
+fn own_keys(
+    marketplace: &'static Descriptor,
+    app: Option<String>,
+    asking: &mut Asking,
+) -> Result<Options, Failure> {
+    let mut given = [("app", app)];
+    let mut own = Options::new();
+    for option in marketplace.options {
+        let flag = given.iter_mut().find(|(key, _)| *key == option.key).and_then(|(_, value)| value.take());
+        let value = match (flag, option.question) {
+            (Some(value), _) => one_of(option, &value)?,
+            (None, Some(question)) if asking.allowed => {
+                let answer = asking.text(option.key, question, None, "y")?;
+                yes_or_no(option, &answer)?
+            }
+            (None, _) => continue,
+        };
+        own.insert(option.key, value.to_owned());
+    }
+    match given.into_iter().find(|(_, value)| value.is_some()) {
+        None => Ok(own),
+        Some((key, _)) => Err(Failure::usage(
+            format!("accounts at {} have no `{key}`", marketplace.title),
+            format!("leave --{key} out"),
+        )),
+    }
+}
+
+fn one_of(option: &'static OptionKey, typed: &str) -> Result<&'static str, Failure> {
+    let known = option.values.iter().copied();
+    known.clone().find(|value| value.eq_ignore_ascii_case(typed.trim())).ok_or_else(|| {
+        let near = nearest(typed, known).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+        Failure::usage(
+            format!("`{}` cannot be `{typed}`", option.key),
+            format!("{near}--{} is one of: {}", option.key, option.values.join(", ")),
+        )
+    })
+}
+
+/// A question is answered with yes for the default and with no for the other value, or with a value.
+fn yes_or_no(option: &'static OptionKey, answer: &str) -> Result<&'static str, Failure> {
+    let other = option.values.iter().copied().find(|value| *value != option.default);
+    match answer.to_lowercase().as_str() {
+        "y" | "yes" => Ok(option.default),
+        "n" | "no" => Ok(other.unwrap_or(option.default)),
+        _ => one_of(option, answer),
+    }
 }
 
 fn account_name(name: String) -> Result<AccountName, Failure> {

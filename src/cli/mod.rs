@@ -6,6 +6,7 @@ mod auth;
 mod believe;
 mod check;
 mod confirm;
+mod copyable;
 mod exit;
 mod explain;
 mod failure;
@@ -34,16 +35,17 @@ mod usage;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use args::{Args, Command, JobCommand, RunsCommand};
+use copyable::Typed;
 pub(crate) use exit::Exit;
 pub(crate) use failure::Failure;
 use home::Home;
 
 /// Parses the command line, does what it says, and says how it went.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match Args::of_words(std::env::args_os()) {
         Ok(args) => args,
         Err(error) => {
             // Help and version are no mistakes; everything else is usage.
@@ -52,13 +54,14 @@ pub fn main() -> ExitCode {
                 return Exit::Success.into();
             }
             match usage::wants_json(std::env::args(), std::env::var("SELLERD_OUTPUT").ok().as_deref()) {
-                true => usage::failure(&error).print(true),
+                true => usage::failure(&error).print(true, &Typed::default()),
                 false => drop(error.print()),
             }
             return Exit::Usage.into();
         }
     };
     let json = args.output.is_json();
+    let typed = Typed::of(&args);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
@@ -72,7 +75,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            failure.print(json);
+            failure.print(json, &typed);
             failure.exit.into()
         }
     }
@@ -104,6 +107,7 @@ async fn dispatch(args: Args) -> Result<Exit, Failure> {
         Some(Command::Runs(RunsCommand::Show { id })) => runs::show(id, &home).await,
         Some(Command::Orders(args::OrdersCommand::List(options))) => orders::all(options, &home).await,
         Some(Command::Stock(args::StockCommand::List(options))) => stock::all(options, &home).await,
+        Some(Command::Stock(args::StockCommand::Export { account })) => stock::export(&account, &home).await,
         Some(Command::Stock(args::StockCommand::Believe { account })) => believe::run(&account, &home).await,
         Some(Command::Config(args::ConfigCommand::Check)) => check::run(&home).await,
         Some(Command::Explain { code }) => explain::run(code.as_deref(), &home),

@@ -85,7 +85,7 @@ pub fn print(row: &RunRow, home: &Home, tz: chrono_tz::Tz) -> Result<(), Failure
         text.push_str(&format!("  {}\n", counts.join(", ")));
     }
     if let Some(message) = &row.message {
-        text.push_str(&format!("  {message}\n"));
+        text.push_str(&format!("  {}\n", home.typed.copyable(message)));
     }
     text.push_str(&format!("  begun {}\n", row.started_at.with_timezone(&tz).format("%Y-%m-%d %H:%M:%S %z")));
     output::text(&text)

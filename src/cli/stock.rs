@@ -1,4 +1,6 @@
-//! `sellerd stock list`: the listings as they were last read.
+//! `sellerd stock`: the listings as they were last read, as they are or as a seller's list would have them.
+
+mod export;
 
 use super::args::AccountFilter;
 use super::home::Home;
@@ -22,6 +24,8 @@ pub async fn all(filter: AccountFilter, home: &Home) -> Result<Exit, Failure> {
     .await?;
     Ok(Exit::Success)
 }
+
+pub use export::run as export;
 
 /// The account that was named, if it is one.
 pub fn known_account(

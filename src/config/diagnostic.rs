@@ -162,6 +162,8 @@ codes! {
     NothingToWrite = "W101" "apply mode on a job that never writes",
     OpenPage = "W110" "a status page that others can reach",
     NoJobs = "W120" "nothing to do",
+    StrayJob = "W121" "a file in jobs/ that is no job",
+    SameStock = "W130" "two jobs that write the same stock",
     OverBudget = "W140" "schedules that need more requests than the limit",
     SecretsReadable = "W301" "credentials that others can read",
     SecretsDiffer = "W302" "two places with different credentials",

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, Severity, Spot};
 use crate::domain::clean;
 
 /// Draws the mistakes in the order given, each followed by an empty line, without a summary.
@@ -15,6 +15,11 @@ pub fn draw(diagnostics: &[Diagnostic], colour: bool) -> String {
         let _ = one(&mut out, diagnostic, Ink { on: colour });
     }
     out
+}
+
+/// A place as it is named: file, line and column.
+pub(super) fn place(spot: &Spot) -> String {
+    format!("{}:{}:{}", clean(&spot.file.to_string_lossy()), spot.line, spot.column)
 }
 
 /// The last line, where the eye ends.
@@ -81,7 +86,7 @@ impl Ink {
 mod tests {
     use std::path::Path;
 
-    use super::super::diagnostic::{Code, Spot, Wrong};
+    use super::super::diagnostic::{Code, Wrong};
     use super::super::source::Source;
     use super::*;
 

@@ -13,7 +13,7 @@ use super::mask::SECRET_KEYS;
 use super::samples::{ACCOUNT, SAMPLES, ZONE};
 use super::values::{bad_name, is_name, quoted};
 use crate::domain::AccountName;
-use crate::marketplace::Descriptor;
+use crate::marketplace::{Descriptor, Options};
 
 /// What a person has to decide before anything can be written.
 #[derive(Clone)]
@@ -46,14 +46,19 @@ pub const SETTINGS: &str = "sellerd.toml";
 
 /// The files of a directory: path inside it, text, mode.
 pub fn files(answers: &Answers) -> Vec<(PathBuf, String, u32)> {
+    files_with(answers, &Options::new())
+}
+
+/// The same where the marketplace's own keys were answered, too.
+pub fn files_with(answers: &Answers, chosen: &Options) -> Vec<(PathBuf, String, u32)> {
     let account = answers.account.as_str();
-    let mut files = vec![(PathBuf::from(SETTINGS), settings(answers), 0o644)];
+    let mut files = vec![(PathBuf::from(SETTINGS), settings(answers, chosen), 0o644)];
     for (name, text) in SAMPLES {
         let text = text.replace(&quoted(ACCOUNT), &quoted(account)).replace(ZONE, answers.timezone.name());
         files.push((PathBuf::from(format!("jobs/{name}.toml")), text, 0o644));
     }
     files.push((PathBuf::from(format!("secrets/{account}.toml")), secrets(answers), 0o600));
-    files.push((PathBuf::from("README.txt"), readme(answers), 0o644));
+    files.push((PathBuf::from("README.txt"), readme(answers, chosen), 0o644));
     files.push((
         PathBuf::from(".gitignore"),
         "# Credentials and the database are not for a repository.\n/secrets/\n/state/\n".to_owned(),
@@ -62,7 +67,7 @@ pub fn files(answers: &Answers) -> Vec<(PathBuf, String, u32)> {
     files
 }
 
-fn settings(answers: &Answers) -> String {
+fn settings(answers: &Answers, chosen: &Options) -> String {
     let Descriptor {
         name, title, base_url, limit_key, default_limit, currency, options, limit_headers, ..
     } = answers.marketplace;
@@ -83,7 +88,10 @@ fn settings(answers: &Answers) -> String {
         let (value, note) = match option.values {
             [] if option.is_limit() => (default, "   # or \"none\"".to_owned()),
             [] => (quoted(&default), String::new()),
-            values => (quoted(&default), format!("   # {}", values.join(" | "))),
+            values => {
+                let value = chosen.get(option.key).unwrap_or(&default);
+                (quoted(value), format!("   # {}", values.join(" | ")))
+            }
         };
         own.push_str(&format!("{:<15} = {value}{note}\n", option.key));
     }
@@ -138,8 +146,13 @@ fn secrets(answers: &Answers) -> String {
     text
 }
 
-fn readme(answers: &Answers) -> String {
+fn readme(answers: &Answers, chosen: &Options) -> String {
     let account = &answers.account;
+    // As further down in the list, so that the commands stand below each other.
+    let login = match (answers.marketplace.login.import_only)(chosen) {
+        Some(_) => String::new(),
+        None => format!("   sellerd -c . auth login {account}     logs in with any browser\n"),
+    };
     format!(
         "This directory is the configuration of sellerd.\n\
          \n\
@@ -150,6 +163,7 @@ fn readme(answers: &Answers) -> String {
          All jobs are in observe mode: they look, they never write to {title}.\n\
          \n\
          1. sellerd -c . auth import {account}    asks for the credentials; or fill in secrets/{account}.toml\n\
+         {login}\
          2. sellerd -c . config check         contacts nothing, names every mistake\n\
          3. sellerd -c . job run probe        one request: is the login right?\n\
          4. sellerd -c . run                  runs the jobs until Ctrl-C\n\

@@ -47,6 +47,8 @@ pub(super) struct Found {
     pub uses: Option<AccountName>,
     /// Where its schedule stands.
     pub schedule: Option<Spot>,
+    /// Where its account stands.
+    pub at: Option<Spot>,
 }
 
 /// The settings every kind has.
@@ -307,7 +309,8 @@ fn finish(
     }
 
     let uses = account.as_ref().filter(|_| enabled && work.is_some()).cloned();
-    let spot = file.schedule.as_ref().map(|text| source.spot(text.span()));
+    let schedule_at = file.schedule.as_ref().map(|text| source.spot(text.span()));
+    let at = file.account.as_ref().map(|text| source.spot(text.span()));
     let job = work.zip(schedule).map(|(work, schedule)| Job {
         name: JobName(name.to_owned()),
         account,
@@ -320,7 +323,7 @@ fn finish(
         on_missed,
         work,
     });
-    Found { job, uses, schedule: spot }
+    Found { job, uses, schedule: schedule_at, at }
 }
 
 fn account(

@@ -11,7 +11,7 @@ use super::job::{self, Around};
 use super::places::Places;
 use super::settings::{self, Settings};
 use super::source::Source;
-use super::{Config, budget, draw, secrets, templates, values};
+use super::{Config, budget, draw, same_stock, secrets, stray_jobs, templates, values};
 use crate::domain::AccountName;
 
 /// The largest file that is read. Ours are a thousand times smaller; this is for a path that is something else.
@@ -87,6 +87,8 @@ fn read_all(
     read_secrets(dir, places, needs_credentials, &mut settings, &jobs, &mut checked);
     let scheduled = jobs.iter().filter_map(|found| Some((found.job.as_ref()?, found.schedule.as_ref()?)));
     checked.diagnostics.extend(budget::check(&settings.accounts, scheduled, stock));
+    let working = jobs.iter().filter_map(|found| Some((found.job.as_ref()?, found.at.as_ref()?)));
+    checked.diagnostics.extend(same_stock::check(working));
     checked.diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
 
     if checked.errors().next().is_none()
@@ -163,11 +165,14 @@ fn read_jobs(dir: &Path, settings: &Settings, checked: &mut Checked) -> Vec<job:
             return jobs;
         }
     };
-    if paths.is_empty() {
+    let strays = stray_jobs::find(&dir.join("jobs"));
+    // Whoever has put a file there that is no job is told of that file.
+    if paths.is_empty() && strays.is_empty() {
         let fix = format!("sellerd init {}  shows what job files look like", dir.join("example").display());
         let wrong = Wrong::new(Code::NoJobs, "there are no jobs, so there is nothing to do", fix);
         checked.diagnostics.push(wrong.at(Spot::whole(&dir.join("jobs"))));
     }
+    checked.diagnostics.extend(strays);
     for path in paths {
         checked.files += 1;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();

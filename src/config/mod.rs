@@ -17,11 +17,13 @@ mod load;
 mod login;
 mod mask;
 mod places;
+mod same_stock;
 pub mod samples;
 mod secrets;
 mod settings;
 mod source;
 mod stock_sync;
+mod stray_jobs;
 mod sync_file;
 mod templates;
 #[cfg(test)]

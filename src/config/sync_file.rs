@@ -184,7 +184,16 @@ fn source_path(file: &mut File<'_>, path: &Text, beside: &Beside<'_>, usable: bo
         let wrong = Wrong::new(Code::Missing, "this source has no `path`", "add  path = \"stock.csv\"");
         file.missing(beside.heading.clone(), "source.path", wrong);
     }
-    let path = file.checked(path, |text| values::path("path", text, "stock.csv"));
+    let path = file.checked(path, |text| match text.split_once("://") {
+        // A URL of a file would be taken for a relative path, too.
+        Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Err(Wrong::new(
+            Code::BadValue,
+            "`path` is a web address, and stock-sync reads files",
+            "have cron or the like download it to a file and rename that into place, and name the file:  path = \
+             \"stock.csv\"",
+        )),
+        _ => values::path("path", text, "stock.csv"),
+    });
     beside.dir.join(path.unwrap_or_default())
 }
 

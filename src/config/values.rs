@@ -149,7 +149,7 @@ pub(super) fn words(span: Duration) -> String {
 /// A path, whole or relative to the configuration directory.
 pub(super) fn path(key: &str, text: &str, example: &str) -> Result<PathBuf, Wrong> {
     match text {
-        "" => Err(Wrong::new(
+        text if text.trim().is_empty() => Err(Wrong::new(
             Code::BadValue,
             format!("`{key}` is empty"),
             format!("write where it is: {key} = \"{example}\""),

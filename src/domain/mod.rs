@@ -24,7 +24,7 @@ pub use money::{Currency, Money, MoneyError};
 pub use order::{LineNet, Movement, MovementReason, Order, OrderLine, OrderState};
 pub use page::{Cadence, Extent, OrderFeed, OrderPage, OrderRead, PageCursor, StockPage};
 pub use run::{ErrorType, Mode, Outcome, RequestClass, Trigger};
-pub use text::{clean, nearest};
+pub use text::{clean, nearest, spelled};
 
 /// A row of an answer that could not be read. The page it stood on is used all the same.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

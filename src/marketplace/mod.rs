@@ -164,10 +164,30 @@ pub struct Descriptor {
     pub default_limit: i64,
     /// Further keys of its accounts.
     pub options: &'static [OptionKey],
+    /// What a seller's list says of a listing that stands.
+    pub in_a_list: InAList,
     /// The name a first account of it gets from `sellerd init`.
     pub first_account: &'static str,
     /// What the four credentials are called on its pages, in the order of the secrets file.
     pub credential_names: [&'static str; 4],
+}
+
+/// How a listing that stands is worded in a seller's list: the way back from what a list says to an offer.
+#[derive(Debug)]
+pub struct InAList {
+    /// The columns that a list of its listings has, by our names for them, beside SKU, count and price.
+    pub columns: &'static [&'static str],
+    /// The words for a listing with this title and these attributes.
+    pub words: fn(&str, &str) -> ListWords,
+}
+
+/// The words of a list for one listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListWords {
+    /// What its columns say; those that say nothing are left out.
+    pub cells: BTreeMap<&'static str, String>,
+    /// Whether its price is the seller's alone to set, and not one that bids move.
+    pub fixed_price: bool,
 }
 
 /// How many requests it takes to read a whole stock.
@@ -230,6 +250,9 @@ pub struct OptionKey {
     pub values: &'static [&'static str],
     /// The value when it is absent.
     pub default: &'static str,
+    /// What a person is asked about it before there is an account: yes is the default, no the other value. `None` where
+    /// the default does for a beginning.
+    pub question: Option<&'static str>,
 }
 
 impl OptionKey {

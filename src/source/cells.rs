@@ -8,7 +8,7 @@ use crate::config::DecimalSign;
 use crate::domain::clean;
 
 /// More copies than this of one item are a mistake.
-const MOST_COPIES: i64 = 1_000_000;
+pub(super) const MOST_COPIES: i64 = 1_000_000;
 
 /// The most digits before the cents. An amount of more could not be added up safely.
 const MOST_DIGITS: usize = 10;

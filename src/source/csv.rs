@@ -70,6 +70,9 @@ fn read_from(
     input.by_ref().take(HEAD).read_to_end(&mut head).map_err(|error| file::failed(path, &error))?;
     let mark = check_head(path, &head, settings.encoding)?;
     let delimiter = header::delimiter(settings.delimiter, &head[mark..]);
+    // With the wrong delimiter any quote may be in a wrong place, further down and read before the header is judged.
+    header::check_delimiter(delimiter, &head[mark..], settings)
+        .map_err(|(what, fix)| SourceError::new(Fault::Columns, path, what, fix).at(1))?;
     let watch = Watch::new(head[mark..].chain(input), &head[..mark], delimiter);
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::cells::AHEAD;
 use super::{Fault, SourceError};
+use crate::domain::spelled;
 
 /// The largest file that is read. A list of ten million items is about half of it.
 const LARGEST: u64 = 1 << 30;
@@ -139,9 +140,7 @@ pub(super) fn failed(path: &Path, error: &io::Error) -> SourceError {
 }
 
 fn words(span: TimeDelta) -> String {
-    let span = Duration::from_secs(span.num_seconds().unsigned_abs());
-    let short = if span.as_secs() < 7_200 { span } else { Duration::from_secs(span.as_secs() / 60 * 60) };
-    humantime::format_duration(short).to_string()
+    spelled(Duration::from_secs(span.num_seconds().unsigned_abs()))
 }
 
 #[cfg(test)]
@@ -200,7 +199,9 @@ mod tests {
         assert_eq!(fault(&dir.path().join("stok.csv"), 0), Err(Fault::Missing));
         assert_eq!(fault(&path.join("x"), 0), Err(Fault::Missing));
         let old = Opened::new(&path, hour, written + TimeDelta::days(3)).unwrap_err();
-        assert!(old.what.contains("is 3days old, and may be 1h old"), "{old}");
+        assert!(old.what.contains("is 3 days old, and may be 1 h old"), "{old}");
+        let old = Opened::new(&path, hour, written + TimeDelta::hours(25)).unwrap_err();
+        assert!(old.what.contains("is 1 day 1 h old"), "{old}");
         fs::File::options().write(true).open(&path).unwrap().set_len(LARGEST + 1).unwrap();
         let written = DateTime::<Utc>::from(fs::metadata(&path).unwrap().modified().unwrap());
         assert_eq!(Opened::new(&path, hour, written).unwrap_err().fault, Fault::NotAFile);

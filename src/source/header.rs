@@ -58,18 +58,34 @@ pub(super) fn delimiter(setting: Delimiter, head: &[u8]) -> u8 {
     match setting {
         Delimiter::Byte(byte) => byte,
         Delimiter::Auto => {
-            let line = head.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty());
-            let count = |wanted: u8| {
-                // What stands in quotes is text.
-                let mut quoted = false;
-                line.unwrap_or_default().iter().fold(0_usize, |count, byte| {
-                    quoted ^= *byte == b'"';
-                    count + usize::from(*byte == wanted && !quoted)
-                })
-            };
-            DELIMITERS.into_iter().rev().max_by_key(|byte| count(*byte)).unwrap_or(b',')
+            let line = first_line(head);
+            DELIMITERS.into_iter().rev().max_by_key(|byte| count(line, *byte)).unwrap_or(b',')
         }
     }
+}
+
+/// An error where the first line is one cell that another delimiter would cut, and our columns are not all that cell.
+pub(super) fn check_delimiter(delimiter: u8, head: &[u8], settings: &Source) -> Result<(), Wrong> {
+    let line = first_line(head);
+    let cut = DELIMITERS.iter().any(|other| count(line, *other) > 0);
+    if count(line, delimiter) > 0 || !cut || line.contains(&0) {
+        return Ok(());
+    }
+    Layout::new(vec![String::from_utf8_lossy(line).into_owned()], settings).map(drop)
+}
+
+/// The first line that is not empty.
+fn first_line(head: &[u8]) -> &[u8] {
+    head.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default()
+}
+
+/// How often a byte stands in a line, outside of quotes: what stands in them is text.
+fn count(line: &[u8], wanted: u8) -> usize {
+    let mut quoted = false;
+    line.iter().fold(0, |count, byte| {
+        quoted ^= *byte == b'"';
+        count + usize::from(*byte == wanted && !quoted)
+    })
 }
 
 /// How a column may be called in a file that needs no map.

@@ -9,6 +9,7 @@ mod encoding;
 mod error;
 mod file;
 mod header;
+pub mod list;
 pub mod rejected;
 mod row;
 #[cfg(test)]

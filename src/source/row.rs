@@ -46,17 +46,8 @@ impl From<String> for No {
 impl Reading<'_> {
     /// The SKU of a row with as many cells as the header.
     pub fn sku(&self, row: &ByteRecord) -> Result<Sku, String> {
-        match text(row, self.layout.sku)? {
-            "" => Err("the SKU is blank".to_owned()),
-            sku if sku.len() > LONGEST_SKU => {
-                Err(format!("the SKU is longer than {LONGEST_SKU} bytes: `{}`", shown(sku.as_bytes())))
-            }
-            sku if sku.chars().any(char::is_control) => Err(format!(
-                "the SKU holds a line end or another control character: `{}`",
-                shown(sku.as_bytes())
-            )),
-            sku => Ok(Sku(sku.to_owned())),
-        }
+        let sku = text(row, self.layout.sku)?;
+        check_sku(sku).map(|()| Sku(sku.to_owned()))
     }
 
     /// The rest of the row.
@@ -132,6 +123,20 @@ impl Reading<'_> {
         }
         let minor = cells::amount(what, cell, self.settings.decimal)?;
         Ok(Some(Money { minor, currency: self.currency }))
+    }
+}
+
+/// An error where a list cannot name an item so.
+pub(super) fn check_sku(sku: &str) -> Result<(), String> {
+    match sku {
+        "" => Err("the SKU is blank".to_owned()),
+        sku if sku.len() > LONGEST_SKU => {
+            Err(format!("the SKU is longer than {LONGEST_SKU} bytes: `{}`", shown(sku.as_bytes())))
+        }
+        sku if sku.chars().any(char::is_control) => {
+            Err(format!("the SKU holds a line end or another control character: `{}`", shown(sku.as_bytes())))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -511,3 +511,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_wrong_delimiter_is_told_before_what_follows_from_it() {
+    let read = |text: &str| {
+        let found = super::csv::read_bytes(text.as_bytes(), &settings("stock.csv".as_ref()), EUR, now());
+        found.map_err(|error| (error.fault, error.line, error.fix))
+    };
+    let rows = "A;1;\"x\"\n".repeat(5);
+    for (header, word) in
+        [("sku;quantity;comment", ";"), ("\"sku\";\"quantity\";\"comment\"", ";"), ("sku\tquantity", "tab")]
+    {
+        let (fault, line, fix) = read(&format!("{header}\n{rows}B;1;\"5\" disc\"\n")).unwrap_err();
+        assert_eq!((fault, line), (Fault::Columns, Some(1)), "{header}");
+        assert!(fix.contains(&format!("delimiter = \"{word}\"")), "{fix}");
+    }
+    // A stray quote in a list with the right one is told as it is.
+    let (fault, line, _) = read("sku,quantity,a;b\nA,1,\"5\" disc\"\n").unwrap_err();
+    assert_eq!((fault, line), (Fault::Quotes, Some(2)));
+}

@@ -145,6 +145,19 @@ fn a_directory_that_is_not_there_is_named_with_the_way_to_make_one() {
 }
 
 #[test]
+fn the_directory_that_was_typed_is_in_every_command_that_mends() {
+    let place = Place::of(0);
+    fs::remove_file(place.dir().join("secrets/cm.toml")).unwrap();
+    let command = format!("sellerd -c {} auth import cm", place.dir().display());
+    for words in ["config check", "status"] {
+        place.run(words).exits(78).says(&format!("fix: {command}"));
+    }
+    // Where the environment names it, the next command finds it there, too.
+    let ran = Program::new(place.home()).env("SELLERD_CONFIG", place.dir()).args("status").run();
+    ran.exits(78).says("fix: sellerd auth import cm");
+}
+
+#[test]
 fn a_name_that_does_not_exist_is_answered_with_the_one_that_was_meant() {
     let place = Place::of(0);
     place.run("job run stok-pull").exits(2).says("did you mean stock-pull?");

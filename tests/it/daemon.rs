@@ -350,7 +350,7 @@ fn a_run_that_takes_too_long_is_stopped_and_says_so() {
     place.fault("slow 20s --next 1");
     let run = place.job("probe", 5);
     assert_eq!((run["outcome"].as_str(), run["error_type"].as_str()), (Some("timeout"), Some("timeout")));
-    assert!(run["message"].as_str().unwrap().contains("timeout of 2s"), "{run}");
+    assert!(run["message"].as_str().unwrap().contains("timeout of 2 s"), "{run}");
     place.job("probe", 0);
 }
 

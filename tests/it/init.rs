@@ -107,3 +107,30 @@ fn a_login_is_asked_for_where_the_api_is() {
     let document = init("-o json init cm --marketplace cardmarket --account cm").document("sellerd.init/1");
     assert_eq!(document["next"][0], "sellerd -c cm auth import cm");
 }
+
+#[test]
+fn an_app_to_log_in_to_is_asked_for_by_its_flag_and_leads_to_the_login() {
+    let home = tempfile::tempdir().unwrap();
+    let init = |words: &str| Program::new(home.path()).args(&format!("init {words} --timezone UTC")).run();
+    let said = init("third --marketplace cardmarket --account cm --app third-party").exits(0);
+    let settings = fs::read_to_string(home.path().join("third/sellerd.toml")).unwrap();
+    assert!(settings.contains("app             = \"third-party\""), "{settings}");
+    let steps: Vec<_> = said.stdout.lines().filter(|line| line.contains("sellerd -c third auth")).collect();
+    assert!(steps.len() == 2 && steps[0].contains("1. sellerd -c third auth import cm"), "{}", said.stdout);
+    assert!(steps[0].contains("app token and app secret") && steps[1].contains("auth login cm"), "{steps:?}");
+    let readme = fs::read_to_string(home.path().join("third/README.txt")).unwrap();
+    assert!(readme.contains("sellerd -c . auth login cm"), "{readme}");
+
+    let said = init("dedicated --marketplace cardmarket --account cm --app dedicated").exits(0);
+    assert!(!said.stdout.contains("auth login"), "{}", said.stdout);
+    let readme = fs::read_to_string(home.path().join("dedicated/README.txt")).unwrap();
+    assert!(!readme.contains("auth login"), "{readme}");
+
+    init("x --marketplace cardmarket --account cm --app third-prty")
+        .exits(2)
+        .says("did you mean third-party?");
+    init("x --marketplace trademe --account nz --app dedicated")
+        .exits(2)
+        .says("accounts at Trade Me have no `app`");
+    assert!(!home.path().join("x").exists());
+}

@@ -144,7 +144,7 @@ fn a_block_at_the_edge_is_no_revocation_and_is_asked_again_in_an_hour() {
 
 #[test]
 fn a_clock_that_is_wrong_is_a_problem_until_it_is_right() {
-    for (skew, words) in [("20m", "20m behind Cardmarket's"), ("-20m", "20m ahead of Cardmarket's")] {
+    for (skew, words) in [("20m", "20 min behind Cardmarket's"), ("-20m", "20 min ahead of Cardmarket's")] {
         let place = Place::of(10);
         place.fault(&format!("clock-skew {skew}"));
         place.job("probe", 0);
@@ -153,7 +153,7 @@ fn a_clock_that_is_wrong_is_a_problem_until_it_is_right() {
         assert_eq!(refused, 1, "{skew}");
         let status = place.status();
         let problem = &status["problems"][0];
-        let about = |title: &str| title.replace("19m 59s", "20m").replace("20m 1s", "20m");
+        let about = |title: &str| title.replace("19 min 59 s", "20 min").replace("20 min 1 s", "20 min");
         assert_eq!(problem["code"], "E430", "{status}");
         assert!(about(problem["title"].as_str().unwrap()).contains(words), "{problem}");
         place.sandbox.clear_faults();

@@ -4,6 +4,7 @@
 mod at_cardmarket;
 mod at_trademe;
 mod channel;
+mod first_list;
 mod killed;
 mod landmines;
 mod sold;

@@ -53,6 +53,20 @@ pub(super) fn another(name: &AccountName, was: &Member, found: &Identity, again:
     declined(4, message, fix)
 }
 
+/// Something new is brought for a login that was let in already and is not in use: nobody could say which of the two
+/// is meant.
+pub(super) fn waits_already(name: &AccountName) -> Declined {
+    let login = format!("sellerd auth login {name}");
+    declined(
+        4,
+        format!("a grant of {name} waits to be put into use, so what was brought now was not looked at"),
+        format!(
+            "take the grant: {login} --resume (with --other-seller, if it is another seller's and that is meant); or \
+             begin anew: {login}"
+        ),
+    )
+}
+
 /// The credentials do not say who they are.
 pub(super) fn not_accepted(account: &Account, error: &CallError, again: &str) -> Declined {
     let title = account.marketplace.title;

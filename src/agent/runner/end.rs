@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::Job;
-use crate::domain::{ErrorType, Outcome};
+use crate::domain::{AccountName, ErrorType, Outcome, spelled};
 use crate::jobs::{JobError, Report};
 use crate::store::runs::{self, RunEnd};
 use crate::telemetry;
@@ -25,12 +24,12 @@ pub(super) fn from_error(error: &JobError) -> RunEnd {
 }
 
 /// The job was never begun, since there is nothing to sign with.
-pub(super) fn no_account(job: &Job) -> RunEnd {
-    let name = job.account.as_ref().map_or("", |account| account.as_str());
+pub(super) fn no_account(name: &AccountName, way_in: Option<&str>) -> RunEnd {
+    let way_in = way_in.unwrap_or("sellerd auth status");
     failed(
         Outcome::Blocked,
         Some(ErrorType::AuthExpired),
-        format!("account {name} is not logged in; the command that mends it: sellerd auth status"),
+        format!("account {name} is not logged in; the command that mends it: {way_in}"),
     )
 }
 
@@ -39,10 +38,7 @@ pub(super) fn timed_out(limit: Duration) -> RunEnd {
     failed(
         Outcome::Timeout,
         Some(ErrorType::Timeout),
-        format!(
-            "it took longer than its timeout of {}; raise `timeout` in the job's file",
-            humantime::format_duration(limit)
-        ),
+        format!("it took longer than its timeout of {}; raise `timeout` in the job's file", spelled(limit)),
     )
 }
 

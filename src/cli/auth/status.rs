@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::{Document, Row, ends, mend};
+use super::{Document, Row, ends, way_in};
 use crate::agent::login::{begun_at, is_of};
 use crate::cli::args::Format;
 use crate::cli::home::Home;
@@ -32,7 +32,7 @@ pub async fn run(home: &Home) -> Result<Exit, Failure> {
     match home.output {
         Format::Table => {
             let drawn: Vec<_> = standings.iter().map(|of| of.draw(now, config.timezone)).collect();
-            output::text(&drawn.join("\n"))?;
+            output::text(&home.typed.copyable(&drawn.join("\n")))?;
         }
         format => {
             let rows = standings.into_iter().map(|of| Row { fix: of.fix, ..of.row }).collect();
@@ -87,7 +87,7 @@ impl Standing {
         let soon = known.expires_at.is_some_and(|at| (at - now).num_days() < 30);
         let fix = match begun {
             Some(_) if lost => Some(format!("sellerd auth login {} --resume", account.name)),
-            _ => (lost || soon).then(|| mend(account)),
+            _ => (lost || soon).then(|| way_in(account)),
         };
         // While nothing was asked there is no moment since when; and what a login was is not what none is.
         let complete = account.credentials.as_ref().is_some_and(|credentials| credentials.token.is_some());

@@ -1,6 +1,6 @@
 //! `sellerd auth test`: does the marketplace accept the login?
 
-use super::{Document, Row, account, mend, row};
+use super::{Document, Row, account, row, way_in};
 use crate::agent::ask::{Desk, Tested};
 use crate::cli::args::Format;
 use crate::cli::home::Home;
@@ -21,7 +21,7 @@ pub async fn run(name: &str, home: &Home) -> Result<Exit, Failure> {
     let account = account(&config, &name)?;
     let lost = ["unauthorized", "revoked", "suspended"].contains(&tested.state.as_str());
     let fix = tested.error.as_ref().map(|_| match lost {
-        true => format!("{}, then: sellerd auth test {name}", mend(account)),
+        true => format!("{}, then: sellerd auth test {name}", way_in(account)),
         false => format!("try again: sellerd auth test {name}"),
     });
     match home.output {
@@ -29,7 +29,10 @@ pub async fn run(name: &str, home: &Home) -> Result<Exit, Failure> {
             (Some(identity), _) => output::text(&format!("{name}: logged in as {identity}\n"))?,
             (None, error) => {
                 let why = error.as_deref().unwrap_or("no answer");
-                output::text(&format!("{name}: {why}\n  fix:  {}\n", fix.unwrap_or_default()))?;
+                output::text(&format!(
+                    "{name}: {why}\n  fix:  {}\n",
+                    home.typed.copyable(&fix.unwrap_or_default())
+                ))?;
             }
         },
         _ => {

@@ -142,6 +142,10 @@ fn corpus() -> Vec<Case> {
         sync("\"csv\"", "\"cvs\"", ("E105", 9, 8)),
         sync("\"lists/stock.csv\"", "\"\"", ("E105", 10, 8)),
         sync("\"lists/stock.csv\"", "\"~/stock.csv\"", ("E105", 10, 8)),
+        sync("\"lists/stock.csv\"", "\" \"", ("E105", 10, 8)),
+        sync("\"lists/stock.csv\"", "\"https://shop.example/stock.csv\"", ("E105", 10, 8)),
+        settings("\"state\"", "\"\"", ("E105", 3, 13)),
+        settings("\"state\"", "\" \"", ("E105", 3, 13)),
         sync("= 20", "= -1", ("E105", 11, 16)),
         sync("= 20", "= 5.5", ("E105", 11, 16)),
         sync("= 20", "= \"101%\"", ("E105", 11, 16)),
@@ -222,7 +226,7 @@ fn each_mistake_is_found_where_it_is() {
 #[test]
 fn the_corpus_has_every_code_that_one_file_can_have() {
     let used: Vec<_> = corpus().iter().map(|(_, _, (code, ..))| *code).collect();
-    let elsewhere = ["E130", "E131", "E132", "E117", "W120", "W301", "W302", "E304"];
+    let elsewhere = ["E130", "E131", "E132", "E117", "W120", "W121", "W130", "W301", "W302", "E304"];
     for code in Code::ALL.iter().map(|code| code.id()) {
         assert!(used.contains(&code) || elsewhere.contains(&code), "{code}");
     }
@@ -317,6 +321,53 @@ fn what_is_no_readable_file_is_told() {
     assert_eq!((checked.diagnostics[0].code, checked.diagnostics.len(), checked.files), ("E131", 1, 0));
     let fix = checked.diagnostics[0].fix.as_ref().unwrap();
     assert!(fix.contains("sellerd init") && fix.contains("sellerd try"));
+}
+
+#[test]
+fn a_file_that_was_probably_meant_as_a_job_is_named() {
+    let dir = Dir::good();
+    for name in ["Night.TOML", "a.toml.txt", "b.tml", "c.Toml", "d.toml.toml.txt", "e.toml1"] {
+        dir.put(&format!("jobs/{name}"), JOB);
+    }
+    for name in ["a.txt", "b.toml.bak", "c.md", "toml", "order-poll.toml.orig", ".c.tml", "f.json", "g.tar"] {
+        dir.put(&format!("jobs/{name}"), "what is this");
+    }
+    let found = dir.found();
+    let names: Vec<_> = found.iter().map(|(code, file, ..)| (*code, file.as_str())).collect();
+    let wanted = ["jobs/Night.TOML", "jobs/a.toml.txt", "jobs/b.tml", "jobs/c.Toml", "jobs/d.toml.toml.txt"];
+    assert_eq!(names[..5], wanted.map(|name| ("W121", name)));
+    assert_eq!(names[5..], [("W121", "jobs/e.toml1")]);
+    let checked = dir.load();
+    assert!(checked.config.is_some_and(|config| config.jobs.len() == 1));
+    let fixes: Vec<_> = checked.diagnostics.into_iter().filter_map(|d| d.fix).collect();
+    assert!(fixes[0].contains("jobs/night.toml"), "{fixes:?}");
+    assert!(fixes[1].contains("jobs/a.toml") && !fixes[1].contains("a.toml.txt."), "{fixes:?}");
+    // The one file that is there, under a wrong name, is what is said: not that there is nothing to do.
+    fs::remove_dir_all(dir.path().join("jobs")).unwrap();
+    dir.put("jobs/probe.tml", JOB);
+    assert_eq!(dir.found(), [("W121", "jobs/probe.tml".to_owned(), 1, 1)]);
+}
+
+#[test]
+fn two_jobs_that_may_write_the_same_stock_are_told_at_the_later_one() {
+    let dir = Dir::good();
+    let sync = |mode: &str| SYNC.replace("mode = \"apply\"", mode);
+    dir.put("jobs/price-review.toml", sync("mode = \"observe\""));
+    assert_eq!(dir.found(), []);
+    dir.put("jobs/stock-sync.toml", SYNC);
+    assert_eq!(dir.found(), [("W130", "jobs/stock-sync.toml".to_owned(), 2, 11)]);
+    let checked = dir.load();
+    check_shown(&checked, "two jobs");
+    let d = &checked.diagnostics[0];
+    assert_eq!(d.message, "two jobs write the same stock: price-review and stock-sync, that of cm-main");
+    assert!(checked.draw(false).contains("price-review.toml:2:11"), "{}", checked.draw(false));
+    // Each later one is told once, however many there are.
+    dir.put("jobs/third.toml", SYNC);
+    assert_eq!(dir.found().len(), 2);
+    fs::remove_file(dir.path().join("jobs/third.toml")).unwrap();
+    // One that is switched off, of another account or of another kind does no harm.
+    dir.put("jobs/stock-sync.toml", sync("enabled = false"));
+    assert_eq!(dir.found(), []);
 }
 
 #[test]

@@ -4,9 +4,12 @@
 //! marketplace documents a default for the condition of what is added (near mint) and for nothing else
 //! (cardmarket.md 10.1), and a language that was guessed is a wrong card in somebody's letter box.
 
+use std::collections::BTreeMap;
+
 use super::article::{Attributes, as_read, joined, tag, without_tag};
 use super::request::impossible_character;
 use crate::domain::{Desired, Drafting, Offer, Sku, nearest};
+use crate::marketplace::ListWords;
 
 /// Drafts articles.
 pub(super) struct Articles;
@@ -83,6 +86,35 @@ impl Drafting for Articles {
     fn comment(&self, attributes: &str) -> String {
         Attributes::parse(attributes).map(|article| without_tag(article.comment())).unwrap_or_default()
     }
+}
+
+/// The columns of a list of articles.
+pub(super) const COLUMNS: &[&str] =
+    &["comment", "product_id", "language", "condition", "foil", "signed", "altered", "first_edition"];
+
+/// What a list says of an article, so that the same would be read from it again.
+pub(super) fn words(_: &str, attributes: &str) -> ListWords {
+    let mut cells = BTreeMap::new();
+    if let Ok(article) = Attributes::parse(attributes) {
+        let language = article.language.map(|id| {
+            let known = LANGUAGES.iter().find(|(known, _)| *known == id);
+            known.map_or_else(|| id.to_string(), |(_, name)| (*name).to_owned())
+        });
+        let flag = |set: Option<bool>| set.filter(|set| *set).map(|_| "x".to_owned());
+        let said = [
+            Some(as_read(&without_tag(article.comment()))),
+            Some(article.product_id.to_string()),
+            language,
+            article.condition.clone(),
+            flag(article.foil),
+            flag(article.signed),
+            flag(article.altered),
+            flag(article.first_edition),
+        ];
+        let filled = |(column, cell): (&&'static str, Option<String>)| Some((*column, cell?));
+        cells.extend(COLUMNS.iter().zip(said).filter_map(filled).filter(|(_, cell)| !cell.is_empty()));
+    }
+    ListWords { cells, fixed_price: true }
 }
 
 /// The comment that the source wants, as it would be read back.
@@ -222,8 +254,6 @@ fn shown(cell: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
 
     use super::*;

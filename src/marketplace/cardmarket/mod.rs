@@ -18,8 +18,8 @@ use crate::domain::{Cadence, Currency, OrderFeed, OrderState};
 use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
 use crate::http::{LimitHeaders, WritingClient};
 use crate::marketplace::{
-    Capabilities, Connection, Descriptor, MINUTE_LIMIT, Marketplace, OptionKey, Options, PUBLIC_SHARE,
-    Quantities, StockReading, Writer, Writes,
+    Capabilities, Connection, Descriptor, InAList, MINUTE_LIMIT, Marketplace, OptionKey, Options,
+    PUBLIC_SHARE, Quantities, StockReading, Writer, Writes,
 };
 use crate::policy::meter::PublicRule;
 use crate::policy::quota::WindowKind;
@@ -33,11 +33,17 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     limit_key: "daily_limit",
     default_limit: 5_000,
     options: &[
-        OptionKey { key: "app", values: &["dedicated", login::THIRD_PARTY], default: "dedicated" },
-        OptionKey { key: PUBLIC_SHARE, values: &[], default: "50%" },
+        OptionKey {
+            key: "app",
+            values: &["dedicated", login::THIRD_PARTY],
+            default: "dedicated",
+            question: Some("Do you have a Cardmarket \"dedicated app\" (four tokens)?"),
+        },
+        OptionKey { key: PUBLIC_SHARE, values: &[], default: "50%", question: None },
         // cardmarket.md 7: since the end of 2020, for every app; nobody knows whether it still holds.
-        OptionKey { key: MINUTE_LIMIT, values: &[], default: "600" },
+        OptionKey { key: MINUTE_LIMIT, values: &[], default: "600", question: None },
     ],
+    in_a_list: InAList { columns: drafting::COLUMNS, words: drafting::words },
     first_account: "cm-main",
     credential_names: ["app token", "app secret", "access token", "access token secret"],
     limit_headers: LimitHeaders {

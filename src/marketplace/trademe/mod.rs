@@ -27,8 +27,8 @@ use crate::domain::{Cadence, Currency, OrderFeed};
 use crate::http::oauth1::{EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod};
 use crate::http::{LimitHeaders, WritingClient};
 use crate::marketplace::{
-    Capabilities, Connection, Descriptor, Marketplace, OptionKey, Options, Quantities, StockReading, Writer,
-    Writes,
+    Capabilities, Connection, Descriptor, InAList, Marketplace, OptionKey, Options, Quantities, StockReading,
+    Writer, Writes,
 };
 use crate::policy::quota::WindowKind;
 
@@ -41,12 +41,23 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     limit_key: "hourly_limit",
     default_limit: 1_000,
     options: &[
-        OptionKey { key: "oauth_url", values: &[], default: "https://api.trademe.co.nz/Oauth" },
-        OptionKey { key: "authorize_url", values: &[], default: "https://trademe.co.nz/Oauth/Authorize" },
-        OptionKey { key: SIGNATURE, values: &["hmac-sha1", PLAINTEXT], default: "hmac-sha1" },
+        OptionKey {
+            key: "oauth_url",
+            values: &[],
+            default: "https://api.trademe.co.nz/Oauth",
+            question: None,
+        },
+        OptionKey {
+            key: "authorize_url",
+            values: &[],
+            default: "https://trademe.co.nz/Oauth/Authorize",
+            question: None,
+        },
+        OptionKey { key: SIGNATURE, values: &["hmac-sha1", PLAINTEXT], default: "hmac-sha1", question: None },
         // Inferred from what tools observed, not promised anywhere (trademe.md 22, 9).
-        OptionKey { key: VISIBILITY_LAG, values: &[], default: "90s" },
+        OptionKey { key: VISIBILITY_LAG, values: &[], default: "90s", question: None },
     ],
+    in_a_list: InAList { columns: &["title", "category"], words: wire::words },
     first_account: "nz-shop",
     credential_names: ["consumer key", "consumer secret", "access token", "access token secret"],
     // A call counts against the clock hour in which it is made, and no header says how many are left (trademe.md 6).

@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use super::answer::Body;
 use super::members::{amount, count, date, id, parts};
 use crate::domain::{Currency, Listing, ListingId, Money, Sku};
-use crate::marketplace::Identity;
 use crate::marketplace::json::{self, Raw};
+use crate::marketplace::{Identity, ListWords};
 
 /// Who the account is. Everything else in the summary is personal or not ours to keep, and stays unread.
 pub(super) fn identity(body: &Body<'_>) -> Result<Identity, String> {
@@ -107,6 +107,21 @@ struct Attributes {
     start_price_minor: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     starts_at: Option<String>,
+}
+
+/// What a seller's list says of a listing. The title is worded at Trade Me and stands there for people, and for the day
+/// on which the listing has to be made anew.
+pub(super) fn words(title: &str, attributes: &str) -> ListWords {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Kept {
+        category: Option<String>,
+        kind: Option<String>,
+    }
+    let kept: Kept = serde_json::from_str(attributes).unwrap_or_default();
+    let mut cells: BTreeMap<&'static str, String> = [("title", title.to_owned())].into();
+    cells.extend(kept.category.map(|category| ("category", category)));
+    ListWords { cells, fixed_price: kept.kind.as_deref() == Some("buy-now") }
 }
 
 /// A listing that is for sale, or closing.

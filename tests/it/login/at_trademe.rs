@@ -58,6 +58,15 @@ fn a_number_logs_in_after_two_wrong_ones_with_either_signature() {
         let place = shop(&format!("signature = \"{signature}\""));
         let before = standing(&place, "nz");
         assert_eq!(before["fix"], "sellerd auth login nz");
+        // A run says the same, as it can be copied by whoever typed the directory.
+        let dir = place.dir();
+        let said = format!("the command that mends it: sellerd -c {} auth login nz", dir.display());
+        place.run("job run nz-probe").exits(4).says(&said);
+        let told = place.job("nz-probe", 4);
+        assert!(
+            told["message"].as_str().is_some_and(|words| words.ends_with(": sellerd auth login nz")),
+            "{told}"
+        );
         let mut login = Waiting::begin(&place, "auth login nz");
         let number = pin(&login.url);
         login.types("0000000");
@@ -187,6 +196,14 @@ fn the_wrong_seller_changes_nothing_unless_it_is_meant() {
     assert_eq!(fs::read_to_string(place.state().join("secrets/nz.toml")).expect("a file"), kept);
     assert_eq!(standing(&place, "nz")["identity"], "demo-shop");
     place.job("nz-probe", 0);
+    // A new number is for another login than the one that waits: it is not passed by without a word.
+    let exchanged = steps(&place, "AccessToken");
+    for options in ["", "--other-seller"] {
+        let refused = place.run(&format!("auth login nz --pin 1234567 {options}")).exits(4);
+        refused.says("a grant of nz waits").says("nz --resume (with --other-seller").says("anew: sellerd");
+    }
+    assert_eq!((steps(&place, "AccessToken"), pending(&place)), (exchanged, true));
+    assert_eq!(standing(&place, "nz")["identity"], "demo-shop");
     // The token is there already: nobody has to log in once more.
     let resumed = place.run("auth login nz --resume --other-seller").exits(0);
     resumed.says("logged in as other-shop");
