@@ -81,7 +81,7 @@ fn next_steps(dir: &Path, answers: &Answers, own: &Options) -> Vec<(String, Stri
     let login = (marketplace.login.import_only)(own).is_none();
     let mut steps = match login {
         true => vec![
-            (command(&format!("auth import {account}")), format!("asks for the app's {key} and {secret}")),
+            (command(&format!("auth import {account}")), format!("asks for the {key} and the {secret}")),
             (command(&format!("auth login {account}")), "logs in with any browser".to_owned()),
         ],
         false => vec![(

@@ -117,7 +117,10 @@ fn an_app_to_log_in_to_is_asked_for_by_its_flag_and_leads_to_the_login() {
     assert!(settings.contains("app             = \"third-party\""), "{settings}");
     let steps: Vec<_> = said.stdout.lines().filter(|line| line.contains("sellerd -c third auth")).collect();
     assert!(steps.len() == 2 && steps[0].contains("1. sellerd -c third auth import cm"), "{}", said.stdout);
-    assert!(steps[0].contains("app token and app secret") && steps[1].contains("auth login cm"), "{steps:?}");
+    assert!(
+        steps[0].contains("app token and the app secret") && steps[1].contains("auth login cm"),
+        "{steps:?}"
+    );
     let readme = fs::read_to_string(home.path().join("third/README.txt")).unwrap();
     assert!(readme.contains("sellerd -c . auth login cm"), "{readme}");
 

@@ -37,7 +37,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
             key: "app",
             values: &["dedicated", login::THIRD_PARTY],
             default: "dedicated",
-            question: Some("Do you have a Cardmarket \"dedicated app\" (four tokens)?"),
+            question: Some("Do you have a Cardmarket \"dedicated app\" (four tokens; y or n)?"),
         },
         OptionKey { key: PUBLIC_SHARE, values: &[], default: "50%", question: None },
         // cardmarket.md 7: since the end of 2020, for every app; nobody knows whether it still holds.
