@@ -15,7 +15,7 @@ use crate::domain::PlanState;
 pub async fn run(home: &Home) -> Result<Exit, Failure> {
     let (status, tz) = read(home).await?;
     match home.output {
-        Format::Table => output::text(&draw(&status, tz))?,
+        Format::Table => output::text(&home.typed.copyable(&draw(&status, tz)))?,
         format => output::document(format, &status)?,
     }
     Ok(if status.login_lost() { Exit::Login } else { Exit::Success })

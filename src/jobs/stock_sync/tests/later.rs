@@ -6,9 +6,9 @@ use super::{shelf, shop};
 use crate::config::Guards;
 use crate::domain::{
     Bounds, Change, Currency, IntentState, ListingId, Money, Offer, Operation, Outcome, PlanId, PlanState,
-    RunId,
 };
 use crate::store::plans;
+use crate::store::testing::planned as new_plan;
 
 fn apply(plan: PlanId, accepted: &[&str]) -> Errand {
     Errand::Apply { plan, accepted: accepted.iter().map(|name| (*name).to_owned()).collect() }
@@ -129,20 +129,9 @@ async fn a_price_outside_the_items_own_bounds_does_not_leave_although_the_plan_s
             reason: String::new(),
             bounds: Bounds { floor: Some(eur(95)), ceiling: Some(eur(120)) },
         };
-        let raw = |text: &str| serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
-        let new = plans::NewPlan {
-            job: "job".into(),
-            account: "cm".into(),
-            made_by: RunId(1),
-            created_at: stage.now(),
-            expires_at: stage.now() + chrono::TimeDelta::hours(1),
-            base_snapshot: None,
-            undo_of: None,
-            source: raw("{}"),
-            guards: raw("[]"),
-            summary: raw("{}"),
-            state: PlanState::Planned,
-        };
+        let hour = chrono::TimeDelta::hours(1);
+        let new =
+            plans::NewPlan { job: "job".into(), expires_at: stage.now() + hour, ..new_plan(stage.now()) };
         let plan = stage.store(move |tx| plans::add(tx, &new, &[change], &[0], &[])).await;
         let all = ["min_price", "max_price", "max_price_change_percent"];
         let report = stage.run(apply(plan, &all)).await.unwrap();
