@@ -267,8 +267,12 @@ impl StoreGate {
         self.notices.note_silence(tx, &self.account, attempt, now)?;
         let Some(event) = &attempt.access else {
             if pass.asked == Asked::Canary {
+                let mut access = accounts::access(tx, &self.account, now)?;
+                if attempt.error_type == Some(ErrorType::ClockSkew) && !attempt.clocks_disagree {
+                    access = access.canary_is_asked_anew(now);
+                    accounts::set_access(tx, &self.account, &access)?;
+                }
                 // It was asked in vain, which people may not have been told yet.
-                let access = accounts::access(tx, &self.account, now)?;
                 self.notices.note_access(tx, &self.account, &access, now)?;
             }
             return Ok(None);
@@ -383,6 +387,41 @@ mod tests {
         assert_eq!(passed, [true, true, true, true, false, true]);
         let recorded = gate.store.read(|tx| requests::count_for_run(tx, RunId(1))).await.unwrap();
         assert_eq!(recorded, 5);
+    }
+
+    #[tokio::test]
+    async fn a_canary_that_is_refused_for_its_time_leaves_once_more_and_then_waits() {
+        use crate::policy::access::Cause;
+        let dir = tempfile::tempdir().unwrap();
+        let gate = gate(dir.path()).await;
+        let canary = Outgoing { asked: Asked::Canary, ..outgoing(false) };
+        for (cause, probes) in [(Cause::Undecided, 0), (Cause::Moved, 3), (Cause::EdgeBlock, 5)] {
+            let blocked = Access {
+                state: AccessState::Suspended,
+                cause: Some(cause),
+                probes,
+                next_probe_at: Some(gate.clock.now()),
+                ..Access::unknown(gate.clock.now())
+            };
+            let account = gate.account.clone();
+            gate.store.write(move |tx| accounts::set_access(tx, &account, &blocked)).await.unwrap();
+            let skewed = |clocks_disagree| Attempt {
+                status: Some(401),
+                error_type: Some(ErrorType::ClockSkew),
+                clock_offset_ms: Some(-154_800_000),
+                clocks_disagree,
+                ..Attempt::default()
+            };
+            let pass = gate.enter(&canary).await.unwrap();
+            gate.settle(pass, &skewed(false)).await.unwrap();
+            let pass = gate.enter(&canary).await.unwrap();
+            gate.settle(pass, &skewed(true)).await.unwrap();
+            let refused = gate.enter(&canary).await;
+            assert!(matches!(refused, Err(Refusal::Access { .. })), "{cause:?}: {refused:?}");
+            let (account, now) = (gate.account.clone(), gate.clock.now());
+            let access = gate.store.read(move |tx| accounts::access(tx, &account, now)).await.unwrap();
+            assert_eq!(access.probes, probes + 1, "{cause:?}: it counts once");
+        }
     }
 
     #[tokio::test]

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use chrono::TimeDelta;
 use rusqlite::{Connection, OpenFlags};
+use sellerd::clock::Clock;
 
 use crate::market::Name;
 use crate::world::Inner;
@@ -24,11 +26,16 @@ impl Inner {
     /// How many of them nobody has settled. A write that was cut off stays open; what became of it stands in its intents.
     /// So does what no run waits for, where its answer could not be written down: the next start closes it.
     pub fn rows_left_open(&self) -> Option<u64> {
-        const OPEN: &str = "select count(*) from requests where state = 'sent' and writes = 0";
+        // The agent asks how an account is whenever it is time, which may be now.
+        let open = format!(
+            "select count(*) from requests where state = 'sent' and writes = 0
+             and (run_id is not null or sent_at < {})",
+            (self.mine.now() - TimeDelta::minutes(1)).timestamp_millis()
+        );
         if self.tally.disk == 0 {
-            self.number(OPEN)
+            self.number(&open)
         } else {
-            self.number(&format!("{OPEN} and run_id is not null"))
+            self.number(&format!("{open} and run_id is not null"))
         }
     }
 

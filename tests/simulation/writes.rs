@@ -221,7 +221,9 @@ impl Inner {
             return;
         }
         let shows_stock = ["stock", "article", "Selling"].iter().any(|word| path.contains(word));
-        if shows_stock && !faults.is_empty() {
+        // Who bought something is hidden, and what stands there is not.
+        let faulted = faults.iter().any(|fault| *fault != "masked");
+        if shows_stock && faulted {
             book.stirs.push((now, None));
         } else if shows_stock {
             book.shown = true;

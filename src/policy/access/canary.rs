@@ -32,6 +32,19 @@ impl Access {
         next
     }
 
+    /// The state once a canary was refused for its time alone: that says nothing, so it leaves once more, by the right
+    /// clock.
+    pub fn canary_is_asked_anew(&self, now: DateTime<Utc>) -> Self {
+        match self.cause {
+            Some(Cause::Undecided | Cause::EdgeBlock | Cause::Moved)
+                if self.state == AccessState::Suspended =>
+            {
+                Self { probes: self.probes.saturating_sub(1), next_probe_at: Some(now), ..self.clone() }
+            }
+            _ => self.clone(),
+        }
+    }
+
     /// When the next canary leaves by itself, so many having left already; `None` where only a person may ask.
     pub(super) fn next_canary(&self, rules: Rules<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let probes = self.probes.max(1);
