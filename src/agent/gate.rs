@@ -12,7 +12,7 @@ use super::reckoning::Reckoning;
 use crate::clock::SharedClock;
 use crate::domain::{AccountName, ErrorType, RequestClass};
 use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
-use crate::policy::access::{Access, AccessState, Asked, Rules};
+use crate::policy::access::{Access, AccessEvent, AccessState, Asked, MOST_UNDECIDED, Rules};
 use crate::policy::deferral;
 use crate::policy::meter::PublicRule;
 use crate::policy::quota::{self, WindowKind};
@@ -129,6 +129,10 @@ impl StoreGate {
         }
         if let Some(counted) = counted {
             accounts::set_access(tx, &self.account, &counted)?;
+            if counted.is_spent() {
+                // Who finds it so after a kill has to act.
+                self.notices.note_access(tx, &self.account, &counted, now)?;
+            }
         }
         let request = requests::NewRequest {
             account: self.account.clone(),
@@ -267,9 +271,14 @@ impl StoreGate {
         self.notices.note_silence(tx, &self.account, attempt, now)?;
         let Some(event) = &attempt.access else {
             if pass.asked == Asked::Canary {
-                let mut access = accounts::access(tx, &self.account, now)?;
-                if attempt.error_type == Some(ErrorType::ClockSkew) && !attempt.clocks_disagree {
-                    access = access.canary_is_asked_anew(now);
+                let asked = accounts::access(tx, &self.account, now)?;
+                let skewed = attempt.error_type == Some(ErrorType::ClockSkew) && !attempt.clocks_disagree;
+                let access = if skewed {
+                    asked.canary_is_asked_anew(now)
+                } else {
+                    asked.canary_was_not_answered(self.rules(), now)
+                };
+                if access != asked {
                     accounts::set_access(tx, &self.account, &access)?;
                 }
                 // It was asked in vain, which people may not have been told yet.
@@ -282,9 +291,17 @@ impl StoreGate {
             return Ok(None);
         }
         let from = accounts::access(tx, &self.account, now)?;
-        let Some(to) = from.after(event, pass.asked, self.rules(), now) else { return Ok(None) };
+        let never_answered = match event {
+            AccessEvent::Refused(_) if from.state.lets_through() => {
+                requests::never_answered(tx, &self.account, pass.request_id, MOST_UNDECIDED)?
+            }
+            _ => 0,
+        };
+        let rules = Rules { never_answered, ..self.rules() };
+        let Some(to) = from.after(event, pass.asked, rules, now) else { return Ok(None) };
         accounts::set_access(tx, &self.account, &to)?;
-        if (from.state, from.cause, &from.reason) != (to.state, to.cause, &to.reason) {
+        let told = |access: &Access| (access.state, access.cause, access.next_probe_at.is_some());
+        if (told(&from), &from.reason) != (told(&to), &to.reason) {
             self.notices.note_access(tx, &self.account, &to, now)?;
         }
         Ok(Some((from, to)))
@@ -422,6 +439,41 @@ mod tests {
             let access = gate.store.read(move |tx| accounts::access(tx, &account, now)).await.unwrap();
             assert_eq!(access.probes, probes + 1, "{cause:?}: it counts once");
         }
+    }
+
+    #[tokio::test]
+    async fn an_account_whose_canaries_are_killed_waits_for_a_person_and_after_an_outage_it_does_not() {
+        use crate::policy::access::{Evidence, Refused, Refusing};
+        use crate::store::problems;
+        let dir = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
+        let gate = StoreGate { clock: clock.clone(), ..gate(dir.path()).await };
+        gate.store.write(|tx| accounts::set_credentials_mark(tx, &"nz".into(), "")).await.unwrap();
+        let refused = AccessEvent::Refused(Refused {
+            at: "GET any".into(),
+            how: Refusing::Forbidden,
+            evidence: Evidence { status: 403, digest: "d".into() },
+        });
+        let refused = Attempt { status: Some(403), access: Some(refused), ..Attempt::default() };
+        let canary = Outgoing { asked: Asked::Canary, ..outgoing(false) };
+        let title = async || gate.store.read(problems::list).await.unwrap()[0].title.clone();
+
+        let pass = gate.enter(&outgoing(false)).await.unwrap();
+        assert!(gate.settle(pass, &refused).await.unwrap().undecided);
+        gate.enter(&canary).await.unwrap();
+        assert!(title().await.contains("could not be asked yet"), "{}", title().await);
+        clock.jump(TimeDelta::minutes(2));
+        let last = gate.enter(&canary).await.unwrap();
+        assert!(title().await.contains("asks no more by itself"), "{}", title().await);
+        clock.jump(TimeDelta::days(40));
+        gate.enter(&canary).await.unwrap_err();
+        gate.settle(last, &Attempt { error_type: Some(ErrorType::Timeout), ..Attempt::default() })
+            .await
+            .unwrap();
+        assert!(title().await.contains("could not be asked yet"), "{}", title().await);
+        gate.enter(&canary).await.unwrap_err();
+        clock.jump(TimeDelta::minutes(3));
+        gate.enter(&canary).await.unwrap();
     }
 
     #[tokio::test]

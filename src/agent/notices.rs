@@ -70,7 +70,7 @@ impl Notices {
 
     /// What must be known of the account to say where it stands.
     pub fn rules<'a>(&self, account: &'a AccountName) -> Rules<'a> {
-        Rules { waits_to_reapply: self.waits_to_reapply, seed: account.as_str() }
+        Rules { waits_to_reapply: self.waits_to_reapply, seed: account.as_str(), never_answered: 0 }
     }
 
     /// A blocked account is a problem that people see until it works again.
@@ -195,13 +195,13 @@ impl Notices {
                 format!("{market} is not at its address any more ({reason})"),
                 format!("set `base_url` of {account} in sellerd.toml, then: {test}"),
             ),
-            (AccessState::Suspended, _) => (
-                SUSPENDED,
-                format!(
-                    "{market} refused {account} ({reason}), and it could not be asked yet what that means"
-                ),
-                test,
-            ),
+            (AccessState::Suspended, _) => {
+                let why = match access.next_probe_at {
+                    Some(_) => "it could not be asked yet what that means",
+                    None => "the agent was killed before it read what that means; it asks no more by itself",
+                };
+                (SUSPENDED, format!("{market} refused {account} ({reason}), and {why}"), test)
+            }
             (AccessState::Restricted, _) => (
                 RESOURCE_REFUSED,
                 format!("{market} refuses a part of what is asked for {account} ({reason})"),

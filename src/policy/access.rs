@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 
-pub use canary::MOST_PROBES_AT_AN_EDGE;
+pub use canary::{MOST_PROBES_AT_AN_EDGE, MOST_UNDECIDED};
 pub use resources::Closed;
 
 /// Where an account stands, since when and why.
@@ -30,9 +30,10 @@ pub struct Access {
     pub reason: String,
     /// The answer that decided.
     pub evidence: Option<Evidence>,
-    /// Canaries let out since it was suspended.
+    /// Canaries let out since it was suspended. While it is not known why, what left right before it and was never
+    /// answered counts as one.
     pub probes: u32,
-    /// When the agent will ask again by itself; only while suspended.
+    /// When the agent will ask again by itself; only while suspended, and `None` where only a person may.
     pub next_probe_at: Option<DateTime<Utc>>,
     /// The first day on which access can be asked for again (cardmarket.md 2.2), when it was revoked.
     pub reapply_on: Option<NaiveDate>,
@@ -192,6 +193,9 @@ pub struct Rules<'a> {
     pub waits_to_reapply: bool,
     /// Spreads the probes of many agents: anything that is the account's own.
     pub seed: &'a str,
+    /// Requests that left right before, one after the other, and whose answers nobody read, since the agent was killed.
+    /// They may have been refused as well.
+    pub never_answered: u32,
 }
 
 impl Access {
@@ -219,7 +223,7 @@ impl Access {
         now: DateTime<Utc>,
     ) -> Option<Self> {
         let next = match event {
-            AccessEvent::Answered { at, success } => self.answered(at, *success, asked, now),
+            AccessEvent::Answered { at, success } => self.answered(at, *success, asked, rules, now),
             AccessEvent::Refused(refused) => self.refused(refused, asked, rules, now),
             AccessEvent::NewCredentials if self.state == AccessState::Active => self.clone(),
             AccessEvent::NewCredentials => Self::unknown(now),
@@ -235,9 +239,11 @@ impl Access {
 
     /// An answer lets an account in where it is a success: of a blocked one, the canary's, or one that a person asked
     /// for. A person's is also leave to ask again what is closed.
-    fn answered(&self, at: &str, success: bool, asked: Asked, now: DateTime<Utc>) -> Self {
-        if !success {
-            return self.clone();
+    fn answered(&self, at: &str, success: bool, asked: Asked, rules: Rules<'_>, now: DateTime<Utc>) -> Self {
+        match asked {
+            _ if success => {}
+            Asked::Canary => return self.canary_was_not_answered(rules, now),
+            Asked::Work | Asked::Again | Asked::Person => return self.clone(),
         }
         let mut next = self.clone();
         next.closed.retain(|closed| closed.at != at);
@@ -269,8 +275,8 @@ impl Access {
                 cause: Some(Cause::Undecided),
                 reason: refused.words(),
                 evidence: Some(refused.evidence.clone()),
-                probes: 0,
-                next_probe_at: Some(now),
+                probes: rules.never_answered,
+                next_probe_at: (rules.never_answered < MOST_UNDECIDED).then_some(now),
                 reapply_on: None,
                 closed: self.closed.clone(),
             },

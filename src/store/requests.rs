@@ -164,6 +164,25 @@ pub fn last_write(tx: &Tx<'_>, account: &AccountName) -> Result<Option<DateTime<
     Ok(statement.query_row([account.as_str()], |row| time_opt(row, 0))?)
 }
 
+/// How many of the account's requests right before this one, one after the other and `most` at most, left and were
+/// never settled with a word: the process died, or could not write it down.
+pub fn never_answered(tx: &Tx<'_>, account: &AccountName, before: i64, most: u32) -> Result<u32, StoreError> {
+    // As of the last write: what lies further back is long ago.
+    let mut statement = tx.0.prepare_cached(
+        "select state <> 'answered' and error_type is null from requests
+         where request_id between ?2 - 1000 and ?2 - 1 and account = ?1 order by request_id desc limit ?3",
+    )?;
+    let mut rows = statement.query(params![account.as_str(), before, most])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        if !row.get::<_, bool>(0)? {
+            break;
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
 /// How many requests a run has cost so far.
 pub fn count_for_run(tx: &Tx<'_>, run: RunId) -> Result<i64, StoreError> {
     let mut statement = tx.0.prepare_cached("select count(*) from requests where run_id = ?1")?;
@@ -224,6 +243,26 @@ mod tests {
         assert_eq!(state(&tx, ids[1]), ("lost".to_owned(), None));
         assert_eq!(state(&tx, ids[2]), ("lost".to_owned(), None));
         assert_eq!(unanswered(&tx).unwrap(), []);
+    }
+
+    #[test]
+    fn what_left_right_before_and_was_never_settled_is_counted_up_to_the_last_word() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let other = || open(&tx, &NewRequest { account: "other".into(), ..request(None) }).unwrap();
+        let count = |before| never_answered(&tx, &"cm".into(), before, 2).unwrap();
+        let mut ids = Vec::new();
+        for _ in 0..6 {
+            ids.push(open(&tx, &request(None)).unwrap());
+            other();
+        }
+        settle(&tx, ids[0], &settled(Some(200))).unwrap();
+        mark_lost(&tx, ids[1], now()).unwrap();
+        let outage = Settled { error_type: Some(ErrorType::Connect), ..settled(None) };
+        settle(&tx, ids[3], &outage).unwrap();
+        let counts: Vec<u32> = ids.iter().map(|id| count(*id)).collect();
+        assert_eq!(counts, [0, 0, 1, 2, 0, 1]);
+        assert_eq!(count(other()), 2, "those that are sent and those given up, and no more than asked for");
     }
 
     #[test]

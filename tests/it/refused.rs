@@ -1,6 +1,8 @@
 //! What a refusal means is found out with few requests, and what is refused for good is left alone, whoever kills the
 //! agent meanwhile.
 
+use sellerd::sandbox::FaultKind;
+
 use crate::support::{Place, access, eventually};
 
 const EVERY_SECOND: &str = "* * * * * *";
@@ -54,6 +56,40 @@ fn polled_every_second_and_killed_a_refused_account_gets_three_requests_at_most_
         until_asked_more(&place);
         agent.stop();
     }
+}
+
+#[test]
+fn killed_with_its_questions_on_their_way_it_asks_three_times_and_then_a_person_has_to() {
+    let (place, other) = two_accounts();
+    place.sandbox.fault(FaultKind::Status { status: 401 });
+    place.fault("slow 10m --next 1");
+    for asked in [1, 3] {
+        let agent = place.agent();
+        until_asked_more(&other);
+        eventually("a question that is not answered", || (place.asked() >= asked).then_some(()));
+        agent.kill();
+        // From now on the order poll is refused at once, and the canary that comes of it waits.
+        place.fault("slow 10m --path /account");
+    }
+    let agent = place.agent();
+    until_asked_more(&other);
+    let status = place.status();
+    let found = access(&status, "cm");
+    assert_eq!((found["state"].as_str(), found["cause"].as_str()), (Some("suspended"), Some("undecided")));
+    assert!(found["next_probe_at"].is_null(), "{found}");
+    let problem = &status["problems"][0];
+    assert_eq!(
+        (problem["code"].as_str(), problem["fix"].as_str()),
+        (Some("E451"), Some("sellerd auth test cm"))
+    );
+    assert!(problem["title"].as_str().unwrap().contains("asks no more by itself"), "{problem}");
+    assert_eq!(place.asked(), 3);
+
+    place.sandbox.clear_faults();
+    place.fault("reject-token");
+    place.run("auth test cm").exits(4);
+    assert_eq!((place.asked(), access(&place.status(), "cm")["state"].as_str()), (4, Some("unauthorized")));
+    agent.stop();
 }
 
 #[test]

@@ -7,6 +7,10 @@ use super::{Access, AccessState, Cause, Rules};
 /// An edge that blocks us is asked a few times; then a person has to look (cardmarket.md 6.2).
 pub const MOST_PROBES_AT_AN_EDGE: u32 = 6;
 
+/// What may be asked beside the request that was refused, while nobody knows what that means. A kill that keeps the
+/// answer from us looks like any other, so who is killed over and over must not ask over and over.
+pub const MOST_UNDECIDED: u32 = 2;
+
 impl Access {
     /// Whether the canary may leave now.
     pub fn canary_may_leave(&self, now: DateTime<Utc>) -> bool {
@@ -28,8 +32,22 @@ impl Access {
             return self.clone();
         }
         let mut next = Self { probes: self.probes.saturating_add(1), ..self.clone() };
-        next.next_probe_at = next.next_canary(rules, now);
+        next.next_probe_at = if next.is_spent() { None } else { next.next_canary(rules, now) };
         next
+    }
+
+    /// Whether nobody knows what the refusal means and so much was asked that only a person may ask: unless the last
+    /// canary is settled without an answer, for then we live and the way there is broken.
+    pub fn is_spent(&self) -> bool {
+        self.cause == Some(Cause::Undecided) && self.probes >= MOST_UNDECIDED
+    }
+
+    /// The state once a canary was settled, be it without an answer or with one that says nothing: it leaves again later.
+    pub fn canary_was_not_answered(&self, rules: Rules<'_>, now: DateTime<Utc>) -> Self {
+        match self.next_probe_at {
+            None if self.is_spent() => Self { next_probe_at: self.next_canary(rules, now), ..self.clone() },
+            _ => self.clone(),
+        }
     }
 
     /// The state once a canary was refused for its time alone: that says nothing, so it leaves once more, by the right

@@ -11,7 +11,7 @@ fn after(minutes: i64) -> DateTime<Utc> {
     now() + TimeDelta::minutes(minutes)
 }
 
-const RULES: Rules<'_> = Rules { waits_to_reapply: true, seed: "cm" };
+const RULES: Rules<'_> = Rules { waits_to_reapply: true, seed: "cm", never_answered: 0 };
 
 fn refused(how: Refusing, at: &str) -> AccessEvent {
     let status = match how {
@@ -193,11 +193,36 @@ fn while_the_canary_gets_no_answer_it_is_asked_at_growing_intervals_from_minutes
         assert!(access.canary_may_leave(at));
         access = access.canary_leaves(RULES, at);
         assert!(!access.canary_may_leave(at), "a kill now costs no second question");
+        access = access.canary_was_not_answered(RULES, at);
+        assert!(!access.canary_may_leave(at));
         let next = access.next_probe_at.unwrap();
         waits.push((next - at).num_seconds());
         at = next;
     }
     assert!((60..=72).contains(&waits[0]) && (1_800..=2_160).contains(&waits[7]), "{waits:?}");
+}
+
+#[test]
+fn killed_over_two_canaries_it_asks_no_more_until_a_person_does_or_the_last_of_them_is_settled() {
+    for never_answered in 0..=MOST_UNDECIDED {
+        let rules = Rules { never_answered, ..RULES };
+        let refusal = refused(Refusing::Forbidden, "GET stock");
+        let mut access = Access::unknown(now()).after(&refusal, Asked::Work, rules, now()).unwrap();
+        let (mut asked, mut at) = (never_answered + 1, now());
+        while let Some(next) = access.next_probe_at {
+            at = next;
+            access = access.canary_leaves(RULES, at);
+            asked += 1;
+        }
+        assert_eq!(asked, 3);
+        assert!(access.is_spent() && !access.canary_may_leave(after(600_000)));
+        let renewed = access.after(&answered("GET account", true), Asked::Person, RULES, at).unwrap();
+        assert_eq!(renewed.state, AccessState::Active);
+        let settled = access.canary_was_not_answered(RULES, at);
+        assert!(settled.next_probe_at.is_some_and(|next| next > at), "nobody was killed: it is an outage");
+        let of_no_use = access.after(&answered("GET account", false), Asked::Canary, RULES, at);
+        assert_eq!(of_no_use, Some(settled), "nor here");
+    }
 }
 
 #[test]
@@ -256,18 +281,28 @@ fn grown(first: TimeDelta, times: usize, most: TimeDelta) -> TimeDelta {
     (0..times).fold(first, |span, _| (span * 2).min(most))
 }
 
-/// What a process that polls does next: it waits so many seconds and asks, where it may. It is refused, or there is no
-/// answer, be it for a broken way or since it is killed while it waits; that looks the same to the next one.
-fn lives() -> impl Strategy<Value = Vec<(i64, Option<Refusing>)>> {
+/// What comes of a canary.
+#[derive(Debug, Clone)]
+enum Fate {
+    /// The process is killed while it waits.
+    Killed,
+    /// The way there is broken.
+    NoAnswer,
+    Refused(Refusing),
+}
+
+/// What a process that polls does next: it waits so many seconds and asks, where it may.
+fn lives() -> impl Strategy<Value = Vec<(i64, Fate)>> {
     let wait = prop_oneof![3 => 1_i64..90, 2 => 90_i64..4_000, 1 => 4_000_i64..100_000];
-    let how = prop_oneof![
-        4 => Just(None),
-        2 => Just(Some(Refusing::Edge)),
-        2 => Just(Some(Refusing::Moved(None))),
-        1 => Just(Some(Refusing::Login)),
-        1 => Just(Some(Refusing::Forbidden)),
+    let fate = prop_oneof![
+        2 => Just(Fate::Killed),
+        4 => Just(Fate::NoAnswer),
+        2 => Just(Fate::Refused(Refusing::Edge)),
+        2 => Just(Fate::Refused(Refusing::Moved(None))),
+        1 => Just(Fate::Refused(Refusing::Login)),
+        1 => Just(Fate::Refused(Refusing::Forbidden)),
     ];
-    prop::collection::vec((wait, how), 1..80)
+    prop::collection::vec((wait, fate), 1..80)
 }
 
 fn events() -> impl Strategy<Value = (AccessEvent, Asked)> {
@@ -286,21 +321,35 @@ fn events() -> impl Strategy<Value = (AccessEvent, Asked)> {
 
 proptest! {
     #[test]
-    fn however_often_it_is_killed_a_refused_account_is_asked_less_and_less(lives in lives()) {
-        let mut access = told(&[(refused(Refusing::Forbidden, "GET stock"), Asked::Work)]);
+    fn however_often_it_is_killed_a_refused_account_is_asked_less_and_less(
+        lives in lives(),
+        never_answered in 0..=MOST_UNDECIDED,
+    ) {
+        let refusal = refused(Refusing::Forbidden, "GET stock");
+        let rules = Rules { never_answered, ..RULES };
+        let mut access = Access::unknown(now()).after(&refusal, Asked::Work, rules, now()).unwrap();
         let (refused_at, mut at) = (access.since, access.since);
         let (mut canaries, mut understood_at) = (Vec::new(), None);
-        for (wait, answer) in lives {
+        // Requests that reached the marketplace or may have, of which nobody was told that nothing came back.
+        let mut unsure = never_answered + 1;
+        for (wait, fate) in lives {
             if access.canary_may_leave(at) {
                 // This is kept before it leaves, and what comes back is not where the process is gone by then.
                 access = access.canary_leaves(RULES, at);
                 canaries.push(at);
-                if let Some(how) = answer {
-                    access = access.after(&refused(how, "GET account"), Asked::Canary, RULES, at).unwrap_or(access);
-                    understood_at.get_or_insert(canaries.len() - 1);
+                match fate {
+                    Fate::Killed if understood_at.is_none() => unsure += 1,
+                    Fate::Killed => {}
+                    Fate::NoAnswer => access = access.canary_was_not_answered(RULES, at),
+                    Fate::Refused(how) => {
+                        let refusal = refused(how, "GET account");
+                        access = access.after(&refusal, Asked::Canary, RULES, at).unwrap_or(access);
+                        understood_at.get_or_insert(canaries.len() - 1);
+                    }
                 }
                 prop_assert!(!access.canary_may_leave(at), "{access:?}");
             }
+            prop_assert!(unsure <= 3, "{unsure} requests of which nobody knows, and no person asked");
             prop_assert!(!access.state.lets_through(), "nothing was answered");
             at += TimeDelta::seconds(wait);
         }
@@ -309,7 +358,7 @@ proptest! {
         for (index, pair) in canaries.windows(2).enumerate() {
             let least = match understood_at.filter(|understood| index >= *understood) {
                 Some(understood) => grown(TimeDelta::hours(1), index - understood, TimeDelta::hours(24)),
-                None => grown(TimeDelta::minutes(1), index, TimeDelta::minutes(30)),
+                None => grown(TimeDelta::minutes(1), index + never_answered as usize, TimeDelta::minutes(30)),
             };
             prop_assert!(pair[1] - pair[0] >= least, "{} after number {index} of {canaries:?}", pair[1] - pair[0]);
         }
