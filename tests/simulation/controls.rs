@@ -20,7 +20,7 @@ pub struct Control {
 }
 
 /// All of them.
-pub const CONTROLS: [Control; 13] = [
+pub const CONTROLS: [Control; 14] = [
     Control {
         name: "suspension",
         removed: Removed::Suspension,
@@ -34,6 +34,13 @@ pub const CONTROLS: [Control; 13] = [
         scene: scenes::refused,
         complaint: "6: a 401 was taken",
         within: 10,
+    },
+    Control {
+        name: "count-of-questions",
+        removed: Removed::Spent,
+        scene: scenes::refused_and_killed_over_its_questions,
+        complaint: "6: the login is gone",
+        within: 8,
     },
     Control { name: "epoch", removed: Removed::Epoch, scene: scenes::rivals, complaint: "4:", within: 5 },
     Control {

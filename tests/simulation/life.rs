@@ -413,8 +413,8 @@ impl Life<'_> {
             }
             Blow::Second => self.start_a_second(agent).await,
             Blow::Rival => self.start_a_rival().await,
-            Blow::CrashAtWrite { writes, steps, turns, away } => {
-                self.world.crash_at_write(writes, steps);
+            Blow::CrashAt { moment, before, steps, turns, away } => {
+                self.world.crash_at(moment, before, steps);
                 self.dies = Some((turns, self.world.now() + TimeDelta::hours(2), away));
             }
             Blow::Halt => {

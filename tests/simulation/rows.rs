@@ -86,6 +86,13 @@ impl Inner {
         let _ = self.side.as_ref().map(|side| side.execute(sql, [account, from, to]));
     }
 
+    /// For a protection that is taken away: the account is asked again within a minute.
+    pub fn write_probe_due(&self, account: &str) {
+        let sql = "update accounts_access set probes = 0,
+                next_probe_at = coalesce(next_probe_at, since) where account = ?1 and state = 'suspended'";
+        let _ = self.side.as_ref().map(|side| side.execute(sql, [account]));
+    }
+
     /// How many requests are left in this account's window by what is written down.
     pub fn rest_written(&self, account: &str, limit: Option<u32>) -> Option<i64> {
         let sql = "select coalesce(allowed, ?2) - used from quota_windows where account = ?1";

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::sandbox::{Fault, FaultKind, Typing, Unpaginated, trademe};
 
 use crate::market::{CARDMARKET, Name, TRADEME};
-use crate::story::{Blow, JobPlan, Settings, ShopPlan, Story, passing_refusal};
+use crate::story::{Blow, JobPlan, Moment, Settings, ShopPlan, Story, passing_refusal};
 use crate::watch::Removed;
 use crate::world::{ShopDeed, Weather};
 
@@ -276,6 +276,22 @@ pub fn refused_and_killed(seed: u64) -> Story {
     for minutes in [0, 6, 20] {
         let (steps, turns, away) = (r.u32(0..12), r.u32(0..20), TimeDelta::seconds(r.i64(0..30)));
         story.blows.push((at + TimeDelta::minutes(minutes), Blow::Crash { steps, turns, away }));
+    }
+    story.blows.sort_by_key(|(at, _)| *at);
+    story
+}
+
+/// One account is refused for good, and the agent is killed over each question what that means.
+pub fn refused_and_killed_over_its_questions(seed: u64) -> Story {
+    let mut r = random(seed ^ 0x6173_6b73);
+    // Of the refusals, those for good.
+    let mut story = refused(seed / 4 * 2 * REFUSALS + seed % 4);
+    let faults = story.shop_deeds.iter().filter(|(_, _, deed)| matches!(deed, ShopDeed::Fault(_)));
+    let at = faults.map(|(at, ..)| *at).min().unwrap_or_default();
+    for minutes in [0, 6, 12] {
+        let (steps, turns, away) = (r.u32(0..4), r.u32(0..6), TimeDelta::seconds(r.i64(0..30)));
+        let crash = Blow::CrashAt { moment: Moment::Canary, before: 0, steps, turns, away };
+        story.blows.push((at + TimeDelta::minutes(minutes), crash));
     }
     story.blows.sort_by_key(|(at, _)| *at);
     story

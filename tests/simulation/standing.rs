@@ -38,6 +38,15 @@ impl Inner {
                 self.broken("6: a request was sent after the refusal was written down".to_owned());
             }
         }
+        let account = self.account(name);
+        if !account.login_gone || asked == Asked::Person {
+            return;
+        }
+        account.left += 1;
+        let (left, most) = (account.left, MOST_REFUSED.max(account.left_unread) + account.most_probes());
+        if account.refusals > 0 && left > most {
+            self.broken(format!("6: the login is gone, and {left} requests left"));
+        }
     }
 
     /// An answer was settled: `refused` says whether it was a refusal, `asked` of whom.
@@ -46,6 +55,9 @@ impl Inner {
         let account = self.account(name);
         if refused.is_some() && account.login_gone && asked != Asked::Person {
             account.refusals += 1;
+            if account.refusals == 1 {
+                account.left_unread = account.left;
+            }
         }
         let (refusals, most) = (account.refusals, MOST_REFUSED + account.most_probes());
         if refusals > most {
@@ -78,6 +90,16 @@ impl Inner {
 }
 
 impl crate::world::Account {
+    /// From now on nothing has left, as far as the promise goes: somebody has acted, or the login is gone since now.
+    pub fn count_anew(&mut self) {
+        (self.refusals, self.left, self.left_unread) = (0, 0, 0);
+    }
+
+    /// The agent was told that its request got no answer, or was refused for its time alone.
+    pub fn came_back_empty(&mut self) {
+        self.left = self.left.saturating_sub(1);
+    }
+
     /// What looks like a block in front of the shop is asked about a few times more.
     fn most_probes(&self) -> u32 {
         if self.gone_without_a_word { MOST_PROBES_AT_AN_EDGE } else { 0 }

@@ -229,10 +229,12 @@ pub enum Blow {
     Rival,
     /// A person runs a job by hand.
     Manual(String),
-    /// It dies at or after a write.
-    CrashAtWrite {
-        /// Writes before that one.
-        writes: u32,
+    /// It dies at or after a request of a kind.
+    CrashAt {
+        /// Of which kind.
+        moment: Moment,
+        /// Requests of that kind before that one.
+        before: u32,
         /// Steps at the wire and the gate from its leave on.
         steps: u32,
         /// Turns of the scheduler after that.
@@ -246,6 +248,15 @@ pub enum Blow {
     Unhalt,
     /// A person asks whether an account is let in again.
     Ask(Name),
+}
+
+/// A kind of request that a crash may be meant for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// It would change something.
+    Write,
+    /// It asks what a refusal means.
+    Canary,
 }
 
 impl Story {
@@ -375,8 +386,9 @@ impl Story {
             }
         }
         for _ in 0..r.usize(0..5) {
-            let (writes, steps, turns, away) = (r.u32(0..6), r.u32(0..9), r.u32(0..12), away(r));
-            self.blows.push((self.at(r), Blow::CrashAtWrite { writes, steps, turns, away }));
+            let (before, steps, turns, away) = (r.u32(0..6), r.u32(0..9), r.u32(0..12), away(r));
+            self.blows
+                .push((self.at(r), Blow::CrashAt { moment: Moment::Write, before, steps, turns, away }));
         }
         if r.u8(0..5) == 0 {
             let at = self.at(r);

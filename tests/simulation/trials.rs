@@ -82,6 +82,7 @@ pub fn replay(scene: &str, seed: u64, without: Option<&String>) -> ExitCode {
         "halted" => scenes::halted(seed),
         "refused" => scenes::refused(seed),
         "refused-and-killed" => scenes::refused_and_killed(seed),
+        "killed-over-its-questions" => scenes::refused_and_killed_over_its_questions(seed),
         "undisturbed" => Story::of(seed).undisturbed(),
         _ => Story::of(seed),
     };
@@ -280,10 +281,13 @@ fn refusals(_: &Ask) -> Result<String, String> {
         wrong.extend(told.violations.iter().map(|what| format!("seed {seed}: {what}")));
     }
     let killed = many::tell(0..SEEDS, &scenes::refused_and_killed);
+    let asking = many::tell(0..SEEDS, &scenes::refused_and_killed_over_its_questions);
     let said = format!(
-        "{SEEDS} refusals of one account of two: polls of the other shift by {} ms at most; {} crashes around as many",
+        "{SEEDS} refusals of one account of two: polls of the other shift by {} ms at most; {} crashes around as many, \
+         and {} over the questions what they mean",
         most.num_milliseconds(),
-        killed.tally.crashes
+        killed.tally.crashes,
+        asking.tally.crashes
     );
     if !wrong.is_empty() {
         return Err(format!(
@@ -291,7 +295,8 @@ fn refusals(_: &Ask) -> Result<String, String> {
             wrong.join("\n")
         ));
     }
-    verdict(&killed, "refused-and-killed", said)
+    verdict(&killed, "refused-and-killed", said.clone())?;
+    verdict(&asking, "killed-over-its-questions", said)
 }
 
 /// How far the first requests of this account's polls lie from where they are in the other story, while it is told.

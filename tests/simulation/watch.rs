@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sellerd::clock::Clock;
+use sellerd::domain::ErrorType;
 use sellerd::http::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
 use sellerd::policy::access::{AccessEvent, Asked};
 
 use crate::market::Name;
+use crate::story::Moment;
 use crate::world::World;
 
 /// A protection that is taken away from outside.
@@ -42,6 +44,8 @@ pub enum Removed {
     Suspension,
     /// A first refusal is the last word.
     SecondQuestion,
+    /// Questions that got no answer are not counted where the agent was killed over them.
+    Spent,
 }
 
 /// The gate with somebody beside it.
@@ -150,7 +154,7 @@ impl Watch {
         }
         drop(world);
         if outgoing.writes {
-            self.world.about_to_write();
+            self.world.about_to(Moment::Write);
         }
     }
 
@@ -159,7 +163,15 @@ impl Watch {
         let account = world.account(self.account);
         account.asked.insert(self.who, asked);
         if asked == Asked::Person {
-            (account.refusals, account.wants_rest) = (0, None);
+            account.wants_rest = None;
+            account.count_anew();
+        }
+        if asked == Asked::Canary && self.removed == Some(Removed::Spent) {
+            world.write_probe_due(self.account);
+        }
+        drop(world);
+        if asked == Asked::Canary {
+            self.world.about_to(Moment::Canary);
         }
     }
 
@@ -244,6 +256,10 @@ impl Gate for Watch {
                 let refused = matches!(attempt.access, Some(AccessEvent::Refused(_)));
                 if refused && self.removed == Some(Removed::SecondQuestion) {
                     world.write_access(self.account, "suspended", "unauthorized");
+                }
+                let in_vain = status.is_none() || failed == Some(ErrorType::ClockSkew);
+                if in_vain {
+                    world.account(self.account).came_back_empty();
                 }
                 world.note_standing(self.account, asked, status.filter(|_| refused));
             }

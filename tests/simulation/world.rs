@@ -20,7 +20,7 @@ use crate::market::{Market, Name, is_over_quota};
 use crate::promises::Shelf;
 use crate::seller::{List, Seller};
 use crate::standing::Standing;
-use crate::story::account_of;
+use crate::story::{Moment, account_of};
 use crate::tally::Tally;
 use crate::watch::Removed;
 use crate::writes::{Book, Slip};
@@ -80,8 +80,8 @@ pub struct Inner {
     on_the_way: BTreeMap<(DateTime<Utc>, u64), Parcel>,
     arrived: BTreeMap<u64, Answer>,
     crash_in: Option<u32>,
-    /// The agent dies at a step after a write that is so many away.
-    crash_at_write: Option<(u32, u32)>,
+    /// The agent dies at a step after a request of this kind that is so many away.
+    crash_at: Option<(Moment, u32, u32)>,
     serial: u64,
     digest: u64,
     log: Option<Vec<String>>,
@@ -105,6 +105,10 @@ pub struct Account {
     pub meant: bool,
     /// Refusals that were written down since the login is gone, or since a person last asked.
     pub refusals: u32,
+    /// Requests that left in that time, but for those of which the agent was told that nothing came back.
+    pub left: u32,
+    /// Those that had left when the first refusal was written down: whoever is killed before it reads any cannot know.
+    pub left_unread: u32,
     /// What may be sent by what is written down.
     pub standing: Standing,
     /// When something was sent to it (true time).
@@ -266,6 +270,8 @@ impl World {
             gone_without_a_word: false,
             meant: false,
             refusals: 0,
+            left: 0,
+            left_unread: 0,
             standing: Standing::Open,
             sent_at: Vec::new(),
             asked: BTreeMap::new(),
@@ -302,7 +308,7 @@ impl World {
                 on_the_way: BTreeMap::new(),
                 arrived: BTreeMap::new(),
                 crash_in: None,
-                crash_at_write: None,
+                crash_at: None,
                 serial: 0,
                 digest: 0xcbf2_9ce4_8422_2325,
                 log: logs.then(Vec::new),
@@ -360,20 +366,21 @@ impl World {
     /// The agent dies at its step after so many.
     pub fn crash_after(&self, steps: Option<u32>) {
         let mut inner = self.look();
-        (inner.crash_in, inner.crash_at_write) = (steps, None);
+        (inner.crash_in, inner.crash_at) = (steps, None);
     }
 
-    /// The agent dies at its step after so many, counted from the write that is so many away.
-    pub fn crash_at_write(&self, writes: u32, steps: u32) {
-        self.look().crash_at_write = Some((writes, steps));
+    /// The agent dies at its step after so many, counted from the request of this kind that has so many before it.
+    pub fn crash_at(&self, moment: Moment, before: u32, steps: u32) {
+        self.look().crash_at = Some((moment, before, steps));
     }
 
-    /// The agent is about to write: a moment that a crash may be meant for.
-    pub fn about_to_write(&self) {
+    /// The agent is about to send a request that a crash may be meant for.
+    pub fn about_to(&self, what: Moment) {
         let mut inner = self.look();
-        match inner.crash_at_write {
-            Some((0, steps)) => (inner.crash_at_write, inner.crash_in) = (None, Some(steps)),
-            Some((writes, steps)) => inner.crash_at_write = Some((writes - 1, steps)),
+        match inner.crash_at {
+            Some((moment, _, _)) if moment != what => {}
+            Some((_, 0, steps)) => (inner.crash_at, inner.crash_in) = (None, Some(steps)),
+            Some((moment, before, steps)) => inner.crash_at = Some((moment, before - 1, steps)),
             None => {}
         }
     }
@@ -475,6 +482,7 @@ impl World {
         let clean = inner.truth.now();
         for account in inner.accounts.values_mut() {
             account.market.clear_faults();
+            account.login_gone = false;
             if matches!(account.market, Market::TradeMe(_)) {
                 account.limit_lowered.clear();
             }
@@ -675,7 +683,8 @@ impl Inner {
                     FaultKind::Restore => account.login_gone = false,
                     FaultKind::Revoke { .. } | FaultKind::RejectToken => {
                         let without_a_word = matches!(fault.kind, FaultKind::Revoke { empty_body: true });
-                        (account.login_gone, account.refusals) = (true, 0);
+                        account.login_gone = true;
+                        account.count_anew();
                         account.gone_without_a_word |= without_a_word;
                     }
                     FaultKind::Exhaust | FaultKind::Limit { .. } => {
