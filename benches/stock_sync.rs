@@ -88,6 +88,17 @@ async fn bench() -> ExitCode {
                 busy.push(ran.busy);
             }
         }
+        let percent = percents.last().copied().unwrap_or(1);
+        Ran::of(dir.path(), &shop, "pull").await;
+        reprice(dir.path(), percent).await;
+        let planned = Watched::of(dir.path(), &["plan", "pages", "-o", "json", "-q"], Stdio::null()).await;
+        assert!(planned.output.status.success(), "no plan was made");
+        let ran = Ran::by(dir.path(), &shop, &["apply", &newest_plan(dir.path()).await]).await;
+        let what = format!("{articles}, {percent} %, applied by a person");
+        bars.told(&format!("{what}: wall time"), ran.seconds, "s");
+        bars.told(&format!("{what}: processor time"), ran.busy, "s");
+        bars.told(&format!("{what}: requests"), ran.requests, "");
+        bars.told(&format!("{what}: peak memory"), ran.peak, "MiB");
         let percent = percents.get(1).copied().unwrap_or(1);
         Ran::of(dir.path(), &shop, "pull").await;
         reprice(dir.path(), percent).await;
@@ -117,6 +128,13 @@ fn tell(bars: &mut Bars, what: &str, ran: &Ran, changed: usize, (articles, floor
 /// Articles that were repriced. Some are held, as those of which several stand in the shop at different prices.
 fn applied(ran: &Ran) -> usize {
     ran.count("applied") as usize
+}
+
+/// The plan that was made last.
+async fn newest_plan(dir: &Path) -> String {
+    let listed = Watched::of(dir, &["plan", "list", "-o", "json"], Stdio::piped()).await;
+    let plans: Value = serde_json::from_slice(&listed.output.stdout).expect("JSON, as asked for");
+    plans["plans"][0]["plan_id"].as_str().expect("a plan was made").to_owned()
 }
 
 /// What is known of the stock.

@@ -40,11 +40,20 @@ pub struct Watched {
 impl Ran {
     /// Runs the job now and waits for its end.
     pub async fn of(dir: &Path, shop: &Sandbox, job: &str) -> Self {
+        Self::by(dir, shop, &["job", "run", job]).await
+    }
+
+    /// Calls a command that ends with a run, and waits for its end.
+    pub async fn by(dir: &Path, shop: &Sandbox, command: &[&str]) -> Self {
         let before = shop.with_shop(|shop| shop.ledger().total());
-        let Watched { seconds, busy, peak, output } =
-            Watched::of(dir, &["job", "run", job, "-o", "json", "-q"], Stdio::piped()).await;
-        assert!(output.status.success(), "the run failed: {}", String::from_utf8_lossy(&output.stdout));
-        let run: Value = serde_json::from_slice(&output.stdout).expect("JSON, as asked for");
+        let arguments = [command, &["-o", "json", "-q"]].concat();
+        // A plan that was applied is told item by item, which is more than a pipe holds.
+        let said = dir.join("said.json");
+        let file = fs::File::create(&said).expect("a file of our own");
+        let Watched { seconds, busy, peak, output } = Watched::of(dir, &arguments, file.into()).await;
+        let said = fs::read(&said).expect("what it said");
+        assert!(output.status.success(), "the run failed: {}", String::from_utf8_lossy(&said));
+        let run: Value = serde_json::from_slice(&said).expect("JSON, as asked for");
         let requests = (shop.with_shop(|shop| shop.ledger().total()) - before) as f64;
         Self { seconds, busy, peak, requests, run }
     }

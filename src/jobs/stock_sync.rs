@@ -7,6 +7,7 @@ mod observe;
 mod plan;
 mod record;
 mod settle;
+mod shown;
 mod spool;
 #[cfg(test)]
 mod stage;

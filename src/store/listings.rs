@@ -5,13 +5,15 @@
 
 mod writing;
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub use self::writing::{PutCounts, clear_carts_except, clear_offered_except, put, remove};
-use super::columns::{ms, word, wrong_text};
+use super::columns::{time, word, wrong_text};
 use super::{StoreError, Tx};
 use crate::domain::{AccountName, Currency, ListingId, Money, Offer as Offered, Sku};
 
@@ -55,20 +57,23 @@ impl ListingRow {
     }
 }
 
-/// The account's listings of one SKU that were first seen up to `until`, oldest first.
-pub fn of_sku(
-    tx: &Tx<'_>,
-    account: &AccountName,
-    sku: &Sku,
-    until: DateTime<Utc>,
-) -> Result<Vec<ListingId>, StoreError> {
-    let mut statement = tx.0.prepare_cached(
-        "select listing_id from listings where account = ?1 and sku = ?2 and first_seen_at <= ?3
-         order by first_seen_at, listing_id",
-    )?;
-    let rows = statement
-        .query_map(params![account.as_str(), sku.as_str(), ms(until)], |row| Ok(ListingId(row.get(0)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+/// The listings of some SKUs, each with the time at which it was first seen.
+pub type BySku = HashMap<Sku, Vec<(ListingId, DateTime<Utc>)>>;
+
+/// The account's listings of these SKUs, and when each was first seen. One walk through all of them, however many
+/// SKUs there are: an index by SKU would cost every reading more than this is worth.
+pub fn of_skus(tx: &Tx<'_>, account: &AccountName, skus: &HashSet<&Sku>) -> Result<BySku, StoreError> {
+    let mut statement =
+        tx.0.prepare_cached("select sku, listing_id, first_seen_at from listings where account = ?1")?;
+    let mut rows = statement.query([account.as_str()])?;
+    let mut found = BySku::new();
+    while let Some(row) = rows.next()? {
+        let sku = Sku(row.get(0)?);
+        if skus.contains(&sku) {
+            found.entry(sku).or_default().push((ListingId(row.get(1)?), time(row, 2)?));
+        }
+    }
+    Ok(found)
 }
 
 /// Lends the account's listings in the order of their SKUs, those of one SKU in the order in which they were first

@@ -1,16 +1,15 @@
 //! Finds out what became of changes whose answer was lost: it waits until nothing can happen any more, reads orders,
 //! listings and orders again, and compares. Everything in doubt at one moment is settled by one such round.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::super::{Context, JobError, Report, order_poll};
 use super::shape;
-use crate::domain::{
-    AccountName, Change, Intent, IntentId, IntentState, Listing, ListingId, Offer, Operation, Sku,
-};
-use crate::marketplace::{Looked, Wanted};
-use crate::planning::settle::{Found, Nets, Verdict, judge};
+use super::shown::Shown;
+use crate::domain::{AccountName, Intent, IntentId, IntentState, ListingId, Operation};
+use crate::marketplace::Wanted;
+use crate::planning::settle::{Nets, Verdict, judge};
 use crate::store::intents::{self, Settled};
 use crate::store::{StoreError, Tx, listings, movements, parked, problems};
 
@@ -87,7 +86,7 @@ async fn round<'a>(
     order_poll::poll_rest(context, report).await?;
     let before = facts(context, account, open).await?;
     let wanted: Vec<Wanted> = open.iter().map(|intent| wanted(intent)).collect();
-    let looked = market.look(&wanted).await?;
+    let shown = Shown::of(market.look(&wanted).await?);
     order_poll::poll(context, report).await?;
     order_poll::poll_rest(context, report).await?;
     let after = facts(context, account, open).await?;
@@ -100,7 +99,7 @@ async fn round<'a>(
             after_look: second.net,
             came_back: second.came_back,
         };
-        let found = Here::of(&intent.change, &first.known, &looked);
+        let found = shown.here(&intent.change, &first.known);
         let verdict = judge(&intent.change, shape(writes).relative, nets, &found.as_found(first.known.len()));
         match verdict {
             Verdict::ReadAgain => again.push(*intent),
@@ -129,11 +128,15 @@ async fn facts(context: &Context, account: &AccountName, open: &[&Intent]) -> Re
         .collect();
     let account = account.clone();
     let facts = context.store.read(move |tx| {
+        let skus: HashSet<_> = items.iter().map(|(sku, ..)| sku).collect();
+        let listed = listings::of_skus(tx, &account, &skus)?;
         let facts = items.iter().map(|(sku, planned_at, sent_at)| {
+            let listed = listed.get(sku).map_or(&[][..], Vec::as_slice);
+            let known = listed.iter().filter(|(_, first_seen)| first_seen <= sent_at);
             Ok(Facts {
                 net: movements::net(tx, &account, sku)?,
                 came_back: movements::came_back(tx, &account, sku, *planned_at)?,
-                known: listings::of_sku(tx, &account, sku, *sent_at)?,
+                known: known.map(|(id, _)| *id).collect(),
             })
         });
         facts.collect::<Result<Vec<_>, StoreError>>()
@@ -156,53 +159,6 @@ pub(super) fn wanted(intent: &Intent) -> Wanted {
 /// The reference under which an intent makes a listing. It is the same when the intent is sent again.
 pub(super) fn reference(intent: IntentId) -> String {
     format!("sellerd-{intent}")
-}
-
-/// What stands there for a change.
-pub(super) struct Here {
-    pub same: Option<Offer>,
-    pub others: Vec<(ListingId, Offer)>,
-}
-
-impl Here {
-    /// Finds it in what was looked at. `known` are the listings of its SKU that were there before.
-    pub fn of(change: &Change, known: &[ListingId], looked: &Looked) -> Self {
-        let offers = offers(looked, &change.sku, change.listing_id);
-        let mut here = Self { same: None, others: Vec::new() };
-        for (id, offer) in offers {
-            if change.listing_id == Some(id) {
-                here.same = Some(offer);
-            } else if !known.contains(&id) {
-                here.others.push((id, offer));
-            }
-        }
-        here
-    }
-
-    fn as_found(&self, known: usize) -> Found<'_> {
-        Found { same: self.same.as_ref(), others: &self.others, referenced: None, alone: known <= 1 }
-    }
-}
-
-/// The listings of a SKU, and the one with this number, with their copies in carts.
-fn offers(looked: &Looked, sku: &Sku, id: Option<ListingId>) -> Vec<(ListingId, Offer)> {
-    let of_interest = |listing: &&Listing| listing.sku == *sku || Some(listing.id) == id;
-    let mut offers: HashMap<ListingId, Offer> = HashMap::new();
-    for listing in looked.offered.iter().filter(of_interest) {
-        offers.insert(listing.id, offer(listing, listing.quantity, 0));
-    }
-    for listing in looked.in_carts.iter().filter(of_interest) {
-        let offer = offers.entry(listing.id).or_insert_with(|| offer(listing, 0, 0));
-        offer.quantity = offer.quantity.saturating_add(listing.quantity);
-        offer.in_carts = offer.in_carts.saturating_add(listing.quantity);
-    }
-    let mut offers: Vec<_> = offers.into_iter().collect();
-    offers.sort_unstable_by_key(|(id, _)| *id);
-    offers
-}
-
-fn offer(listing: &Listing, quantity: i64, in_carts: i64) -> Offer {
-    Offer { quantity, in_carts, price: listing.price, attributes: listing.attributes.clone() }
 }
 
 /// Writes down a verdict that ends an intent. A sum that does not add up parks the account.

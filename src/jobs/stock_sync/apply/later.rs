@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::super::super::put_off::put_off;
 use super::super::super::{Context, JobError, Report, cost, order_poll};
+use super::super::shown::Shown;
 use super::super::{record, settle, shape};
 use super::outcome::Ended;
 use crate::config::StockSync;
@@ -56,6 +57,7 @@ pub(in super::super) async fn later(
             row.job
         )));
     }
+    drop(intents);
     tracing::info!(event = "plan.approved", plan.id = %id, by = "a person", "a plan may be applied");
     let ended = changed.iter().map(|(index, why)| (*index, Ended::skipped(why))).collect();
     super::apply(settings, context, id, accepted, ended, None, report).await?;
@@ -148,7 +150,8 @@ async fn changed(
 ) -> Result<BTreeMap<usize, String>, JobError> {
     let (account, market) = context.market()?;
     let wanted: Vec<_> = intents.iter().map(settle::wanted).collect();
-    let looked = market.look(&wanted).await?;
+    let shown = Shown::of(market.look(&wanted).await?);
+    drop(wanted);
     order_poll::poll(context, report).await?;
     let (account, skus) =
         (account.clone(), intents.iter().map(|i| i.change.sku.clone()).collect::<Vec<Sku>>());
@@ -157,7 +160,7 @@ async fn changed(
     });
     let mut changed = BTreeMap::new();
     for ((index, intent), net) in intents.iter().enumerate().zip(nets.await?) {
-        if let Some(why) = difference(intent, net, &looked) {
+        if let Some(why) = difference(intent, net, &shown) {
             changed.insert(index, why);
         }
     }
@@ -165,13 +168,13 @@ async fn changed(
 }
 
 /// How an item differs from what the plan saw of it.
-fn difference(intent: &Intent, net: i64, looked: &crate::marketplace::Looked) -> Option<String> {
+fn difference(intent: &Intent, net: i64, shown: &Shown) -> Option<String> {
     let change = &intent.change;
     if net != intent.base_net {
         return Some(format!("has orders that moved since ({:+} copies)", net - intent.base_net));
     }
-    let here = settle::Here::of(change, &[], looked);
-    match (change.op, &change.before, &here.same) {
+    let here = shown.here(change, &[]);
+    match (change.op, &change.before, here.same) {
         (Operation::Add, ..) => here.others.first().map(|(id, _)| format!("is listed already, as {id}")),
         (_, Some(_), None) => Some("is not listed any more".to_owned()),
         (_, Some(before), Some(now)) => differs(before, now),
