@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Money, Sku};
+
+/// How far in the future the time of a list may be, for clocks that disagree.
+pub const LIST_AHEAD: TimeDelta = TimeDelta::minutes(5);
 
 /// One item of a source, after it was read and before anything is netted.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,18 +5,19 @@
 
 mod export;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Context, JobError, Report};
-use crate::domain::{Listing, ListingId, StockPage, StockPart};
+use crate::domain::{AccountName, Listing, ListingId, Sku, StockPage, StockPart};
 use crate::marketplace::{Marketplace, Wanted};
+use crate::planning::as_of;
 use crate::planning::observe::{Completeness, Observation};
 use crate::planning::trust::{self, SnapshotFacts, Trust};
 use crate::store::listings::ListingRow;
-use crate::store::{StoreError, Tx, listings, snapshots};
+use crate::store::{StoreError, Tx, accounts, listings, orders, snapshots};
 
 /// A reading that came to its end.
 #[derive(Debug)]
@@ -205,7 +206,7 @@ pub(super) fn wanted(row: &ListingRow) -> Wanted {
 /// Closes the reading and, where it is believed, takes out what it did not show. One transaction.
 fn finish(
     tx: &Tx<'_>,
-    account: &crate::domain::AccountName,
+    account: &AccountName,
     snapshot: i64,
     observation: &Observation,
     facts: &SnapshotFacts,
@@ -214,7 +215,14 @@ fn finish(
     let (sound, since) = snapshots::since_sound(tx, account)?;
     let confirmed = since.iter().any(|reading| reading.believed_at.is_some());
     let between: Vec<SnapshotFacts> = since.iter().map(facts_of).collect();
-    let trust = trust::judge(facts, sound.as_ref().map(facts_of).as_ref(), &between, confirmed);
+    let believed = sound.as_ref().map(facts_of);
+    let sold = match &believed {
+        Some(believed) if believed.rows < trust::SMALL => {
+            is_sold(tx, account, observation, believed.started_at, now)?
+        }
+        _ => false,
+    };
+    let trust = trust::judge(facts, believed.as_ref(), &between, confirmed, sold);
     let mut gone: Vec<ListingId> = Vec::new();
     if trust == Trust::Sound {
         listings::ids(tx, account, |id| {
@@ -236,6 +244,31 @@ fn finish(
     };
     snapshots::finish(tx, snapshot, &end, now)?;
     Ok((trust, gone.len() as i64))
+}
+
+/// Whether as many copies as are missing were sold since the stock was read at `since`, item by item.
+fn is_sold(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    observation: &Observation,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let mut missing: HashMap<Sku, i64> = HashMap::new();
+    listings::each(tx, Some(account), |row| {
+        if !observation.has(row.listing_id) {
+            *missing.entry(row.sku).or_default() += row.quantity + row.in_carts;
+        }
+        Ok(())
+    })?;
+    let ahead = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, account)?);
+    orders::sold_since(tx, account, as_of::known_to(since, now, ahead), |line| {
+        if let Some(left) = missing.get_mut(&line.sku) {
+            *left = left.saturating_sub(line.quantity);
+        }
+        Ok(())
+    })?;
+    Ok(missing.values().all(|left| *left <= 0))
 }
 
 /// A stored reading as it is judged.

@@ -1,5 +1,6 @@
 //! WHAT to do, pure: no clock, no store, no network, no log.
 
+pub mod as_of;
 pub mod dispatch;
 pub mod guards;
 pub mod intake;

@@ -38,22 +38,25 @@ pub struct SnapshotFacts {
 /// How far apart two readings have to be before the second one confirms the first.
 const APART: TimeDelta = TimeDelta::minutes(10);
 
-/// Below this many listings a stock may shrink as it likes: three sales empty a shop of three.
-const SMALL: u64 = 5;
+/// A stock of fewer listings may shrink by what is known to be sold: three sales empty a shop of three.
+pub const SMALL: u64 = 5;
 
 /// Judges the latest reading. `believed` is the last complete reading that was sound; `between` are the readings since
-/// then but for the latest, oldest first; `confirmed` says that a person has looked and the stock is really empty.
+/// then but for the latest, oldest first; `confirmed` says that a person has looked and the stock is really empty, and
+/// `sold` that every copy of a [`SMALL`] stock that it does not show was sold.
 pub fn judge(
     latest: &SnapshotFacts,
     believed: Option<&SnapshotFacts>,
     between: &[SnapshotFacts],
     confirmed: bool,
+    sold: bool,
 ) -> Trust {
     if let Some(why) = &latest.incomplete {
         return Trust::Partial(why.clone());
     }
-    let Some(believed) = believed.filter(|believed| believed.rows >= SMALL) else { return Trust::Sound };
-    if u128::from(latest.rows) * 2 >= u128::from(believed.rows) {
+    let Some(believed) = believed else { return Trust::Sound };
+    let as_sold = sold && believed.rows < SMALL;
+    if as_sold || u128::from(latest.rows) * 2 >= u128::from(believed.rows) {
         return Trust::Sound;
     }
     let shrunk = format!("{} of {} listings are left", latest.rows, believed.rows);
@@ -116,10 +119,23 @@ mod tests {
     #[test]
     fn half_of_the_stock_is_believed_and_less_is_not() {
         let full = reading(0, 0..8_431);
-        assert!(sound(judge(&reading(60, 0..4_216), Some(&full), &[], false)));
-        assert!(matches!(judge(&reading(60, 0..4_215), Some(&full), &[], false), Trust::Suspicious(_)));
-        assert!(sound(judge(&full, None, &[], false)));
-        assert!(sound(judge(&reading(60, 0..0), Some(&reading(0, 0..4)), &[], false)));
+        assert!(sound(judge(&reading(60, 0..4_216), Some(&full), &[], false, false)));
+        assert!(matches!(
+            judge(&reading(60, 0..4_215), Some(&full), &[], false, false),
+            Trust::Suspicious(_)
+        ));
+        assert!(sound(judge(&full, None, &[], false, false)));
+    }
+
+    #[test]
+    fn a_small_stock_is_believed_to_be_smaller_where_what_is_missing_was_sold() {
+        let after = |rows, left, sold| {
+            sound(judge(&reading(60, 0..left), Some(&reading(0, 0..rows)), &[], false, sold))
+        };
+        assert!(after(4, 0, true) && after(3, 1, true), "three sales empty a shop of three");
+        assert!(!after(4, 0, false) && !after(1, 0, false) && !after(3, 1, false));
+        assert!(after(4, 2, false));
+        assert!(!after(5, 0, true) && !after(100, 0, true), "a larger one needs a second reading at least");
     }
 
     #[test]
@@ -127,7 +143,7 @@ mod tests {
         let full = reading(0, 0..100);
         let latest = reading(30, 0..10);
         let check = |between: &[SnapshotFacts], expected| {
-            assert_eq!(sound(judge(&latest, Some(&full), between, false)), expected, "{between:?}");
+            assert_eq!(sound(judge(&latest, Some(&full), between, false, false)), expected, "{between:?}");
         };
         check(&[reading(25, 0..10)], false);
         check(&[reading(19, 0..10)], true);
@@ -143,16 +159,19 @@ mod tests {
     #[test]
     fn an_empty_stock_needs_a_person_as_well() {
         let (full, once, again) = (reading(0, 0..100), reading(10, 0..0), reading(30, 0..0));
-        assert!(!sound(judge(&again, Some(&full), &[], true)), "a person alone is not enough");
-        assert!(!sound(judge(&again, Some(&full), std::slice::from_ref(&once), false)));
-        assert!(sound(judge(&again, Some(&full), &[once], true)));
-        assert!(sound(judge(&again, Some(&reading(0, 0..0)), &[], false)), "it was empty before");
+        assert!(!sound(judge(&again, Some(&full), &[], true, false)), "a person alone is not enough");
+        assert!(!sound(judge(&again, Some(&full), std::slice::from_ref(&once), false, false)));
+        assert!(sound(judge(&again, Some(&full), &[once], true, false)));
+        assert!(sound(judge(&again, Some(&reading(0, 0..0)), &[], false, false)), "it was empty before");
     }
 
     #[test]
     fn an_incomplete_reading_is_partial_whatever_it_shows() {
         let latest = SnapshotFacts { incomplete: Some("3 rows".to_owned()), ..reading(30, 0..0) };
-        assert_eq!(judge(&latest, Some(&reading(0, 0..100)), &[], true), Trust::Partial("3 rows".to_owned()));
+        assert_eq!(
+            judge(&latest, Some(&reading(0, 0..100)), &[], true, false),
+            Trust::Partial("3 rows".to_owned())
+        );
     }
 
     proptest! {

@@ -1,20 +1,17 @@
 //! What a cell says: a number of copies, an amount, a time. Nothing is guessed: what can be read in two ways is not
 //! read at all.
 
-use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, LocalResult, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use crate::config::DecimalSign;
-use crate::domain::clean;
+use crate::domain::{LIST_AHEAD, clean};
 
 /// More copies than this of one item are a mistake.
 pub(super) const MOST_COPIES: i64 = 1_000_000;
 
 /// The most digits before the cents. An amount of more could not be added up safely.
 const MOST_DIGITS: usize = 10;
-
-/// How far in the future a time may be, for clocks that disagree.
-pub(super) const AHEAD: TimeDelta = TimeDelta::minutes(5);
 
 /// Copies: digits and nothing else.
 pub(super) fn quantity(cell: &[u8]) -> Result<i64, String> {
@@ -93,7 +90,7 @@ pub(super) fn time(text: &str, tz: Tz, now: DateTime<Utc>) -> Result<DateTime<Ut
             }
         }
     };
-    if time > now + AHEAD { wrong("is in the future") } else { Ok(time) }
+    if time > now + LIST_AHEAD { wrong("is in the future") } else { Ok(time) }
 }
 
 /// A piece of a list as it may stand in a message.

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::cells::AHEAD;
 use super::{Fault, SourceError};
-use crate::domain::spelled;
+use crate::domain::{LIST_AHEAD, spelled};
 
 /// The largest file that is read. A list of ten million items is about half of it.
 const LARGEST: u64 = 1 << 30;
@@ -91,7 +90,7 @@ fn check_age(
     now: DateTime<Utc>,
 ) -> Result<(), SourceError> {
     let age = now - as_of;
-    if age < -AHEAD {
+    if age < -LIST_AHEAD {
         let what = format!("was written {} from now, so that a clock must be wrong", words(-age));
         return Err(SourceError::new(Fault::Future, path, what, "set the clock, and write the list again"));
     }

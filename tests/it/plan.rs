@@ -3,8 +3,11 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
+use chrono::TimeDelta;
 use sellerd::domain::IntentState;
+use sellerd::sandbox::Purchase;
 use sellerd::store::{intents, parked, problems, snapshots};
 use serde_json::Value;
 
@@ -30,6 +33,18 @@ fn place(guards: &str) -> (Place, Vec<Line>) {
     let lines = listed(&place);
     write_list(&place, &lines);
     (place, lines)
+}
+
+/// Sells so many copies of an item.
+fn sell(place: &Place, sku: &str, copies: u32) {
+    let listing = place.list("stock list", "listings").into_iter().find(|row| row["sku"] == sku);
+    let purchase = Purchase {
+        article_id: listing.unwrap()["listing_id"].as_u64(),
+        quantity: Some(copies),
+        pay: Some(true),
+        ..Purchase::default()
+    };
+    place.sandbox.buy(&purchase).expect("it is for sale");
 }
 
 /// What the agent knows of the shop.
@@ -85,6 +100,47 @@ fn guards_that_hold(plan: &Value) -> Vec<&str> {
         .filter(|guard| guard["tripped"] == true)
         .filter_map(|guard| guard["guard"].as_str())
         .collect()
+}
+
+#[test]
+fn what_was_sold_after_the_list_is_not_put_up_again_whichever_clock_is_ahead() {
+    for (ours_ahead, list_ahead) in [(10, 0), (0, 4), (10, 4), (-10, 0), (0, 0)] {
+        let (place, lines) = place("");
+        let several = lines.iter().find(|line| line.quantity > 2).expect("several copies of something");
+        let list = fs::File::options().append(true).open(place.dir().join("stock.csv")).unwrap();
+        let written = list.metadata().unwrap().modified().unwrap();
+        list.set_modified(written + Duration::from_secs(list_ahead * 60)).unwrap();
+        place.sandbox.set_offset(TimeDelta::minutes(-ours_ahead));
+        sell(&place, &several.sku, 2);
+        let made = plan(&place);
+        assert_eq!(made["changes"].as_array().map(Vec::len), Some(0), "{ours_ahead}, {list_ahead}: {made}");
+    }
+}
+
+#[test]
+fn a_shop_of_three_that_looks_empty_is_not_filled_up_again_and_is_believed_when_it_sold_out() {
+    let source = "mode = \"apply\"\n[source]\ntype = \"csv\"\npath = \"stock.csv\"\n";
+    let place = Place::with(|options| {
+        (options.articles, options.orders, options.carts) = (3, 0, 0);
+    });
+    place.write_job("stock-sync", "stock-sync", "0 0 1 1 *", source);
+    place.job("stock-pull", 0);
+    let lines = listed(&place);
+    write_list(&place, &lines);
+    place.fault("empty-stock");
+    let run = place.job("stock-sync", 3);
+    assert!(run["message"].as_str().unwrap().contains("0 of 3 listings are left"), "{run}");
+    assert_eq!(writes(&place), 0);
+    place.sandbox.clear_faults();
+    place.job("stock-sync", 0);
+
+    for row in place.list("stock list", "listings") {
+        sell(&place, row["sku"].as_str().unwrap(), row["quantity"].as_u64().unwrap() as u32);
+    }
+    place.job("order-poll", 0);
+    place.job("stock-sync", 0);
+    assert_eq!(place.list("stock list", "listings").len(), 0);
+    assert_eq!(writes(&place), 0);
 }
 
 #[test]

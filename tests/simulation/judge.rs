@@ -121,7 +121,7 @@ async fn stock(world: &World, agent: &Agent, plan: &ShopPlan, calm: DateTime<Utc
     if !last.sound {
         // A shop that has lost more than half of its listings is doubted, and nothing is taken for gone meanwhile.
         return match sound {
-            Some(sound) if sound.rows >= 5 && last.rows * 2 < sound.rows => Vec::new(),
+            Some(sound) if last.rows * 2 < sound.rows => Vec::new(),
             _ => vec![format!("the stock of {name} is doubted without a reason")],
         };
     }

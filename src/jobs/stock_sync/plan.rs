@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::super::{Context, Errand, JobError, Report};
@@ -12,10 +12,11 @@ use super::record::{self, Draft, Drafted, Made};
 use super::spool::{self, Spool};
 use crate::config::{Absent, StockSync};
 use crate::domain::{Desired, Drafting, Sku};
+use crate::planning::as_of;
 use crate::planning::reconcile::{self, Circumstances, Observed, Plan, Reconciliation};
 use crate::planning::summary::Sums;
 use crate::source::{self, Read};
-use crate::store::{StoreError, listings, orders};
+use crate::store::{StoreError, accounts, listings, orders};
 
 /// Reads, plans and records. `None` where there is nothing to do and nobody asked for a plan.
 pub(super) async fn make(
@@ -111,18 +112,19 @@ async fn draft(
         Absent::Remove if read.rejected_rows == 0 => reconcile::Absent::Remove,
         _ => reconcile::Absent::LeaveAlone,
     };
-    let list_as_of = read.as_of;
+    let (list_as_of, now) = (read.as_of, context.clock.now());
     let never_touch = settings.guards.never_touch.clone();
     let mut spool = Spool::new(&context.state_dir);
     let drafted = context.store.read(move |tx| {
         let own = own_times(&rows);
-        let list_as_of = known_to(list_as_of);
-        let oldest = own.values().copied().fold(list_as_of, DateTime::min);
         let mut sold_since: HashMap<Sku, i64> = HashMap::new();
         for name in &channel {
+            let offset = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, name)?);
+            let known_to = |as_of: DateTime<Utc>| as_of::known_to(as_of, now, offset);
+            let oldest = own.values().copied().map(known_to).fold(known_to(list_as_of), DateTime::min);
             orders::sold_since(tx, name, oldest, |line| {
                 let as_of = own.get(&line.sku).copied().unwrap_or(list_as_of);
-                if line.placed_at.is_none_or(|at| at > as_of) {
+                if line.placed_at.is_none_or(|at| at > known_to(as_of)) {
                     *sold_since.entry(line.sku).or_default() += line.quantity;
                 }
                 Ok(())
@@ -171,14 +173,7 @@ async fn draft(
     drafted.await?.map_err(|error| spool::failed(&error))
 }
 
-/// When each item that says so itself was true, as [`known_to`] has it.
+/// When each item that says so itself was true.
 fn own_times(rows: &[Desired]) -> HashMap<Sku, DateTime<Utc>> {
-    let own = |row: &Desired| Some((row.sku.clone(), known_to(row.more.as_ref()?.as_of?)));
-    rows.iter().filter_map(own).collect()
-}
-
-/// Up to when a list of this time knows of every sale. Marketplaces tell the time of a sale in whole seconds, so that
-/// one that came after the list may bear an earlier time; of that second the list is taken to know nothing.
-fn known_to(as_of: DateTime<Utc>) -> DateTime<Utc> {
-    as_of.trunc_subsecs(0) - TimeDelta::milliseconds(1)
+    rows.iter().filter_map(|row| Some((row.sku.clone(), row.more.as_ref()?.as_of?))).collect()
 }
