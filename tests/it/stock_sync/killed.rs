@@ -2,7 +2,7 @@
 //! if nothing had happened, and no change had its effect twice. Now it is a run of its own that is killed, now the agent
 //! that was asked for one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const KILLS: u32 = 20;
 /// How many items the two lists have unless `SELLERD_SYNC_ITEMS` says otherwise: the same.
 const ITEMS: usize = 340;
 
-/// Copies of each key.
+/// Copies of each key, or its price in cents.
 type Counts = BTreeMap<String, u32>;
 
 #[test]
@@ -60,21 +60,32 @@ fn killed_while_it_applies_it_loses_nothing_and_doubles_nothing() {
     let mut stands: [Counts; 2] = [counts(shelf.cm()), counts(shelf.nz())];
     let (mut killed, mut agents, mut whole, mut changes, mut seen, mut seen_nz) = (0, 0, 0, 0, 0, 0);
     let mut wanted: [Counts; 2] = stands.clone();
+    let (mut prices, mut withdrawn): ([Counts; 2], BTreeSet<String>) = Default::default();
     while killed < kills {
         let at = rng.usize(..2);
         let account = if at == 0 { "cm" } else { "nz" };
         let mut list = "sku,quantity,price,product_id,language,condition,title\n".to_owned();
         let round = killed + whole;
-        // A listing at Trade Me that is at zero is gone for good, and lists there stay short.
-        let least = at as u32;
         if rng.u8(..3) == 0 {
             known[at].push(format!("{account}-new-{round}"));
         }
+        // A listing at Trade Me that is at zero is gone for good, and so its key stays at zero: one a round.
+        let least = at as u32;
+        if at == 1
+            && let Some(key) = rng.choice(known[1].iter()).filter(|key| wanted[1].contains_key(*key))
+        {
+            withdrawn.insert(key.clone());
+        }
         for key in &known[at] {
-            let copies =
-                if rng.bool() { rng.u32(least..9) } else { wanted[at].get(key).copied().unwrap_or(4) };
-            let price = if at == 0 { "1.00" } else { "10.00" };
-            list += &format!("{key},{copies},{price},{product},English,NM,Card {key}\n");
+            let copies = match wanted[at].get(key) {
+                _ if withdrawn.contains(key) => 0,
+                Some(copies) if rng.bool() => *copies,
+                _ => rng.u32(least..9),
+            };
+            let price = prices[at].entry(key.clone()).or_insert(if at == 0 { 100 } else { 1_000 });
+            *price += if rng.u8(..4) == 0 { rng.u32(1..20) } else { 0 };
+            let (units, cents) = (*price / 100, *price % 100);
+            list += &format!("{key},{copies},{units}.{cents:02},{product},English,NM,Card {key}\n");
             wanted[at].insert(key.clone(), copies);
         }
         shelf.list(account, &list);
@@ -146,6 +157,11 @@ fn killed_while_it_applies_it_loses_nothing_and_doubles_nothing() {
     assert_eq!(counts(shelf.cm()), without_none(&wanted[0]), "seed {seed}");
     assert_eq!(counts(shelf.nz()), without_none(&wanted[1]), "seed {seed}");
     assert_eq!(shelf.cm().len(), without_none(&wanted[0]).len(), "no key is listed twice, seed {seed}");
+    for (rows, prices) in [(shelf.cm(), &prices[0]), (shelf.nz(), &prices[1])] {
+        for (key, _, cents) in rows {
+            assert_eq!(Some(&cents), prices.get(&key), "the price of {key}, seed {seed}");
+        }
+    }
     let created = shelf.nz_effects().into_iter().filter(|effect| effect.what == What::Created);
     let mut created: Vec<_> = created.filter_map(|effect| effect.sku).collect();
     let all = created.len();
