@@ -15,12 +15,12 @@ pub enum Nearness {
     Over,
 }
 
-/// How near the end of a login is that was made at `made`, if that is known; `None` while it is far. Of a login that
-/// lives for a day or a month its last third is near, since nobody wants to be warned from the first hour on.
+/// How near the end of a login is that was made at `made`, if that is known; `None` while it is far. Where a login lives
+/// no longer than a step, its last third is near, since nobody wants to be warned from the first hour on.
 pub fn nearness(made: Option<DateTime<Utc>>, ends: DateTime<Utc>, now: DateTime<Utc>) -> Option<Nearness> {
     let left = ends - now;
     let whole = made.map(|made| ends - made).filter(|whole| *whole > TimeDelta::zero());
-    let near = |span: TimeDelta| left <= whole.map_or(span, |whole| span.min(whole / 3));
+    let near = |span: TimeDelta| left <= whole.filter(|whole| *whole <= span).map_or(span, |whole| whole / 3);
     match left {
         left if left <= TimeDelta::zero() => Some(Nearness::Over),
         _ if near(TimeDelta::days(1)) => Some(Nearness::Day),
@@ -44,6 +44,19 @@ mod tests {
         assert_eq!(before(7 * 24), Some(Nearness::Week));
         assert_eq!(before(24), Some(Nearness::Day));
         assert_eq!(before(0), Some(Nearness::Over));
+    }
+
+    #[test]
+    fn a_login_that_lives_longer_than_a_step_is_told_of_at_that_step() {
+        let made: DateTime<Utc> = "2026-10-01T00:00:00Z".parse().unwrap();
+        let before = |life: i64, days: i64| {
+            let ends = made + TimeDelta::days(life);
+            nearness(Some(made), ends, ends - TimeDelta::days(days))
+        };
+        assert_eq!((before(60, 31), before(60, 30)), (None, Some(Nearness::Month)));
+        assert_eq!((before(30, 11), before(30, 10)), (None, Some(Nearness::Month)));
+        assert_eq!((before(30, 7), before(30, 1)), (Some(Nearness::Week), Some(Nearness::Day)));
+        assert_eq!((before(7, 3), before(7, 1)), (None, Some(Nearness::Day)));
     }
 
     #[test]
