@@ -67,6 +67,9 @@ pub struct Going {
     pub total: u64,
     /// Requests that its account may still make; `None` without an account or a limit.
     pub requests_left: Option<i64>,
+    /// Requests that the whole run takes, as it was reckoned before it began.
+    #[serde(default)]
+    pub requests_needed: Option<i64>,
     /// Where it only waits: for so many seconds more.
     #[serde(default)]
     pub left_s: Option<u64>,
@@ -105,7 +108,8 @@ impl Desk {
 
     /// How far a job's present run is; `None` while it does not run or has not begun.
     pub async fn progress(&self, name: &JobName) -> Option<Going> {
-        let moment = self.runner.progress(name)?.now();
+        let progress = self.runner.progress(name)?;
+        let (moment, requests_needed) = (progress.now(), progress.requests_needed());
         let Moment { phase, done, total, .. } = moment;
         if phase.is_empty() {
             return None;
@@ -122,7 +126,7 @@ impl Desk {
             }
         };
         let left_s = moment.left_s(self.shared.clock.elapsed());
-        Some(Going { phase: phase.to_owned(), done, total, requests_left, left_s })
+        Some(Going { phase: phase.to_owned(), done, total, requests_left, requests_needed, left_s })
     }
 
     /// Asks the marketplace who we are, although the account may be blocked. Success makes it active.

@@ -31,8 +31,8 @@ pub const TOO_LARGE: &str = "W432";
 /// What becomes of a run that is due.
 #[derive(Debug)]
 pub(super) enum Judged {
-    /// It begins.
-    Goes,
+    /// It begins, and takes about so many requests, where that is known.
+    Goes(Option<i64>),
     /// It is left out, quietly: what it is for is put off already or to this moment, or polls lie further apart for a
     /// while.
     PassedOver(Option<DateTime<Utc>>),
@@ -49,7 +49,7 @@ pub(super) fn judge(
 ) -> Result<Judged, StoreError> {
     if !accounts::access(tx, &account.name, now)?.state.lets_through() {
         // The gate says why.
-        return Ok(Judged::Goes);
+        return Ok(Judged::Goes(None));
     }
     let offset = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, &account.name)?);
     let (purse, theirs) = (purse(tx, account)?, now + offset);
@@ -92,12 +92,12 @@ pub(super) fn judge(
         (Leave::GoesTooLarge { whole }, Some(cost)) => {
             deferrals::clear(tx, &due.job.name)?;
             problems::open(tx, &too_large(account, &due.job.name, cost, whole, now))?;
-            Ok(Judged::Goes)
+            Ok(Judged::Goes(Some(cost.requests)))
         }
         _ => {
             deferrals::clear(tx, &due.job.name)?;
             problems::close(tx, TOO_LARGE, due.job.name.as_str(), now)?;
-            Ok(Judged::Goes)
+            Ok(Judged::Goes(cost.map(|cost| cost.requests)))
         }
     }
 }
@@ -121,9 +121,10 @@ fn poll(
     let ordinary = cost::ordinary(&job.work, account.marketplace, None);
     let usual = tally::usual(tx, &job.name)?.map(|usual| usual.median);
     let Some(cost) = ordinary.map(|cost| Cost { requests: usual.unwrap_or(cost.requests), ..cost }) else {
-        return Ok(Judged::Goes);
+        return Ok(Judged::Goes(None));
     };
-    let Some(requests) = purse.rest(cost.class, theirs) else { return Ok(Judged::Goes) };
+    let goes = Judged::Goes(Some(cost.requests));
+    let Some(requests) = purse.rest(cost.class, theirs) else { return Ok(goes) };
     let span = purse.kind.resets_at(theirs) - theirs;
     let payable = requests / cost.requests.max(1);
     let pays = !starts_more_than(job, payable - 1, due.at, due.at + span);
@@ -143,7 +144,7 @@ fn poll(
         deferrals::clear(tx, &job.name)?;
     }
     Ok(match slot {
-        Slot::Polled => Judged::Goes,
+        Slot::Polled => goes,
         Slot::PassedOver(_) | Slot::NothingLeft => Judged::PassedOver(None),
     })
 }

@@ -58,8 +58,8 @@ struct Running {
 
 /// What became of a run that was due.
 enum Opened {
-    /// It begins.
-    Begins(RunId),
+    /// It begins, and takes about so many requests, where that is known.
+    Begins(RunId, Option<i64>),
     /// It is over before it began, since its window cannot pay for it.
     PutOff(runs::RunRow),
     /// It starts within a minute.
@@ -228,10 +228,10 @@ impl Runner {
             if new.trigger != Trigger::Manual && flags::paused(tx)?.contains_key(&new.job) {
                 return Ok(None);
             }
-            let judged =
-                account.map_or(Ok(Judged::Goes), |account| deferral::judge(tx, &account, &this, now))?;
+            let judged = account
+                .map_or(Ok(Judged::Goes(None)), |account| deferral::judge(tx, &account, &this, now))?;
             match judged {
-                Judged::Goes => Ok(runs::open(tx, &new)?.map(Opened::Begins)),
+                Judged::Goes(needs) => Ok(runs::open(tx, &new)?.map(|run| Opened::Begins(run, needs))),
                 Judged::PassedOver(until) => Ok(until.map(|_| Opened::PassedOver)),
                 Judged::PutOff(end) => {
                     let Some(run) = runs::open(tx, &new)? else { return Ok(None) };
@@ -240,8 +240,8 @@ impl Runner {
                 }
             }
         });
-        let run = match opened.await? {
-            Some(Opened::Begins(run)) => run,
+        let (run, needs) = match opened.await? {
+            Some(Opened::Begins(run, needs)) => (run, needs),
             Some(Opened::PassedOver) => {
                 self.0.put_off.notify_one();
                 return Ok(None);
@@ -261,14 +261,19 @@ impl Runner {
             }
         };
         let span = telemetry::run_span(due.job.account.as_ref(), &due.job.name, run);
-        self.run_open(due, run).instrument(span).await.map(Some)
+        self.run_open(due, run, needs).instrument(span).await.map(Some)
     }
 
-    async fn run_open(&self, due: &Due, run: RunId) -> Result<runs::RunRow, StoreError> {
+    async fn run_open(&self, due: &Due, run: RunId, needs: Option<i64>) -> Result<runs::RunRow, StoreError> {
         let clock = &self.0.shared.clock;
-        tracing::debug!(event = "job.started", trigger = due.trigger.as_str(), "run started");
+        tracing::debug!(
+            event = "job.started",
+            trigger = due.trigger.as_str(),
+            requests_needed = needs,
+            "run started"
+        );
         let started = clock.elapsed();
-        let ended = self.work(due, run).await;
+        let ended = self.work(due, run, needs).await;
         let duration_ms = clock.elapsed().saturating_sub(started).as_millis() as u64;
         let row = self.write_end(run, ended, clock.now()).await?;
         log_finished(&row, duration_ms);
@@ -349,7 +354,7 @@ impl Runner {
     }
 
     /// Works under the job's time limit. A panic is this run's failure and nobody else's.
-    async fn work(&self, due: &Due, run: RunId) -> runs::RunEnd {
+    async fn work(&self, due: &Due, run: RunId, needs: Option<i64>) -> runs::RunEnd {
         let job = due.job.clone();
         let writes = match self.may_write(due).await {
             Ok(writes) => writes,
@@ -369,7 +374,7 @@ impl Runner {
                 }
             }
         };
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(Progress::of(needs));
         lock(&self.0.progress).insert(job.name.clone(), Arc::clone(&progress));
         let context = Context {
             store: self.0.shared.store.clone(),

@@ -188,7 +188,14 @@ fn words(going: &Going, lately: u64, over: Duration, place: Place) -> Vec<Part> 
             parts.push((2, format!("{} left", span(rest))));
         }
     }
-    parts.extend(going.requests_left.map(|left| (3, format!("{} requests left", thousands(left)))));
+    parts.extend(going.requests_left.map(|left| {
+        let left = thousands(left);
+        let words = match going.requests_needed {
+            Some(needed) => format!("about {} requests, {left} left", thousands(needed)),
+            None => format!("{left} requests left"),
+        };
+        (3, words)
+    }));
     parts
 }
 
@@ -209,14 +216,15 @@ mod tests {
     use crate::clock::{Clock, ManualClock};
 
     fn going(done: u64, total: u64) -> Going {
-        Going { phase: "applying".to_owned(), done, total, requests_left: Some(2_788), left_s: None }
+        let phase = "applying".to_owned();
+        Going { phase, done, total, requests_left: Some(2_788), requests_needed: None, left_s: None }
     }
 
     /// A run that waits from its third second to the 93rd.
     fn waiting(seconds: u64) -> Going {
         let left_s = (3..93).contains(&seconds).then(|| 93 - seconds);
         let phase = if left_s.is_some() { "waiting until it shows" } else { "reading" };
-        Going { phase: phase.to_owned(), done: 0, total: 0, requests_left: None, left_s }
+        Going { phase: phase.to_owned(), left_s, requests_left: None, ..going(0, 0) }
     }
 
     /// What is said of a run of this many seconds that does ten parts of a thousand in each.
@@ -276,6 +284,8 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_shown() {
         let shown = |going: &Going| joined(&words(going, 0, Duration::ZERO, Place::Terminal));
+        let needed = Going { requests_needed: Some(1_017), ..going(0, 0) };
+        assert_eq!(shown(&needed), "applying  about 1 017 requests, 2 788 left");
         let nothing = Going { requests_left: None, ..going(0, 0) };
         assert_eq!(shown(&nothing), "applying");
         assert_eq!(shown(&Going { done: 1_200, ..nothing }), "applying  1 200");

@@ -10,6 +10,7 @@ pub struct Progress {
     done: AtomicU64,
     total: AtomicU64,
     phase: Mutex<&'static str>,
+    requests_needed: Option<i64>,
     wait: Mutex<Option<Wait>>,
 }
 
@@ -34,6 +35,16 @@ pub struct Moment {
 }
 
 impl Progress {
+    /// Of a run that takes about so many requests, where that is known.
+    pub fn of(requests_needed: Option<i64>) -> Self {
+        Self { requests_needed, ..Self::default() }
+    }
+
+    /// How many requests the run takes, as it was reckoned before it began.
+    pub fn requests_needed(&self) -> Option<i64> {
+        self.requests_needed
+    }
+
     /// Something else begins, of so many parts; 0 where nobody knows how many.
     pub fn begin(&self, phase: &'static str, total: u64) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;

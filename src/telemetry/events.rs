@@ -34,7 +34,7 @@ pub const EVENTS: &[Event] = &[
     event("agent.unclean_shutdown", Level::WARN, &["last_seen", "interrupted_runs"], "start after a crash or power loss"),
     event("config.reloaded", Level::INFO, &["changed_files", "added_jobs", "removed_jobs"], "a new configuration is in force"),
     event("config.reload_failed", Level::ERROR, &["file", "line", "code"], "the old configuration stays"),
-    event("job.started", Level::DEBUG, &["trigger", "attempt"], "a run begins"),
+    event("job.started", Level::DEBUG, &["trigger", "attempt", "requests_needed"], "a run begins"),
     event("job.finished", Level::ERROR, &["outcome", "duration_ms", "requests", "changes", "orders_new", "error.type"],
         "exactly once a run: info for success and skipped, warn for partial, else error"),
     event("job.missed", Level::WARN, &["due", "late_by_s", "action"], "slots passed while nobody was there"),
