@@ -39,7 +39,9 @@ pub(super) fn obstacle(attributes: &str, to: Facet) -> Option<String> {
         _ => (group_id != 0).then_some(VARIANT),
     };
     let of_this = || match to {
-        Facet::Copies(copies) => too_many(copies).or_else(|| (single && copies > 1).then(|| SINGLE.to_owned())),
+        Facet::Copies(copies) => {
+            too_many(copies).or_else(|| (single && copies > 1).then(|| SINGLE.to_owned()))
+        }
         Facet::Price(price) => too_cheap(price),
         Facet::Gone => None,
     };

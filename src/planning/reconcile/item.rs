@@ -187,7 +187,9 @@ impl Judge<'_, '_> {
             let first = (0..rows.len()).max_by_key(key);
             let takes = first.filter(|first| obstacle(*first).is_none());
             let takes = takes.or_else(|| (0..rows.len()).filter(|i| obstacle(*i).is_none()).max_by_key(key));
-            if let Some((first, why)) = first.filter(|_| takes.is_none()).and_then(|i| Some((i, obstacle(i)?))) {
+            if let Some((first, why)) =
+                first.filter(|_| takes.is_none()).and_then(|i| Some((i, obstacle(i)?)))
+            {
                 draft.cannot_change(&rows[first], why);
             }
             if let Some(takes) = takes {
