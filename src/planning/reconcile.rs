@@ -79,7 +79,7 @@ pub struct Circumstances<'a> {
     pub natural_sku: &'a str,
     /// Whether a listing at zero is gone for good.
     pub zero_is_final: bool,
-    /// How offers are worded.
+    /// How offers are worded, and what can never be made of a listing.
     pub drafting: &'a dyn Drafting,
 }
 

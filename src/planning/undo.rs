@@ -39,7 +39,7 @@ pub struct Present<'a> {
     pub trust: &'a Trust,
     /// Marks at the start of a comment that say: hands off.
     pub never_touch: &'a [String],
-    /// How offers are worded.
+    /// How offers are worded, and what can never be made of a listing.
     pub drafting: &'a dyn Drafting,
     /// Makes the offer of a new listing from that of one which is gone. The error is for people.
     pub anew: &'a dyn Fn(&Offer) -> Result<Offer, String>,

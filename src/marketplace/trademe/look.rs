@@ -82,7 +82,7 @@ impl<C: Line> TradeMe<C> {
             sought.skus.insert(new.sku.as_str());
             match &new.reference {
                 Some(reference) if new.listing_id.is_none() => {
-                    drop(sought.references.insert(reference, new.sku.as_str()))
+                    sought.references.insert(reference, new.sku.as_str());
                 }
                 _ => sought.to_the_end = true,
             }
