@@ -151,10 +151,10 @@ fn what_trade_me_never_changes_is_held_and_the_rest_of_the_list_is_done() {
 
 #[test]
 fn two_databases_at_one_shop_double_nothing_and_take_nothing_for_their_own() {
-    // Enough listings that a new one of seven days is not on the first page, where those of ten days are.
+    // Those that end last come first: a listing of 14 days is on the first page of 500, one of 7 on the second.
     let shelf = Shelf::with(&[], &[], |options| {
         options.trademe.listings = 700;
-        options.trademe.lasting = TimeDelta::days(12);
+        options.trademe.lasting = TimeDelta::days(28);
         options.trademe.hourly_limit = None;
     });
     shelf.job_file("nz", "", &format!("{OPEN}max_fees = \"5.00\"\n"));
