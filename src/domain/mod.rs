@@ -17,7 +17,7 @@ pub use bill::Bill;
 pub use change::{Bounds, Change, Held, Intent, IntentState, Offer, Operation, PlanState};
 pub use credentials::Credentials;
 pub use desired::{Bound, Desired, DesiredMore, LIST_AHEAD};
-pub use drafting::Drafting;
+pub use drafting::{Drafting, Facet};
 pub use ids::{AccountName, IntentId, JobName, LineId, ListingId, OrderId, PlanId, RunId, Sku};
 pub use listing::{Listing, StockPart};
 pub use money::{Currency, Money, MoneyError};

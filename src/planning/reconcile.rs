@@ -79,7 +79,7 @@ pub struct Circumstances<'a> {
     pub natural_sku: &'a str,
     /// Whether a listing at zero is gone for good.
     pub zero_is_final: bool,
-    /// How offers are worded.
+    /// How offers are worded, and what can never be made of a listing.
     pub drafting: &'a dyn Drafting,
 }
 
@@ -121,6 +121,8 @@ pub mod held {
     pub const CANNOT_CREATE: &str = "cannot-create";
     /// The details cannot be worded as the source wants them.
     pub const CANNOT_EDIT: &str = "cannot-edit";
+    /// The marketplace never lets a listing of this kind be changed so: its price, its copies, or that it is there.
+    pub const CANNOT_CHANGE: &str = "cannot-change";
     /// The source has a column of floors and this item's cell is blank.
     pub const FLOOR_MISSING: &str = "floor-missing";
     /// The price is below the item's own floor, or is none.

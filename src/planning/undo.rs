@@ -7,7 +7,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::reconcile::{OrderKnowledge, Plan, held};
 use super::trust::Trust;
-use crate::domain::{Bounds, Change, Drafting, Held, Intent, IntentState, ListingId, Offer, Operation, Sku};
+use crate::domain::{
+    Bounds, Change, Drafting, Facet, Held, Intent, IntentState, ListingId, Offer, Operation, Sku,
+};
 
 /// A listing as it stands now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub struct Present<'a> {
     pub trust: &'a Trust,
     /// Marks at the start of a comment that say: hands off.
     pub never_touch: &'a [String],
-    /// How offers are worded.
+    /// How offers are worded, and what can never be made of a listing.
     pub drafting: &'a dyn Drafting,
     /// Makes the offer of a new listing from that of one which is gone. The error is for people.
     pub anew: &'a dyn Fn(&Offer) -> Result<Offer, String>,
@@ -64,7 +66,9 @@ pub fn plan(intents: &[Intent], present: &Present<'_>) -> Plan {
                 let (sku, listing_id) = (change.sku.clone(), change.listing_id);
                 // What bounded the run's price bounds the one that it goes back to.
                 change.bounds = intent.change.bounds;
-                if let Some((reason, detail)) = out_of_bounds(&change) {
+                if let Some((reason, detail)) =
+                    out_of_bounds(&change).or_else(|| impossible(&change, present.drafting))
+                {
                     plan.held.push(Held { sku, listing_id, reason: reason.to_owned(), detail });
                     continue;
                 }
@@ -366,6 +370,12 @@ fn out_of_bounds(change: &Change) -> Option<Hold> {
     Some((held::ABOVE_CEILING, format!("it was at {price}, and its ceiling is {ceiling}")))
 }
 
+/// What the run did may be what the marketplace never takes back.
+fn impossible(change: &Change, drafting: &dyn Drafting) -> Option<Hold> {
+    let why = drafting.obstacle(change.before.as_ref()?, Facet::of(change)?)?;
+    Some((held::CANNOT_CHANGE, why))
+}
+
 fn sides(change: &Change) -> Result<(&Offer, &Offer), Hold> {
     change.before.as_ref().zip(change.after.as_ref()).ok_or_else(damaged)
 }
@@ -401,6 +411,14 @@ mod tests {
 
         fn comment(&self, attributes: &str) -> String {
             attributes.to_owned()
+        }
+
+        fn obstacle(&self, now: &Offer, to: Facet) -> Option<String> {
+            let never = match to {
+                Facet::Copies(copies) => now.attributes == "single" && copies > 1,
+                Facet::Price(_) | Facet::Gone => now.attributes == "auction",
+            };
+            never.then(|| "never".to_owned())
         }
     }
 
@@ -550,6 +568,20 @@ mod tests {
         assert_eq!(plainly(&unsettled, &[stands(1, offer(5, 100))], 0), ["held in-doubt"]);
         unsettled[0].state = IntentState::Refused;
         assert_eq!(plainly(&unsettled, &[stands(1, offer(5, 100))], 0), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn what_can_never_be_made_of_a_listing_is_not_planned() {
+        let of = |kind: &str, offer: Offer| Offer { attributes: kind.to_owned(), ..offer };
+        let run = [
+            done(Operation::Quantity, 1, Some(offer(5, 100)), Some(offer(1, 100))),
+            done(Operation::Price, 1, Some(offer(5, 100)), Some(offer(5, 90))),
+        ];
+        let price = "price 1x90 -> 1x100";
+        let single = stands(1, of("single", offer(1, 90)));
+        assert_eq!(plainly(&run, &[single], 0), [price, "held cannot-change"]);
+        let auction = stands(1, of("auction", offer(1, 90)));
+        assert_eq!(plainly(&run, &[auction], 0), ["quantity 1x90 -> 5x90", "held cannot-change"]);
     }
 
     proptest! {

@@ -277,7 +277,7 @@ impl<'a> Applying<'a> {
             listing_id: standing.map(|(id, _)| *id).or(planned),
             before,
             after,
-            reference: settle::reference(first.id),
+            reference: settle::reference(first),
         })
     }
 

@@ -152,13 +152,27 @@ pub(super) fn wanted(intent: &Intent) -> Wanted {
         sku: change.sku.clone(),
         listing_id: change.listing_id,
         attributes: offer.map_or_else(|| "{}".to_owned(), |offer| offer.attributes.clone()),
-        reference: change.listing_id.is_none().then(|| reference(intent.id)),
+        reference: change.listing_id.is_none().then(|| reference(intent)),
     }
 }
 
-/// The reference under which an intent makes a listing. It is the same when the intent is sent again.
-pub(super) fn reference(intent: IntentId) -> String {
-    format!("sellerd-{intent}")
+/// The reference under which an intent makes a listing: the same when it is sent again, also after a restart, and another
+/// for every other intent of the shop. Numbers begin anew with each database, so the moment at which its plan was made
+/// goes with the intent's. At most 40 characters, whatever the numbers are.
+pub(super) fn reference(intent: &Intent) -> String {
+    format!("sellerd-{}-{}", intent.id, base36(intent.planned_at.timestamp_millis().unsigned_abs()))
+}
+
+fn base36(mut number: u64) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut digits = Vec::new();
+    loop {
+        digits.push(char::from(DIGITS[(number % 36) as usize]));
+        number /= 36;
+        if number == 0 {
+            return digits.into_iter().rev().collect();
+        }
+    }
 }
 
 /// Writes down a verdict that ends an intent. A sum that does not add up parks the account.
@@ -197,6 +211,69 @@ pub(super) fn write(
                     ),
                 },
             )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{Bounds, Change};
+
+    fn intent(id: i64, planned_at: DateTime<Utc>) -> Intent {
+        Intent {
+            id: IntentId(id),
+            seq: 0,
+            change: Change {
+                op: Operation::Add,
+                sku: "NEW-1".into(),
+                listing_id: None,
+                title: String::new(),
+                before: None,
+                after: None,
+                reason: String::new(),
+                bounds: Bounds::default(),
+            },
+            state: IntentState::Sent,
+            base_net: 0,
+            planned_at,
+            sent_at: None,
+            message: None,
+            new_listing_id: None,
+        }
+    }
+
+    fn at(millis: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(millis).expect("in range")
+    }
+
+    #[test]
+    fn a_reference_is_of_the_intent_and_of_the_moment_of_its_plan() {
+        let first = intent(12, at(1_795_354_598_000));
+        assert_eq!(reference(&first), "sellerd-12-mwrvrtrk");
+        // Sent later it is the same; what an account is asked for is what was sent.
+        let again = Intent { sent_at: Some(at(1_795_354_700_000)), ..first.clone() };
+        assert_eq!(wanted(&again).reference, Some(reference(&first)));
+    }
+
+    #[test]
+    fn no_reference_is_longer_than_40_characters() {
+        for moment in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
+            let longest = reference(&intent(i64::MAX, moment));
+            assert!(longest.len() <= 40, "{longest}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_intents_share_one(
+            ids in (1_i64..50, 1_i64..50), millis in (1_700_000_000_000_i64..4_000_000_000_000, -3_i64..4),
+        ) {
+            let (a, b) = (intent(ids.0, at(millis.0)), intent(ids.1, at(millis.0 + millis.1)));
+            prop_assert_eq!(reference(&a) == reference(&b), ids.0 == ids.1 && millis.1 == 0);
         }
     }
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::document::{self, Document};
-use super::edit::MOST_COPIES;
-use crate::domain::{Currency, Desired, Drafting, Money, Offer, Sku};
+use super::limits::{self, MOST_COPIES};
+use crate::domain::{Currency, Desired, Drafting, Facet, Money, Offer, Sku};
 use crate::marketplace::Templates;
 
 /// Drafts listings for one account.
@@ -48,7 +48,6 @@ const OURS: [&str; 7] = [
 /// The bounds that hold in every category; further ones are asked for before anything is sent.
 const LONGEST_TITLE: usize = 80;
 const LONGEST_SKU: usize = 50;
-const LOWEST_PRICE: i64 = 50;
 
 /// What a new listing is made from, as it is kept in the attributes of its offer.
 #[derive(Serialize, Deserialize)]
@@ -116,6 +115,10 @@ impl Drafting for Drafts {
     fn comment(&self, _: &str) -> String {
         String::new()
     }
+
+    fn obstacle(&self, now: &Offer, to: Facet) -> Option<String> {
+        limits::obstacle(&now.attributes, to)
+    }
 }
 
 impl Drafts {
@@ -126,8 +129,8 @@ impl Drafts {
                 price.currency, self.currency
             ));
         }
-        if price.minor < LOWEST_PRICE {
-            return Err(format!("its price of {price} is below 0.50, the lowest at Trade Me"));
+        if let Some(why) = limits::too_cheap(price) {
+            return Err(why);
         }
         if !(1..=MOST_COPIES).contains(&desired.quantity) {
             return Err(format!("a listing has 1 to {MOST_COPIES} copies, not {}", desired.quantity));

@@ -5,6 +5,7 @@
 //! plan is not about comes from what stands there now.
 
 use super::document::{self, Document};
+use super::limits;
 use super::members::{amount, count};
 use crate::domain::{Currency, ListingId, Offer};
 use crate::marketplace::ItemOutcome;
@@ -31,22 +32,19 @@ const NOT_SENT: [&str; 9] = [
     "IsHomepageFeatured",
 ];
 
-/// The most copies that one listing may have.
-pub(super) const MOST_COPIES: i64 = 1_000;
-
 /// What the edit request says of price and copies. The error is for people: why it is not ours to change.
 pub(super) fn standing(listing: &Document, currency: Currency) -> Result<Standing, String> {
     let price = amount(listing.get("BuyNowPrice"), "BuyNowPrice", currency)?;
     let start = amount(listing.get("StartPrice"), "StartPrice", currency)?;
     let counted = json::copies(count(listing.get("Quantity"), "Quantity")?, "Quantity")?;
     if json::flag(listing.get("IsClassified")) == Some(true) {
-        return Err("it is a classified, which has neither price nor copies to keep in step".to_owned());
+        return Err(limits::CLASSIFIED.to_owned());
     }
     if price.minor == 0 || start.minor > 0 && counted == 0 {
-        return Err("it is an auction, whose price and end are its bidders'".to_owned());
+        return Err(limits::AUCTION.to_owned());
     }
     if listing.filled("VariantDefinition").is_some() {
-        return Err("it is one of several variants in one listing; change it at Trade Me".to_owned());
+        return Err(limits::VARIANT.to_owned());
     }
     // Without a number it is one copy: what is sold out is closed.
     let offer = Offer { quantity: counted.max(1), in_carts: 0, price, attributes: "{}".to_owned() };
@@ -78,8 +76,8 @@ pub(super) fn request(
         listing.set("BuyNowPrice", document::amount(after.price));
     }
     if now.offer.listed() != after.listed() {
-        if after.listed() > MOST_COPIES {
-            return refused(format!("a listing has at most {MOST_COPIES} copies, not {}", after.listed()));
+        if let Some(why) = limits::too_many(after.listed()) {
+            return refused(why);
         }
         if is_fixed("Quantity") {
             return refused(
@@ -87,10 +85,7 @@ pub(super) fn request(
             );
         }
         if !now.counted {
-            return refused(
-                "it is of a single copy and cannot be made one of several; withdraw it and list it anew"
-                    .to_owned(),
-            );
+            return refused(limits::SINGLE.to_owned());
         }
         listing.set("Quantity", document::number(after.listed()));
     }

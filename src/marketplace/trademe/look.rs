@@ -52,8 +52,8 @@ struct Sold<'a> {
 struct Sought<'a> {
     ids: BTreeSet<ListingId>,
     skus: BTreeSet<&'a str>,
-    /// The references of new listings that were not found yet.
-    references: BTreeSet<&'a str>,
+    /// The references of new listings that were not found yet, and the SKUs that they were made with.
+    references: BTreeMap<&'a str, &'a str>,
     /// The listings that were found by theirs.
     made: BTreeSet<ListingId>,
     /// Whether there is something without a reference, which may stand anywhere in the list.
@@ -81,7 +81,9 @@ impl<C: Line> TradeMe<C> {
         for new in wanted.iter().filter(|wanted| !singly || wanted.listing_id.is_none()) {
             sought.skus.insert(new.sku.as_str());
             match &new.reference {
-                Some(reference) if new.listing_id.is_none() => drop(sought.references.insert(reference)),
+                Some(reference) if new.listing_id.is_none() => {
+                    sought.references.insert(reference, new.sku.as_str());
+                }
                 _ => sought.to_the_end = true,
             }
         }
@@ -99,7 +101,8 @@ impl<C: Line> TradeMe<C> {
             // It was made, whatever became of it: with no copy left it is shown all the same, and not made again.
             let now = self.one(*id).await?;
             if let Some(listing) = found.get_mut(id) {
-                *listing = now.unwrap_or(Listing { quantity: 0, ..listing.clone() });
+                let (sku, was) = (listing.sku.clone(), listing.clone());
+                *listing = Listing { sku, ..now.unwrap_or(Listing { quantity: 0, ..was }) };
             }
         }
         Ok(Looked { offered: found.into_values().collect(), in_carts: Vec::new() })
@@ -118,8 +121,9 @@ impl<C: Line> TradeMe<C> {
             let page = Page::read(&answer, place)?;
             for row in page.rows {
                 // A row that cannot be read may be the one that is looked for.
-                let listing = wire::listing(row, self.currency).map_err(|problem| bad(&answer, &problem))?;
-                if sought.finds(&listing) {
+                let mut listing =
+                    wire::listing(row, self.currency).map_err(|problem| bad(&answer, &problem))?;
+                if sought.finds(&mut listing) {
                     found.insert(listing.id, listing);
                 }
             }
@@ -147,9 +151,12 @@ impl<C: Line> TradeMe<C> {
             let answer = self.get("MyTradeMe/SoldItems/{filter}", RequestClass::ReadBack, url).await?;
             let page = Page::read(&answer, place)?;
             for sold in page.rows.into_iter().filter_map(|row| json::object::<Sold<'_>>(row).ok()) {
-                let reference = json::words(sold.external_reference_id);
-                if reference.is_some_and(|reference| sought.references.remove(reference.as_str())) {
-                    let listing = sold.listing(self.currency).map_err(|problem| bad(&answer, &problem))?;
+                let Some(reference) = json::words(sold.external_reference_id) else { continue };
+                if !sought.references.contains_key(reference.as_str()) {
+                    continue;
+                }
+                let mut listing = sold.listing(self.currency).map_err(|problem| bad(&answer, &problem))?;
+                if sought.is_made(&mut listing, &reference) {
                     found.entry(listing.id).or_insert(listing);
                 }
             }
@@ -231,10 +238,22 @@ impl Sold<'_> {
 }
 
 impl Sought<'_> {
-    fn finds(&mut self, listing: &Listing) -> bool {
+    /// Whether it is the listing that was made with this reference, which then is no longer sought. Its SKU has to agree,
+    /// where it is shown: another listing may bear the same words, and the search goes on past it.
+    fn is_made(&mut self, listing: &mut Listing, reference: &str) -> bool {
+        let Some(sku) = self.references.get(reference) else { return false };
+        if listing.sku.as_str() != *sku && listing.sku != wire::sku(None, listing.id.0) {
+            return false;
+        }
+        listing.sku = (*sku).into();
+        self.references.remove(reference);
+        true
+    }
+
+    fn finds(&mut self, listing: &mut Listing) -> bool {
         let attributes = serde_json::from_str::<Reference>(&listing.attributes).ok();
         let reference = attributes.and_then(|attributes| attributes.external_reference);
-        if reference.is_some_and(|reference| self.references.remove(reference.as_str())) {
+        if reference.is_some_and(|reference| self.is_made(listing, &reference)) {
             self.made.insert(listing.id);
             return true;
         }

@@ -8,6 +8,7 @@ mod detail;
 mod document;
 mod draft;
 mod edit;
+mod limits;
 mod login;
 mod look;
 mod members;

@@ -103,6 +103,9 @@ struct Attributes {
     /// Trade Me's number: 1 met, 2 not met, 3 not applicable; others may come.
     #[serde(skip_serializing_if = "is_zero")]
     reserve_state: i64,
+    /// It is for a fixed price and says no number of copies: it is one copy and stays one.
+    #[serde(skip_serializing_if = "is_false")]
+    single: bool,
     #[serde(skip_serializing_if = "is_zero")]
     start_price_minor: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,6 +139,8 @@ fn read(item: &Item<'_>, id: i64, currency: Currency) -> Result<Listing, String>
     let max_bid = amount(item.max_bid_amount, "MaxBidAmount", currency)?;
     let buy_now = amount(item.buy_now_price, "BuyNowPrice", currency)?;
     let ends_at = date(item.end_date);
+    let copies = json::copies(count(item.quantity, "Quantity")?, "Quantity")?;
+    let kind = kind(item);
     let closing = ends_at.zip(date(item.as_at)).is_some_and(|(end, now)| end <= now);
     let attributes = Attributes {
         bid_count: count(item.bid_count, "BidCount")?,
@@ -145,11 +150,12 @@ fn read(item: &Item<'_>, id: i64, currency: Currency) -> Result<Listing, String>
         ends_at: ends_at.map(rfc3339),
         external_reference: json::words(item.external_reference_id),
         group_id: count(item.listing_group_id, "ListingGroupId")?,
-        kind: kind(item),
+        kind,
         max_bid_minor: max_bid.minor,
         options: options(item.options),
         reserve_minor: amount(item.reserve_price, "ReservePrice", currency)?.minor,
         reserve_state: json::optional_number(item.reserve_state).unwrap_or_default(),
+        single: kind == "buy-now" && copies == 0 && !closing,
         start_price_minor: start_price.minor,
         starts_at: date(item.start_date).map(rfc3339),
     };
@@ -157,7 +163,7 @@ fn read(item: &Item<'_>, id: i64, currency: Currency) -> Result<Listing, String>
         id: ListingId(id),
         sku: sku(item.sku, id),
         title: title(item.title, id),
-        quantity: quantity(json::copies(count(item.quantity, "Quantity")?, "Quantity")?, closing),
+        quantity: quantity(copies, closing),
         price: price(buy_now, max_bid, start_price),
         attributes: serde_json::to_string(&attributes).map_err(|e| e.to_string())?,
     })
@@ -303,6 +309,17 @@ mod tests {
         let closing = with(widget(), &[over]).unwrap();
         assert_eq!(closing.quantity, 7);
         assert!(closing.attributes.contains(r#""closing":true"#));
+    }
+
+    #[test]
+    fn a_listing_for_a_fixed_price_that_counts_no_copies_is_single() {
+        let single = |item, changes: &[(&str, Value)]| {
+            with(item, changes).unwrap().attributes.contains(r#""single":true"#)
+        };
+        assert!(single(widget(), &[("Quantity", json!(0))]));
+        assert!(single(widget(), &[("Quantity", Value::Null)]));
+        // One copy that is counted can be made several; an auction is one of its own kind.
+        assert!(!single(widget(), &[("Quantity", json!(1))]) && !single(auction(), &[]));
     }
 
     #[test]

@@ -367,7 +367,8 @@ async fn a_new_listing_is_found_by_its_reference_though_it_is_sold_out() {
     let rows = page(&[other.clone(), row.clone()]);
     let account = Account::saying(&[(list, &rows), ("GET Listings/", &row.to_string()), (SHAPE, BODY)]);
     let looked = account.writer.look(&[wanted(None)]).await.unwrap();
-    assert_eq!(looked.offered.iter().map(|l| (l.id, l.quantity)).collect::<Vec<_>>(), [(ID, 7)]);
+    let found: Vec<_> = looked.offered.iter().map(|l| (l.id, l.quantity, l.sku.as_str())).collect();
+    assert_eq!(found, [(ID, 7, "WID-BLU")]);
     assert_eq!(account.paths().len(), 3);
     // It is closing: the list has it still, and nothing of it can be bought.
     let mut closing = row.clone();
@@ -382,6 +383,35 @@ async fn a_new_listing_is_found_by_its_reference_though_it_is_sold_out() {
     assert_eq!(looked.offered.iter().map(|l| (l.id, l.quantity)).collect::<Vec<_>>(), [(ID, 0)]);
 
     let account = Account::saying(&[(list, &page(&[other])), (sold, &page(&[]))]);
+    assert_eq!(account.writer.look(&[wanted(None)]).await.unwrap().offered, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_listing_with_the_same_reference_is_not_taken_for_the_new_one() {
+    let of = |id: i64, sku: &str| json!({"ListingId": id, "BuyNowPrice": 21, "Quantity": 7, "SKU": sku, "ExternalReferenceId": "p7-12"});
+    let at =
+        |page: u32| format!("GET MyTradeMe/SellingItems/All.json?page={page}&rows=500&sort_order=ExpiryDesc");
+    let (older, newer) = (of(5, "OTHER"), of(ID.0, "WID-BLU"));
+    let paged = |page: u32, row: &Value| {
+        json!({"TotalCount": 2, "Page": page, "PageSize": 1, "List": [row]}).to_string()
+    };
+    let answers = [(at(1), paged(1, &older)), (at(2), paged(2, &newer))];
+    let account = Account::new({
+        let newer = newer.to_string();
+        move |asked| {
+            let said = answers.iter().find(|(at, _)| *at == asked).map(|(_, body)| body.clone());
+            let edit = || if asked.starts_with(SHAPE) { BODY.to_owned() } else { newer.clone() };
+            Ok((200, said.unwrap_or_else(edit)))
+        }
+    });
+    let looked = account.writer.look(&[wanted(None)]).await.unwrap();
+    assert_eq!(looked.offered.iter().map(|l| l.id).collect::<Vec<_>>(), [ID]);
+    // Among what was sold, too.
+    let sold = json!({"ListingId": 5, "Price": 21, "SKU": "OTHER", "ExternalReferenceId": "p7-12"});
+    let account = Account::saying(&[
+        ("GET MyTradeMe/SellingItems/", &page(&[])),
+        ("GET MyTradeMe/SoldItems/", &page(&[sold])),
+    ]);
     assert_eq!(account.writer.look(&[wanted(None)]).await.unwrap().offered, []);
 }
 

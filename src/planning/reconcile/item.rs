@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 
 use super::{Absent, Circumstances, OrderKnowledge, Plan, Row, held};
-use crate::domain::{Bound, Bounds, Change, Desired, Held, ListingId, Money, Offer, Operation, Sku};
+use crate::domain::{Bound, Bounds, Change, Desired, Facet, Held, ListingId, Money, Offer, Operation, Sku};
 use crate::planning::trust::Trust;
 
 /// Decides about one SKU after the other.
@@ -21,6 +21,16 @@ type Hold = (&'static str, String);
 struct Draft {
     changes: Vec<Change>,
     held: Vec<(Option<ListingId>, Hold)>,
+}
+
+impl Draft {
+    /// What stands against several changes of a listing is said once.
+    fn cannot_change(&mut self, row: &Row, why: String) {
+        let hold = (Some(row.listing_id), (held::CANNOT_CHANGE, why));
+        if !self.held.contains(&hold) {
+            self.held.push(hold);
+        }
+    }
 }
 
 impl Judge<'_, '_> {
@@ -94,6 +104,10 @@ impl Judge<'_, '_> {
             return self.hold(sku, only(rows), hold);
         }
         for row in rows {
+            if let Some(why) = self.facts.drafting.obstacle(&row.offer, Facet::Gone) {
+                self.hold(sku, Some(row.listing_id), (held::CANNOT_CHANGE, why));
+                continue;
+            }
             if row.offer.in_carts > 0 {
                 let detail = format!(
                     "{} of it in buyers' carts; it is removed once they are bought or put back",
@@ -125,7 +139,8 @@ impl Judge<'_, '_> {
         self.hold(&desired.sku, None, (held::NAMED_TWICE, detail));
     }
 
-    /// The copies that can be bought of each listing afterwards, in the order of `rows`.
+    /// The copies that can be bought of each listing afterwards, in the order of `rows`. What one listing cannot do is left
+    /// to the others of its SKU.
     fn counts(&self, desired: &Desired, wanted: i64, has: i128, rows: &[Row], draft: &mut Draft) -> Vec<i64> {
         let mut counts: Vec<i64> = rows.iter().map(|row| row.offer.listed()).collect();
         let wanted = i128::from(wanted);
@@ -133,10 +148,24 @@ impl Judge<'_, '_> {
             let mut too_many = has - wanted;
             let mut newest_first: Vec<usize> = (0..rows.len()).collect();
             newest_first.sort_by_key(|&i| Reverse((rows[i].first_seen, rows[i].listing_id)));
+            let mut stuck = Vec::new();
             for i in newest_first {
                 let gives = i64::try_from(too_many).unwrap_or(i64::MAX).min(counts[i]);
+                if gives == 0 {
+                    continue;
+                }
+                if let Some(why) = self.obstacle(&rows[i], counts[i] - gives) {
+                    stuck.push((i, why));
+                    continue;
+                }
                 counts[i] -= gives;
                 too_many -= i128::from(gives);
+            }
+            if too_many > 0 {
+                for (i, why) in stuck {
+                    too_many -= i128::from(counts[i]);
+                    draft.cannot_change(&rows[i], why);
+                }
             }
             if too_many > 0 {
                 let detail = format!(
@@ -150,16 +179,26 @@ impl Judge<'_, '_> {
                 draft.held.push((only(rows), hold));
                 return counts;
             }
-            // The listing with most copies takes them, the oldest of equal ones. It fits: the sum is `wanted` then.
+            // The listing with most copies takes them, the oldest of equal ones, if it can. It fits: the sum is `wanted`
+            // then.
+            let more = i64::try_from(wanted - has).unwrap_or(i64::MAX);
             let key = |&i: &usize| (counts[i], Reverse(rows[i].first_seen), Reverse(rows[i].listing_id));
-            if let Some(takes) = (0..rows.len()).max_by_key(key) {
+            let obstacle = |i: usize| self.obstacle(&rows[i], counts[i].saturating_add(more));
+            let first = (0..rows.len()).max_by_key(key);
+            let takes = first.filter(|first| obstacle(*first).is_none());
+            let takes = takes.or_else(|| (0..rows.len()).filter(|i| obstacle(*i).is_none()).max_by_key(key));
+            if let Some((first, why)) =
+                first.filter(|_| takes.is_none()).and_then(|i| Some((i, obstacle(i)?)))
+            {
+                draft.cannot_change(&rows[first], why);
+            }
+            if let Some(takes) = takes {
                 if counts[takes] == 0 && rows[takes].offer.in_carts > 0 {
                     let detail = "every copy of it lies in buyers' carts, and more are put to what is for sale; planned \
                                   again once they are bought or put back";
                     draft.held.push((only(rows), (held::IN_CARTS, detail.to_owned())));
                     return counts;
                 }
-                let more = i64::try_from(wanted - has).unwrap_or(i64::MAX);
                 counts[takes] = counts[takes].saturating_add(more);
             }
         }
@@ -170,8 +209,10 @@ impl Judge<'_, '_> {
     fn edit(&self, desired: &Desired, row: &Row, worded: bool, draft: &mut Draft) {
         let id = Some(row.listing_id);
         if let Some(price) = desired.price.filter(|price| *price != row.offer.price) {
+            let obstacle = || self.facts.drafting.obstacle(&row.offer, Facet::Price(price));
             match out_of_bounds(desired, price) {
                 Some(hold) => draft.held.push((id, hold)),
+                None if let Some(why) = obstacle() => draft.cannot_change(row, why),
                 None => {
                     let after = Offer { price, ..row.offer.clone() };
                     let reason = format!("the source says {price}");
@@ -191,6 +232,11 @@ impl Judge<'_, '_> {
             }
             Err(why) => draft.held.push((id, (held::CANNOT_EDIT, why))),
         }
+    }
+
+    /// Why so many copies of a listing can never be for sale.
+    fn obstacle(&self, row: &Row, listed: i64) -> Option<String> {
+        self.facts.drafting.obstacle(&row.offer, Facet::Copies(listed))
     }
 
     /// The offer of a new listing.

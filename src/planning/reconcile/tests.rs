@@ -3,10 +3,18 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{Bound, DesiredMore, Operation};
+use crate::domain::{Bound, DesiredMore, Facet, Operation};
 
-/// A marketplace whose attributes are the comment and nothing else.
+/// A marketplace whose attributes are the comment and nothing else. Some comments say of which kind a listing is, and of
+/// these no other can be made.
 struct Plain;
+
+/// Nothing of it can be changed.
+const AUCTION: &str = "auction";
+/// Of one copy or of none.
+const SINGLE: &str = "single";
+/// Of three copies at most, and never at 1.10 or more.
+const SMALL: &str = "small";
 
 impl Drafting for Plain {
     fn draft(&self, desired: &Desired) -> Result<Offer, String> {
@@ -21,11 +29,25 @@ impl Drafting for Plain {
 
     fn redraft(&self, now: &Offer, desired: &Desired) -> Result<Option<String>, String> {
         let comment = desired.more.as_deref().and_then(|more| more.comment.as_deref());
+        if comment.is_some() && [AUCTION, SINGLE, SMALL].contains(&now.attributes.as_str()) {
+            return Err("its words are fixed".to_owned());
+        }
         Ok(comment.filter(|comment| *comment != now.attributes).map(str::to_owned))
     }
 
     fn comment(&self, attributes: &str) -> String {
         attributes.to_owned()
+    }
+
+    fn obstacle(&self, now: &Offer, to: Facet) -> Option<String> {
+        let never = match (now.attributes.as_str(), to) {
+            (AUCTION, _) => true,
+            (SINGLE, Facet::Copies(copies)) => copies > 1,
+            (SMALL, Facet::Copies(copies)) => copies > 3,
+            (SMALL, Facet::Price(price)) => price.minor >= 110,
+            _ => false,
+        };
+        never.then(|| format!("never: {to:?}"))
     }
 }
 
@@ -58,6 +80,10 @@ fn listed(id: i64, sku: &str, quantity: i64, in_carts: i64, minor: i64) -> Liste
     let offer =
         Offer { quantity: quantity + in_carts, in_carts, price: eur(minor), attributes: String::new() };
     Listed { id, sku: sku.to_owned(), offer, first_seen: id }
+}
+
+fn of_kind(kind: &str, listing: Listed) -> Listed {
+    Listed { offer: Offer { attributes: kind.to_owned(), ..listing.offer }, ..listing }
 }
 
 fn wish(sku: &str, quantity: i64, minor: impl Into<Option<i64>>) -> Desired {
@@ -356,6 +382,40 @@ fn what_cannot_be_made_and_what_contradicts_itself_is_held_with_its_words() {
 }
 
 #[test]
+fn what_can_never_be_made_of_a_listing_is_held_and_the_rest_of_it_is_done() {
+    let cannot = |scene: Scene, changes: &[&str]| scene.check(changes, &[("a", held::CANNOT_CHANGE)]);
+    let one = |kind: &str, wish| Scene::new(&[of_kind(kind, listed(1, "a", 2, 0, 100))], &[wish]);
+    cannot(one(SMALL, wish("a", 4, 105)), &["price a#1 1.00 -> 1.05"]);
+    cannot(one(SMALL, wish("a", 1, 120)), &["quantity a#1 2 -> 1"]);
+    cannot(one(AUCTION, wish("a", 0, 100)), &[]);
+    cannot(one(SINGLE, wish("a", 3, 100)), &[]);
+    one(SINGLE, wish("a", 0, 100)).check(&["zero a#1 2 -> 0"], &[]);
+    // The words are the marketplace's, and each stands there once.
+    let auction = one(AUCTION, wish("a", 1, 120)).plan().held;
+    let words: Vec<&str> = auction.iter().map(|held| held.detail.as_str()).collect();
+    assert_eq!(words.len(), 2, "{words:?}");
+    assert!(words[0].starts_with("never: Copies(1)"), "{words:?}");
+    let mut absent = one(AUCTION, wish("b", 0, 100));
+    absent.absent = Absent::Remove;
+    cannot(absent, &[]);
+}
+
+#[test]
+fn what_one_listing_cannot_do_another_of_its_sku_does() {
+    let two = |kind: &str, quantity| {
+        let listings = [listed(1, "a", 2, 0, 100), of_kind(kind, listed(2, "a", 3, 0, 100))];
+        Scene::new(&listings, &[wish("a", quantity, 100)])
+    };
+    two(SINGLE, 7).check(&["quantity a#1 2 -> 4"], &[]);
+    two(AUCTION, 4).check(&["quantity a#1 2 -> 1"], &[]);
+    two(AUCTION, 1).check(&["zero a#1 2 -> 0"], &[("a", held::CANNOT_CHANGE)]);
+    let both = [of_kind(SINGLE, listed(1, "a", 1, 0, 100)), of_kind(SMALL, listed(2, "a", 3, 0, 100))];
+    let scene = Scene::new(&both, &[wish("a", 9, 100)]);
+    scene.check(&[], &[("a", held::CANNOT_CHANGE)]);
+    assert_eq!(scene.plan().held[0].listing_id, Some(ListingId(2)), "the one that would have taken them");
+}
+
+#[test]
 fn rows_that_are_not_sorted_make_no_plan() {
     let scene = Scene::new(&[], &[wish("a", 1, 1)]);
     let facts = Circumstances {
@@ -391,7 +451,8 @@ fn rows_that_are_not_sorted_make_no_plan() {
 const SKUS: [&str; 8] = ["a", "b", "c", "cm:1", "cm:2:!", "d", "e", "f"];
 
 fn any_listing() -> impl Strategy<Value = Listed> {
-    let comment = prop_oneof![4 => Just(""), 1 => Just("mint"), 1 => Just("! mine")];
+    let kind = prop_oneof![Just(AUCTION), Just(SINGLE), Just(SMALL)];
+    let comment = prop_oneof![5 => Just(""), 1 => Just("mint"), 1 => Just("! mine"), 3 => kind];
     (0..SKUS.len(), 0_i64..5, 0_i64..3, prop_oneof![3 => Just(100_i64), 1 => Just(120)], 0_i64..4, comment)
         .prop_map(|(sku, quantity, in_carts, minor, first_seen, comment)| {
             let mut listing = listed(0, SKUS[sku], quantity, in_carts, minor);
@@ -538,6 +599,14 @@ proptest! {
             prop_assert!(after <= scene.wanted(desired));
             prop_assert_eq!(scene.orders, OrderKnowledge::Complete);
             prop_assert!(!scene.moved.contains(&desired.sku) && !scene.in_doubt.contains(&desired.sku));
+        }
+    }
+
+    #[test]
+    fn nothing_is_planned_that_can_never_be_made(scene in any_scene()) {
+        for change in scene.plan().changes {
+            let (Some(before), Some(to)) = (&change.before, Facet::of(&change)) else { continue };
+            prop_assert_eq!(Plain.obstacle(before, to), None, "{:?}", change);
         }
     }
 

@@ -1,7 +1,9 @@
 //! Trade Me: listings are written whole, ending one costs money, and a new one is made from a template.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
-use sellerd::sandbox::trademe::{Purchase, What};
+use sellerd::sandbox::trademe::{Purchase, Selling, What};
 
 use super::{OPEN, Shelf, rows};
 
@@ -99,4 +101,89 @@ fn what_is_sold_after_the_list_was_written_is_not_put_up_again() {
     shelf.0.sandbox.buy_at_trademe(&purchase).expect("it is for sale");
     let run = shelf.sync("nz", 0);
     assert_eq!(shelf.nz(), rows(&[("A", 3, 1_000), ("B", 4, 2_000)]), "{run}");
+}
+
+#[test]
+fn what_trade_me_never_changes_is_held_and_the_rest_of_the_list_is_done() {
+    let shelf = Shelf::with(&[], &[("A", 15, 1_000), ("B", 2, 2_000)], |options| {
+        options.trademe.listings = 30;
+    });
+    let auction = shelf.0.sandbox.with_trademe(|shop| {
+        let mut auctions =
+            shop.listings().iter().filter(|row| matches!(row.selling, Selling::Auction { .. }));
+        auctions.find_map(|row| row.sku.clone()).expect("there is one with a key")
+    });
+    shelf.list(
+        "nz",
+        &format!("sku,quantity,price\nA,2000,11.00\nB,3,0.30\n{auction},4,999.00\nNEW,1500,1.00\n"),
+    );
+    let run = shelf.sync("nz", 0);
+    assert_eq!((&run["outcome"], shelf.nz_writes().len()), (&"success".into(), 2), "{run}");
+    let stands = |sku: &str| shelf.nz().into_iter().find(|(known, ..)| known == sku);
+    assert_eq!(stands("A"), Some(("A".to_owned(), 15, 1_100)), "its price, and not its copies");
+    assert_eq!(stands("B"), Some(("B".to_owned(), 3, 2_000)), "its copies, and not its price");
+
+    // The same list again: nothing to do, the same is held, and each says why and what else could be done.
+    shelf.0.run("-o json plan nz-sync").exits(0);
+    let plan = shelf.0.run("-o json plan show p-2").exits(0).document("sellerd.plan/1");
+    assert_eq!(plan["changes"].as_array().map(Vec::len), Some(0), "{plan}");
+    let held = plan["held"].as_array().expect("a list").iter();
+    let held: BTreeSet<(&str, &str, &str)> = held
+        .map(|held| {
+            let part = |name: &str| held[name].as_str().unwrap_or_default();
+            (part("sku"), part("reason"), part("detail"))
+        })
+        .collect();
+    for (sku, reason, words) in [
+        ("A", "cannot-change", "at most 1000 copies, not 2000"),
+        ("B", "cannot-change", "below 0.50"),
+        (&auction, "cannot-change", "change or withdraw it at Trade Me"),
+        ("NEW", "cannot-create", "copies"),
+    ] {
+        let is_it =
+            |(of, why, said): &&(&str, &str, &str)| *of == sku && *why == reason && said.contains(words);
+        assert!(held.iter().any(|held| is_it(&held)), "{sku} {words}: {held:?}");
+    }
+    assert_eq!(held.len(), 4, "{held:?}");
+    shelf.sync("nz", 0);
+    assert_eq!(shelf.nz_writes().len(), 2);
+}
+
+#[test]
+fn two_databases_at_one_shop_double_nothing_and_take_nothing_for_their_own() {
+    // Those that end last come first: a listing of 14 days is on the first page of 500, one of 7 on the second.
+    let shelf = Shelf::with(&[], &[], |options| {
+        options.trademe.listings = 700;
+        options.trademe.lasting = TimeDelta::days(28);
+        options.trademe.hourly_limit = None;
+    });
+    shelf.job_file("nz", "", &format!("{OPEN}max_fees = \"5.00\"\n"));
+    let list = |sku: &str, title: &str, days: u32| {
+        shelf.0.write(
+            "templates/default.json",
+            &TEMPLATE.replace("\"Duration\": 7", &format!("\"Duration\": {days}")),
+        );
+        shelf.list("nz", &format!("sku,quantity,price,title\n{sku},2,21.05,{title}\n"));
+    };
+    let lost = "drop-after --writes --path /Selling.json --next 1";
+    list("NEW-1", "Blue widget", 14);
+    shelf.0.fault(lost);
+    shelf.sync("nz", 0);
+    // The state is lost, and its numbers begin anew.
+    std::fs::remove_dir_all(shelf.0.state()).expect("there is one");
+    for (sku, title) in [("NEW-2", "Red widget"), ("NEW-3", "Green widget")] {
+        list(sku, title, 7);
+        shelf.0.fault(lost);
+        let run = shelf.sync("nz", 0);
+        assert_eq!(run["counts"]["applied"].as_i64(), Some(1), "{run}");
+    }
+    let made = shelf.nz_effects();
+    assert!(made.iter().all(|effect| effect.what == What::Created), "{made:?}");
+    let references: BTreeSet<_> = made.iter().filter_map(|effect| effect.reference.clone()).collect();
+    assert_eq!((made.len(), references.len()), (3, 3), "{references:?}");
+    let new = shelf.nz().into_iter().filter(|(sku, ..)| sku.starts_with("NEW"));
+    assert_eq!(
+        new.collect::<Vec<_>>(),
+        rows(&[("NEW-1", 2, 2_105), ("NEW-2", 2, 2_105), ("NEW-3", 2, 2_105)])
+    );
 }
