@@ -577,7 +577,7 @@ proptest! {
             }
             let desired = scene.desired.iter().find(|desired| desired.sku.0 == sku).expect("it is named");
             prop_assert!(after <= scene.wanted(desired));
-            prop_assert_eq!(scene.orders, OrderKnowledge::Complete);
+            prop_assert_eq!((scene.orders, scene.unread_elsewhere), (OrderKnowledge::Complete, None));
             prop_assert!(!scene.moved.contains(&desired.sku) && !scene.in_doubt.contains(&desired.sku));
         }
     }
