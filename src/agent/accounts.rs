@@ -368,6 +368,39 @@ mod tests {
         config::load(dir).config.unwrap()
     }
 
+    #[test]
+    fn a_shelf_has_the_other_accounts_of_every_channel_the_larger_buffer_and_the_ways_to_their_orders() {
+        let (dir, _) = config_dir();
+        let write = |file: &str, text: &str| std::fs::write(dir.path().join(file), text).unwrap();
+        let settings = std::fs::read_to_string(dir.path().join("sellerd.toml")).unwrap();
+        let more = "[accounts.nz]\nmarketplace = \"trademe\"\n[accounts.far]\nmarketplace = \"trademe\"\n\
+                    [channels.a]\naccounts = [\"cm\", \"nz\"]\nbuffer = 2\n\
+                    [channels.b]\naccounts = [\"far\", \"cm\"]\nbuffer = 1\n";
+        write("sellerd.toml", &format!("{settings}\n{more}"));
+        std::fs::copy(dir.path().join("secrets/cm.toml"), dir.path().join("secrets/nz.toml")).unwrap();
+        for (job, enabled) in [("a-poll", false), ("b-poll", true), ("c-poll", false)] {
+            let text = format!(
+                "kind = \"order-poll\"\naccount = \"nz\"\nschedule = \"0 0 1 1 *\"\nenabled = {enabled}\n"
+            );
+            write(&format!("jobs/{job}.toml"), &text);
+        }
+        let checked = config::load(dir.path());
+        let config = checked.config.as_ref().unwrap_or_else(|| panic!("{}", checked.draw(false)));
+        let shelf = shelf_of(config, &"cm".into());
+        let said: Vec<_> = shelf
+            .sisters
+            .iter()
+            .map(|Sister { name, order_poll, way_in }| {
+                (name.as_str(), order_poll.as_ref().map(|job| job.to_string()), way_in.is_some())
+            })
+            .collect();
+        assert_eq!(said, [("far", None, true), ("nz", Some("b-poll".to_owned()), false)]);
+        assert_eq!((shelf.buffer, shelf_of(config, &"far".into()).buffer), (2, 1));
+        let names: Vec<_> =
+            shelf_of(config, &"nz".into()).sisters.iter().map(|sister| sister.name.to_string()).collect();
+        assert_eq!(names, ["cm"]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_run_outlives_a_reload_and_its_old_login_says_nothing_about_the_new_one() {
         let (dir, at_first) = config_dir();

@@ -60,20 +60,21 @@ pub(super) async fn want(context: &Context, until: DateTime<Utc>) -> Result<(), 
     Ok(asked.await?)
 }
 
-/// Who has moved copies of a SKU since then, and how many: minus two where two were sold. The first that is found.
+/// Who has moved copies of a SKU since then, and how many: minus two where two were sold.
 pub(super) fn moved(
     tx: &Tx<'_>,
     sisters: &[Sister],
     sku: &Sku,
     since: DateTime<Utc>,
-) -> Result<Option<(AccountName, i64)>, StoreError> {
+) -> Result<Vec<(AccountName, i64)>, StoreError> {
+    let mut moved = Vec::new();
     for sister in sisters {
         let net = movements::net_since(tx, &sister.name, sku, since)?;
         if net != 0 {
-            return Ok(Some((sister.name.clone(), net)));
+            moved.push((sister.name.clone(), net));
         }
     }
-    Ok(None)
+    Ok(moved)
 }
 
 /// From when on what the others recorded is news to a plan: from the end of the reading that it rests on. Some of it the

@@ -61,16 +61,18 @@ pub(super) async fn make(
             }
         })?;
         let (mut nets, mut sold_elsewhere) = (HashMap::new(), HashMap::new());
-        let undone = plans::applied_by(tx, run)?;
-        let since = undone.as_ref().map_or(Ok(now), |row| sold_since(tx, row))?;
+        let planned_at = done.iter().map(|intent| intent.planned_at).min().unwrap_or(now);
+        let since = plans::applied_by(tx, run)?.map_or(Ok(planned_at), |row| sold_since(tx, &row))?;
         for sku in skus {
             nets.insert(sku.clone(), movements::net(tx, &account, sku)?);
-            if let Some((name, net)) = sisters::moved(tx, &sisters, sku, since)?.filter(|(_, net)| *net < 0) {
-                sold_elsewhere.insert(sku.clone(), format!("{} sold at {name} since", net.unsigned_abs()));
+            let moved = sisters::moved(tx, &sisters, sku, since)?.into_iter().filter(|(_, net)| *net < 0);
+            let sold: Vec<String> =
+                moved.map(|(name, net)| format!("{} sold at {name} since", net.unsigned_abs())).collect();
+            if !sold.is_empty() {
+                sold_elsewhere.insert(sku.clone(), sold.join(", "));
             }
         }
-        let until = undone.map_or(now, |row| row.created_at);
-        let unread_elsewhere = sisters::unread(tx, &sisters, until, now)?;
+        let unread_elsewhere = sisters::unread(tx, &sisters, planned_at, now)?;
         let anew = |offer: &Offer| match zero_is_final {
             true => Err("a listing that was withdrawn cannot be put back".to_owned()),
             false => Ok(Offer { quantity: offer.listed(), in_carts: 0, ..offer.clone() }),
@@ -88,7 +90,7 @@ pub(super) async fn make(
             anew: &anew,
         };
         let undone: Plan = plan(&done, &present);
-        let asked = unread_elsewhere.map(|_| until);
+        let asked = unread_elsewhere.map(|_| planned_at);
         Ok::<_, StoreError>((undone, tally, done.len(), asked))
     });
     let (plan, tally, done, asked) = planned.await?;

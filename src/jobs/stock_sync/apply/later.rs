@@ -164,8 +164,9 @@ async fn changed(
     });
     let mut changed = BTreeMap::new();
     for ((index, intent), (net, elsewhere)) in intents.iter().enumerate().zip(moves.await?) {
-        let elsewhere =
-            elsewhere.map(|(name, net)| format!("has orders at {name} that moved since ({net:+} copies)"));
+        let elsewhere = elsewhere
+            .first()
+            .map(|(name, net)| format!("has orders at {name} that moved since ({net:+} copies)"));
         if let Some(why) = difference(intent, net, &shown).or(elsewhere) {
             changed.insert(index, why);
         }
