@@ -219,6 +219,8 @@ async fn reconcile(store: &Store, list: &Path, now: DateTime<Utc>) -> usize {
         let facts = Circumstances {
             currency: Currency::EUR,
             sold_since: &sold,
+            buffer: 0,
+            unread_elsewhere: None,
             moved: &none,
             in_doubt: &none,
             orders: OrderKnowledge::Complete,

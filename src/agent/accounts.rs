@@ -1,6 +1,6 @@
 //! The accounts of a configuration, made usable: a wire, a signer, a gate and a pace for each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use super::gate::StoreGate;
 use super::notices::Notices;
 use super::reckoning::Reckoning;
 use crate::clock::SharedClock;
-use crate::config::{Account, Config, same_account};
+use crate::config::{Account, Config, Job, Work, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
 use crate::http::oauth1::{Signer, Target};
 use crate::http::{
     CallError, Client, Gate, LimitHeaders, Parts, Random, ReqwestTransport, Transport, WireError,
     WritingClient,
 };
-use crate::jobs::{Turn, Way, Worked};
+use crate::jobs::{Shelf, Sister, Turn, Way, Worked};
 use crate::marketplace::{Connection, Marketplace, Templates};
 use crate::policy::access::{AccessEvent, Asked};
 use crate::store::{Store, StoreError, accounts, leases};
@@ -74,8 +74,7 @@ struct Usable {
     settings: Arc<Account>,
     base: Target,
     templates: Arc<Templates>,
-    /// The accounts that sell from the same shelf, this one included.
-    channel: Arc<[AccountName]>,
+    shelf: Arc<Shelf>,
     client: Client,
     turn: Turn,
     epoch: i64,
@@ -108,8 +107,8 @@ impl Accounts {
             };
             let made = match before.usable.get(name) {
                 Some(held) if same_account(&held.settings, account) => {
-                    let channel = channel_of(config, name);
-                    Usable { templates: Arc::clone(&config.templates), channel, ..held.clone() }
+                    let shelf = shelf_of(config, name);
+                    Usable { templates: Arc::clone(&config.templates), shelf, ..held.clone() }
                 }
                 held => make_one(config, account, credentials, held, shared).await?,
             };
@@ -146,7 +145,7 @@ impl Accounts {
             grace: usable.settings.grace,
             window: usable.settings.marketplace.limit_headers.window,
             limit: usable.settings.limit,
-            channel: usable.channel.to_vec(),
+            shelf: (*usable.shelf).clone(),
             turn: usable.turn.clone(),
         })
     }
@@ -191,14 +190,26 @@ impl Usable {
     }
 }
 
-/// The accounts that sell from the same shelf as this one: those of its channels, and itself.
-fn channel_of(config: &Config, name: &AccountName) -> Arc<[AccountName]> {
-    let channels = config.channels.values().filter(|channel| channel.accounts.contains(name));
-    let mut all: Vec<AccountName> = channels.flat_map(|channel| channel.accounts.iter().cloned()).collect();
-    all.push(name.clone());
-    all.sort();
-    all.dedup();
-    all.into()
+/// The shelf that an account sells from: the other accounts of its channels, and the largest of their buffers.
+fn shelf_of(config: &Config, name: &AccountName) -> Arc<Shelf> {
+    let channels = || config.channels.values().filter(|channel| channel.accounts.contains(name));
+    let others: BTreeSet<&AccountName> =
+        channels().flat_map(|channel| &channel.accounts).filter(|other| *other != name).collect();
+    let buffer = channels().map(|channel| channel.buffer).max().unwrap_or(0);
+    Arc::new(Shelf { sisters: others.into_iter().map(|other| sister(config, other)).collect(), buffer })
+}
+
+fn sister(config: &Config, name: &AccountName) -> Sister {
+    let polls = |job: &&Job| job.account.as_ref() == Some(name) && matches!(job.work, Work::OrderPoll(_));
+    // One that is switched off can still be run by hand.
+    let order_poll = config.jobs.values().filter(polls).max_by_key(|job| job.enabled);
+    let login = |account: &Account| account.credentials.as_ref().is_some_and(|held| held.token.is_some());
+    let account = config.accounts.get(name).filter(|account| !login(account));
+    Sister {
+        name: name.clone(),
+        order_poll: order_poll.map(|job| job.name.clone()),
+        way_in: account.map(super::login::way_in),
+    }
 }
 
 async fn make_one(
@@ -214,7 +225,7 @@ async fn make_one(
     let (base, client) = line(account, credentials, mark, epoch, held.map(|held| &held.client), shared)?;
     let (settings, templates) = (Arc::new(account.clone()), Arc::clone(&config.templates));
     let turn = held.map(|held| held.turn.clone()).unwrap_or_default();
-    Ok(Usable { settings, base, templates, channel: channel_of(config, &account.name), client, turn, epoch })
+    Ok(Usable { settings, base, templates, shelf: shelf_of(config, &account.name), client, turn, epoch })
 }
 
 /// The way to an account's marketplace with these credentials, which `mark` tells from others. Where there is one that is
@@ -355,6 +366,39 @@ mod tests {
         assert!(text.contains(from), "{text}");
         std::fs::write(&path, text.replace(from, to)).unwrap();
         config::load(dir).config.unwrap()
+    }
+
+    #[test]
+    fn a_shelf_has_the_other_accounts_of_every_channel_the_larger_buffer_and_the_ways_to_their_orders() {
+        let (dir, _) = config_dir();
+        let write = |file: &str, text: &str| std::fs::write(dir.path().join(file), text).unwrap();
+        let settings = std::fs::read_to_string(dir.path().join("sellerd.toml")).unwrap();
+        let more = "[accounts.nz]\nmarketplace = \"trademe\"\n[accounts.far]\nmarketplace = \"trademe\"\n\
+                    [channels.a]\naccounts = [\"cm\", \"nz\"]\nbuffer = 2\n\
+                    [channels.b]\naccounts = [\"far\", \"cm\"]\nbuffer = 1\n";
+        write("sellerd.toml", &format!("{settings}\n{more}"));
+        std::fs::copy(dir.path().join("secrets/cm.toml"), dir.path().join("secrets/nz.toml")).unwrap();
+        for (job, enabled) in [("a-poll", false), ("b-poll", true), ("c-poll", false)] {
+            let text = format!(
+                "kind = \"order-poll\"\naccount = \"nz\"\nschedule = \"0 0 1 1 *\"\nenabled = {enabled}\n"
+            );
+            write(&format!("jobs/{job}.toml"), &text);
+        }
+        let checked = config::load(dir.path());
+        let config = checked.config.as_ref().unwrap_or_else(|| panic!("{}", checked.draw(false)));
+        let shelf = shelf_of(config, &"cm".into());
+        let said: Vec<_> = shelf
+            .sisters
+            .iter()
+            .map(|Sister { name, order_poll, way_in }| {
+                (name.as_str(), order_poll.as_ref().map(|job| job.to_string()), way_in.is_some())
+            })
+            .collect();
+        assert_eq!(said, [("far", None, true), ("nz", Some("b-poll".to_owned()), false)]);
+        assert_eq!((shelf.buffer, shelf_of(config, &"far".into()).buffer), (2, 1));
+        let names: Vec<_> =
+            shelf_of(config, &"nz".into()).sisters.iter().map(|sister| sister.name.to_string()).collect();
+        assert_eq!(names, ["cm"]);
     }
 
     #[tokio::test(start_paused = true)]

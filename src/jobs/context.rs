@@ -51,10 +51,30 @@ pub struct Worked {
     pub window: WindowKind,
     /// How many of them the configuration allows in a window.
     pub limit: Option<i64>,
-    /// The accounts that sell from the same shelf, this one included.
-    pub channel: Vec<AccountName>,
+    /// The shelf that it sells from.
+    pub shelf: Shelf,
     /// Whose turn it is to change it: one run at a time, whatever its job.
     pub turn: Turn,
+}
+
+/// The shelf that an account sells from: what a channel of the configuration means to one of its accounts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shelf {
+    /// The other accounts that sell from it.
+    pub sisters: Vec<Sister>,
+    /// Copies of each item that are held back.
+    pub buffer: i64,
+}
+
+/// Another account that sells from the same shelf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sister {
+    /// Its name.
+    pub name: AccountName,
+    /// The job that reads its orders, if there is one.
+    pub order_poll: Option<JobName>,
+    /// The command that gives it a login, where it has none.
+    pub way_in: Option<String>,
 }
 
 /// Whose turn it is to change an account. Clones are the same turn.

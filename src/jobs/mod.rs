@@ -14,7 +14,7 @@ mod stock_sync;
 #[cfg(test)]
 mod testing;
 
-pub use context::{Context, Errand, Turn, Way, Worked};
+pub use context::{Context, Errand, Shelf, Sister, Turn, Way, Worked};
 pub use progress::{Moment, Progress};
 pub use report::{JobError, Report};
 pub use stock_sync::{GUARD_TRIPPED, PARKED};

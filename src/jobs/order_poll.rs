@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Context, JobError, Report};
 use crate::domain::{
     AccountName, Complaint, ErrorType, Extent, LineId, Movement, Order, OrderFeed, OrderId, OrderRead,
     OrderState, RunId, clean,
 };
-use crate::marketplace::CallError;
+use crate::marketplace::{CallError, Marketplace};
 use crate::planning::intake;
 use crate::store::{StoreError, Tx, cursors, movements, order_parts, orders};
 
@@ -22,13 +22,28 @@ pub(super) const POLL: &str = "poll";
 /// Reads new and changed orders.
 pub(super) async fn run(context: &Context) -> Result<Report, JobError> {
     let mut report = Report::default();
-    poll(context, &mut report).await?;
+    let polled = poll(context, &mut report).await?;
+    if !polled.whole && waited_for(context).await? {
+        complete(context, polled, &mut report).await?;
+    }
     Ok(report)
 }
 
+/// How a reading of the orders went.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Polled {
+    /// When it began.
+    began: DateTime<Utc>,
+    /// Whether no list was passed by in which a new order may stand already.
+    whole: bool,
+    /// Whether each order and each row could be read.
+    pub all_read: bool,
+}
+
 /// Reads the lists that are due, then the orders that have left one.
-pub(super) async fn poll(context: &Context, report: &mut Report) -> Result<(), JobError> {
+pub(super) async fn poll(context: &Context, report: &mut Report) -> Result<Polled, JobError> {
     let (account, market) = context.market()?;
+    let (began, complaints) = (context.clock.now(), report.complaints.len());
     let feeds = market.capabilities().order_feeds;
     let due = feeds_due(context, account, feeds).await?;
     let mut seen = HashSet::new();
@@ -38,9 +53,50 @@ pub(super) async fn poll(context: &Context, report: &mut Report) -> Result<(), J
     for feed in &due {
         follow(context, feed, &seen, report).await?;
     }
+    let whole = intake::passed_by(feeds).all(|list| due.iter().any(|due| due.name == list.name));
+    let polled = Polled { began, whole, all_read: report.complaints.len() == complaints };
+    let known = (polled.whole && polled.all_read).then(|| known_until(market, began));
     let (name, now) = (account.clone(), context.clock.now());
-    context.store.write(move |tx| cursors::set_feed_read_at(tx, &name, POLL, now)).await?;
-    Ok(())
+    let noted = context.store.write(move |tx| {
+        cursors::set_feed_read_at(tx, &name, POLL, now)?;
+        known.map_or(Ok(()), |until| cursors::set_orders_known(tx, &name, until))
+    });
+    noted.await?;
+    Ok(polled)
+}
+
+/// Makes a poll whole: reads the lists that it may have left out, and notes up to when every order is known now.
+pub(super) async fn complete(
+    context: &Context,
+    polled: Polled,
+    report: &mut Report,
+) -> Result<Polled, JobError> {
+    let complaints = report.complaints.len();
+    poll_rest(context, report).await?;
+    let all_read = polled.all_read && report.complaints.len() == complaints;
+    if all_read {
+        let (account, market) = context.market()?;
+        let (name, until) = (account.clone(), known_until(market, polled.began));
+        context.store.write(move |tx| cursors::set_orders_known(tx, &name, until)).await?;
+    }
+    Ok(Polled { whole: true, all_read, ..polled })
+}
+
+/// Up to when every order is known once a reading that began then is whole. What came later may have been missed, and so
+/// may what the marketplace did not show yet.
+fn known_until(market: &dyn Marketplace, began: DateTime<Utc>) -> DateTime<Utc> {
+    let lag = TimeDelta::from_std(market.capabilities().writes.visibility_lag).unwrap_or(TimeDelta::MAX);
+    began.checked_sub_signed(lag).unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
+/// Whether another account that sells the same copies offers no more of them until the orders of this one are known.
+async fn waited_for(context: &Context) -> Result<bool, JobError> {
+    let (name, now) = (context.worked()?.name.clone(), context.clock.now());
+    let read = context
+        .store
+        .read(move |tx| Ok((cursors::orders_wanted(tx, &name)?, cursors::orders_known(tx, &name, now)?)));
+    let (wanted, known) = read.await?;
+    Ok(wanted.is_some_and(|wanted| known.is_none_or(|known| known < wanted)))
 }
 
 /// Reads the lists that a poll may have left out, so that with the poll before it every order is known that was placed
@@ -288,7 +344,6 @@ mod tests {
     use super::super::testing::{LikeMemory, Place, order};
     use super::*;
     use crate::domain::{OrderState, Outcome};
-    use crate::marketplace::Marketplace;
     use crate::marketplace::memory::Memory;
 
     /// A shop in which one order cannot be read any more.

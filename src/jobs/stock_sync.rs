@@ -8,6 +8,7 @@ mod plan;
 mod record;
 mod settle;
 mod shown;
+mod sisters;
 mod spool;
 #[cfg(test)]
 mod stage;

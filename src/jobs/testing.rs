@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Errand, JobError, Report, Turn, Way, Worked};
+use super::{Context, Errand, JobError, Report, Shelf, Turn, Way, Worked};
 use crate::clock::ManualClock;
 use crate::domain::{
     Currency, LineId, Listing, ListingId, Money, Order, OrderFeed, OrderId, OrderLine, OrderPage, OrderRead,
@@ -26,6 +26,8 @@ pub(super) struct Place {
     pub trigger: Trigger,
     /// How many requests the account may make in an hour.
     pub limit: Option<i64>,
+    /// The shelf that the account sells from.
+    pub shelf: Shelf,
     turn: Turn,
     dir: TempDir,
 }
@@ -36,7 +38,15 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let now = crate::clock::Clock::now(&*clock);
         let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now).unwrap();
-        Self { store, clock, trigger: Trigger::Manual, limit: None, turn: Turn::default(), dir }
+        Self {
+            store,
+            clock,
+            trigger: Trigger::Manual,
+            limit: None,
+            shelf: Shelf::default(),
+            turn: Turn::default(),
+            dir,
+        }
     }
 
     /// The state directory.
@@ -83,7 +93,7 @@ impl Place {
                 grace: Duration::from_secs(15),
                 window: WindowKind::Hour,
                 limit: self.limit,
-                channel: vec!["cm".into()],
+                shelf: self.shelf.clone(),
                 turn: self.turn.clone(),
             }),
             errand,

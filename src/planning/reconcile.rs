@@ -63,6 +63,11 @@ pub struct Circumstances<'a> {
     pub currency: Currency,
     /// Copies of each SKU that were ordered after the source was true, on all accounts that sell from that shelf.
     pub sold_since: &'a HashMap<Sku, i64>,
+    /// Copies of each SKU that are held back, so that what is not known yet cannot sell the last one twice.
+    pub buffer: i64,
+    /// Why more may not be offered although this account's orders are known, in words: another account that sells from
+    /// that shelf has orders that were not read since the source was true.
+    pub unread_elsewhere: Option<&'a str>,
     /// SKUs whose orders moved while the stock was read, so that the reading may be of before or of after.
     pub moved: &'a HashSet<Sku>,
     /// SKUs with a write in doubt or parked.

@@ -31,6 +31,10 @@ pub struct Present<'a> {
     pub standing: &'a [Standing],
     /// What the movements of each SKU at this account add up to now.
     pub nets: &'a HashMap<Sku, i64>,
+    /// What other accounts have sold from the same shelf since, by SKU, in words.
+    pub sold_elsewhere: &'a HashMap<Sku, String>,
+    /// Why it is not known what they have sold, in words, where it is not.
+    pub unread_elsewhere: Option<&'a str>,
     /// SKUs with a write in doubt or parked.
     pub in_doubt: &'a HashSet<Sku>,
     /// Whether every sale is known that may have lowered the numbers.
@@ -205,7 +209,7 @@ impl<'a> Inverse<'a> {
         if let Trust::Partial(why) = self.present.trust {
             return Err((held::SNAPSHOT_INCOMPLETE, why.clone()));
         }
-        self.orders_known()?;
+        self.may_rise(&change.sku)?;
         let quantity = was.quantity.saturating_sub(sold.max(0));
         if quantity <= 0 {
             return Err(changed("all of it was sold".to_owned()));
@@ -262,7 +266,7 @@ impl<'a> Inverse<'a> {
         let now = &standing.offer;
         self.unlocked(standing)?;
         if target > now.quantity {
-            self.orders_known()?;
+            self.may_rise(&standing.sku)?;
         }
         let quantity = target.max(now.in_carts);
         let rest = (quantity > target).then(|| {
@@ -319,7 +323,14 @@ impl<'a> Inverse<'a> {
         intent.base_net.saturating_sub(now)
     }
 
-    fn orders_known(&self) -> Result<(), Hold> {
+    /// Whether more may be offered: nothing of it was sold elsewhere, and every sale is known.
+    fn may_rise(&self, sku: &Sku) -> Result<(), Hold> {
+        if let Some(sold) = self.present.sold_elsewhere.get(sku) {
+            return Err(changed(sold.clone()));
+        }
+        if let Some(why) = self.present.unread_elsewhere {
+            return Err((held::ORDER_READ_PENDING, why.to_owned()));
+        }
         match self.present.orders {
             OrderKnowledge::Complete => Ok(()),
             OrderKnowledge::Pending => {
@@ -448,6 +459,8 @@ mod tests {
     struct Knowledge {
         orders: OrderKnowledge,
         trust: Trust,
+        sold_elsewhere: HashMap<Sku, String>,
+        unread_elsewhere: Option<&'static str>,
         in_doubt: HashSet<Sku>,
         anew: Result<(), String>,
     }
@@ -457,6 +470,8 @@ mod tests {
             Self {
                 orders: OrderKnowledge::Complete,
                 trust: Trust::Sound,
+                sold_elsewhere: HashMap::new(),
+                unread_elsewhere: None,
                 in_doubt: HashSet::new(),
                 anew: Ok(()),
             }
@@ -470,6 +485,8 @@ mod tests {
             &Present {
                 standing,
                 nets: &HashMap::from([("a".into(), -3 - sold)]),
+                sold_elsewhere: &known.sold_elsewhere,
+                unread_elsewhere: known.unread_elsewhere,
                 in_doubt: &known.in_doubt,
                 orders: known.orders,
                 trust: &known.trust,
@@ -554,6 +571,25 @@ mod tests {
         check(Knowledge { trust, ..Knowledge::default() }, held::SNAPSHOT_DOUBTED);
         let in_doubt = HashSet::from(["a".into()]);
         check(Knowledge { in_doubt, ..Knowledge::default() }, held::IN_DOUBT);
+    }
+
+    #[test]
+    fn what_was_sold_elsewhere_is_not_put_back_and_what_is_taken_back_from_sale_goes() {
+        let lowered = [done(Operation::Quantity, 1, Some(offer(4, 100)), Some(offer(1, 100)))];
+        let raised = [done(Operation::Quantity, 1, Some(offer(1, 100)), Some(offer(4, 100)))];
+        let removed = [done(Operation::Remove, 1, Some(offer(2, 100)), None)];
+        let repriced = [done(Operation::Price, 1, Some(offer(1, 100)), Some(offer(1, 90)))];
+        let sold =
+            || HashMap::from([("a".into(), "3 sold at nz since".to_owned()), ("b".into(), String::new())]);
+        let elsewhere = Knowledge { sold_elsewhere: sold(), ..Knowledge::default() };
+        let unread = Knowledge { unread_elsewhere: Some("nz: ..."), ..Knowledge::default() };
+        for (known, word) in [(elsewhere, held::CHANGED_SINCE), (unread, held::ORDER_READ_PENDING)] {
+            let held = [format!("held {word}")];
+            assert_eq!(said(&lowered, &[stands(1, offer(1, 100))], 0, &known), held);
+            assert_eq!(said(&removed, &[], 0, &known), held);
+            assert_eq!(said(&raised, &[stands(1, offer(4, 100))], 0, &known), ["quantity 4x100 -> 1x100"]);
+            assert_eq!(said(&repriced, &[stands(1, offer(1, 90))], 0, &known), ["price 1x90 -> 1x100"]);
+        }
     }
 
     #[test]

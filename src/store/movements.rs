@@ -67,6 +67,19 @@ pub fn net(tx: &Tx<'_>, account: &AccountName, sku: &Sku) -> Result<i64, StoreEr
     Ok(statement.query_row(params![account.as_str(), sku.as_str()], |row| row.get(0))?)
 }
 
+/// What the movements of a SKU at an account add up to that were recorded since.
+pub fn net_since(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    sku: &Sku,
+    since: DateTime<Utc>,
+) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select coalesce(sum(delta), 0) from stock_movements where account = ?1 and sku = ?2 and recorded_at >= ?3",
+    )?;
+    Ok(statement.query_row(params![account.as_str(), sku.as_str(), ms(since)], |row| row.get(0))?)
+}
+
 /// Whether copies of a SKU have come back to an account since.
 pub fn came_back(
     tx: &Tx<'_>,
@@ -218,6 +231,12 @@ mod tests {
         let nets = orders::line_nets(&tx, &account, OrderId(1)).unwrap();
         assert_eq!((nets.len(), nets[0].sku.as_str(), nets[0].net), (1, "sku-0", 0));
         assert_eq!(count(&tx, Some(&account)).unwrap(), 3);
+        let since = |at| net_since(&tx, &account, &"sku-0".into(), at).unwrap();
+        let later = now() + chrono::TimeDelta::milliseconds(1);
+        let before = since(now());
+        assert_eq!((before, since(later)), (net(&tx, &account, &"sku-0".into()).unwrap(), 0));
+        poll(&tx, &account, &order(2, &[4], false));
+        assert_eq!((since(now()), since(later)), (before - 4, 0));
         assert_eq!(count(&tx, Some(&"other".into())).unwrap(), 0);
     }
 

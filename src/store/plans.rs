@@ -171,6 +171,14 @@ pub fn made_by(tx: &Tx<'_>, run: RunId) -> Result<Option<PlanRow>, StoreError> {
     Ok(statement.query_row([run.0], plan_of).optional()?)
 }
 
+/// The plan that a run applied, if it applied one.
+pub fn applied_by(tx: &Tx<'_>, run: RunId) -> Result<Option<PlanRow>, StoreError> {
+    let mut statement = tx.0.prepare_cached(&format!(
+        "select {COLUMNS} from plans where applied_by = ?1 order by plan_id desc limit 1"
+    ))?;
+    Ok(statement.query_row([run.0], plan_of).optional()?)
+}
+
 /// The plans that could still be applied: nobody has, none took their place, and they are still good. Newest first.
 pub fn waiting(tx: &Tx<'_>, job: Option<&JobName>, now: DateTime<Utc>) -> Result<Vec<PlanRow>, StoreError> {
     let mut statement = tx.0.prepare_cached(&format!(

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::super::order_poll::{self, Polled};
 use super::super::stock::{self, Reading};
-use super::super::{Context, JobError, Report, order_poll};
+use super::super::{Context, JobError, Report};
 use crate::config::StockSync;
 use crate::domain::{AccountName, Listing, Sku};
 use crate::marketplace::summed;
@@ -30,8 +31,8 @@ pub(super) struct Seen {
     newest: i64,
     /// Whether every sale is known that may have lowered what was read.
     pub orders: OrderKnowledge,
-    /// Whether the orders since could be read, each of them.
-    all_read: bool,
+    /// The last reading of the orders.
+    polled: Option<Polled>,
     /// What was sold or came back while the stock was read.
     pub moved: HashSet<Sku>,
     /// What left a cart meanwhile.
@@ -71,7 +72,7 @@ pub(super) async fn observe(
         reading,
         newest,
         orders: OrderKnowledge::Pending,
-        all_read: false,
+        polled: None,
         moved: HashSet::new(),
         put_back,
         in_doubt: in_doubt.into_iter().collect(),
@@ -124,9 +125,7 @@ impl Seen {
         let (_, market) = context.market()?;
         let passed_by = intake::passed_by(market.capabilities().order_feeds).next().is_some();
         let late_enough = context.clock.elapsed() >= self.shows_at(context)?;
-        let complaints = report.complaints.len();
-        order_poll::poll(context, report).await?;
-        self.all_read = report.complaints.len() == complaints;
+        self.polled = Some(order_poll::poll(context, report).await?);
         self.take_in(context, late_enough && !passed_by).await
     }
 
@@ -138,9 +137,9 @@ impl Seen {
             context.progress.begin("reading orders", 0);
             self.read_orders(context, report).await?;
         }
-        let complaints = report.complaints.len();
-        order_poll::poll_rest(context, report).await?;
-        self.all_read &= report.complaints.len() == complaints;
+        if let Some(polled) = self.polled {
+            self.polled = Some(order_poll::complete(context, polled, report).await?);
+        }
         self.take_in(context, true).await
     }
 
@@ -151,8 +150,8 @@ impl Seen {
     }
 
     async fn take_in(&mut self, context: &Context, to_the_end: bool) -> Result<(), JobError> {
-        self.orders =
-            if to_the_end && self.all_read { OrderKnowledge::Complete } else { OrderKnowledge::Pending };
+        let all_read = self.polled.is_some_and(|polled| polled.all_read);
+        self.orders = if to_the_end && all_read { OrderKnowledge::Complete } else { OrderKnowledge::Pending };
         let (account, newest) = (context.worked()?.name.clone(), self.newest);
         let moved = context.store.read(move |tx| movements::skus_after(tx, &account, newest)).await?;
         self.moved = moved.into_iter().chain(self.put_back.iter().cloned()).collect();

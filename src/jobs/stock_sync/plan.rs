@@ -9,6 +9,7 @@ use serde_json::json;
 use super::super::{Context, Errand, JobError, Report};
 use super::observe::{self, Seen};
 use super::record::{self, Draft, Drafted, Made};
+use super::sisters;
 use super::spool::{self, Spool};
 use crate::config::{Absent, StockSync};
 use crate::domain::{Desired, Drafting, Sku};
@@ -28,14 +29,19 @@ pub(super) async fn make(
     let mut read = read_source(settings, context, report).await?;
     let rows = std::mem::take(&mut read.rows);
     let mut seen = observe::observe(settings, context, report).await?;
-    let drafted = match draft(settings, context, &read, rows, &seen).await? {
-        (first, rows) if first.sums.held.contains_key(reconcile::held::ORDER_READ_PENDING) => {
-            drop(first);
-            seen.wait_for_orders(context, report).await?;
-            draft(settings, context, &read, rows, &seen).await?.0
-        }
-        (drafted, _) => drafted,
-    };
+    let until = newest_time(&read, &rows);
+    let waits = |drafted: &Drafted| drafted.sums.held.contains_key(reconcile::held::ORDER_READ_PENDING);
+    let (mut made, rows) = draft(settings, context, &read, rows, &seen, until).await?;
+    // What is held for another account would be held after a wait of this one, too.
+    if waits(&made.drafted) && !made.unread_elsewhere {
+        drop(made);
+        seen.wait_for_orders(context, report).await?;
+        made = draft(settings, context, &read, rows, &seen, until).await?.0;
+    }
+    let DraftedOf { drafted, unread_elsewhere } = made;
+    if unread_elsewhere && waits(&drafted) {
+        sisters::want(context, until).await?;
+    }
     let source = json!({
         "type": "csv",
         "path": settings.source.path.display().to_string(),
@@ -99,10 +105,11 @@ async fn draft(
     read: &Read,
     mut rows: Vec<Desired>,
     seen: &Seen,
-) -> Result<(Drafted, Vec<Desired>), JobError> {
+    until: DateTime<Utc>,
+) -> Result<(DraftedOf, Vec<Desired>), JobError> {
     let worked = context.worked()?;
     let (_, market) = context.market()?;
-    let (account, channel, currency) = (worked.name.clone(), worked.channel.clone(), worked.currency);
+    let (account, shelf, currency) = (worked.name.clone(), worked.shelf.clone(), worked.currency);
     let writes = market.capabilities().writes.clone();
     let drafting: Arc<dyn Drafting> = market.drafting();
     let (orders, trust) = (seen.orders, seen.reading.trust.clone());
@@ -118,7 +125,7 @@ async fn draft(
     let drafted = context.store.read(move |tx| {
         let own = own_times(&rows);
         let mut sold_since: HashMap<Sku, i64> = HashMap::new();
-        for name in &channel {
+        for name in shelf.sisters.iter().map(|sister| &sister.name).chain([&account]) {
             let offset = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, name)?);
             let known_to = |as_of: DateTime<Utc>| as_of::known_to(as_of, now, offset);
             let oldest = own.values().copied().map(known_to).fold(known_to(list_as_of), DateTime::min);
@@ -130,9 +137,12 @@ async fn draft(
                 Ok(())
             })?;
         }
+        let unread_elsewhere = sisters::unread(tx, &shelf.sisters, until, now)?;
         let facts = Circumstances {
             currency,
             sold_since: &sold_since,
+            buffer: shelf.buffer,
+            unread_elsewhere: unread_elsewhere.as_deref(),
             moved: &moved,
             in_doubt: &in_doubt,
             orders,
@@ -168,9 +178,25 @@ async fn draft(
         })?;
         let tally = reconciliation.finish_in_parts(put_aside);
         let tally = tally.map_err(|error| StoreError::Internal(error.to_string()))?;
-        Ok(written.map(|()| (Drafted { spool, sums, tally }, rows)))
+        let drafted = Drafted { spool, sums, tally };
+        Ok(written.map(|()| (DraftedOf { drafted, unread_elsewhere: unread_elsewhere.is_some() }, rows)))
     });
     drafted.await?.map_err(|error| spool::failed(&error))
+}
+
+/// What was decided, in a view of the database.
+struct DraftedOf {
+    drafted: Drafted,
+    /// Whether another account that sells the same copies has orders that are not known.
+    unread_elsewhere: bool,
+}
+
+/// Up to when the orders of the other accounts have to be known before more is offered: the newest time that the list or
+/// one of its rows is of. A row that was true long ago is no reason to ask for less: it is the older, the more of it may
+/// have been sold since.
+fn newest_time(read: &Read, rows: &[Desired]) -> DateTime<Utc> {
+    let own = rows.iter().filter_map(|row| row.more.as_ref()?.as_of);
+    own.fold(read.as_of, DateTime::max)
 }
 
 /// When each item that says so itself was true.

@@ -281,7 +281,7 @@ impl Till {
                 grace: Duration::ZERO,
                 window: WindowKind::Hour,
                 limit: None,
-                channel: vec![AccountName::from("nz")],
+                shelf: Default::default(),
                 turn: Default::default(),
             }),
             errand: Errand::Usual,

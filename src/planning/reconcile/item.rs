@@ -33,18 +33,27 @@ impl Draft {
     }
 }
 
+/// How many copies of an item are to be for sale, and what has become of the others that the source names.
+#[derive(Clone, Copy)]
+struct Wanted {
+    copies: i64,
+    sold: i64,
+    held_back: i64,
+}
+
 impl Judge<'_, '_> {
     /// The source names it and it is listed.
     pub fn named(&mut self, desired: &Desired, rows: &[Row]) {
         let wanted = self.wanted(desired);
+        let copies = wanted.copies;
         let has: i128 = rows.iter().map(|row| i128::from(row.offer.quantity)).sum();
         let worded = desired.more.as_ref().is_some_and(|more| more.comment.is_some());
         let priced = desired.price.is_none_or(|price| rows.iter().all(|row| row.offer.price == price));
-        if i128::from(wanted) == has && priced && !worded {
+        if i128::from(copies) == has && priced && !worded {
             return;
         }
         let mut draft = Draft::default();
-        let counts = self.counts(desired, wanted, has, rows, &mut draft);
+        let counts = self.counts(desired, copies, has, rows, &mut draft);
         for (row, listed) in rows.iter().zip(counts) {
             if listed != row.offer.listed() {
                 let op = if listed == 0 { Operation::Zero } else { Operation::Quantity };
@@ -74,10 +83,10 @@ impl Judge<'_, '_> {
     /// The source names it and it is not listed.
     pub fn missing(&mut self, desired: &Desired) {
         let wanted = self.wanted(desired);
-        if wanted == 0 {
+        if wanted.copies == 0 {
             return;
         }
-        match self.draft(desired, wanted) {
+        match self.draft(desired, wanted.copies) {
             Err(hold) => self.hold(&desired.sku, None, hold),
             Ok(offer) => {
                 let title = desired.more.as_ref().and_then(|more| more.details.get("title"));
@@ -354,7 +363,9 @@ impl Judge<'_, '_> {
     /// What stands against offering more, in a listing that is there or in a new one. An incomplete reading may lack
     /// another listing of the same SKU, and with it copies.
     fn stop_more(&self) -> Option<Hold> {
-        self.stop_incomplete().or_else(|| match self.facts.orders {
+        let stop = self.stop_incomplete();
+        let elsewhere = || Some((held::ORDER_READ_PENDING, self.facts.unread_elsewhere?.to_owned()));
+        stop.or_else(elsewhere).or_else(|| match self.facts.orders {
             OrderKnowledge::Complete => None,
             OrderKnowledge::Pending => {
                 let detail = "orders have not been read to the end since the stock was; it may be lower because it \
@@ -371,11 +382,14 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// The copies that are to be for sale: what the source says without what was sold since.
-    fn wanted(&self, desired: &Desired) -> i64 {
+    /// The copies that are to be for sale: what the source says without what was sold since and what is held back.
+    fn wanted(&self, desired: &Desired) -> Wanted {
         // A cancellation of an older sale is no reason to offer more than the source says.
         let sold = self.facts.sold_since.get(&desired.sku).map_or(0, |sold| (*sold).max(0));
-        desired.quantity.saturating_sub(sold).max(0)
+        let sold = sold.min(desired.quantity.max(0));
+        let left = desired.quantity.max(0) - sold;
+        let held_back = self.facts.buffer.clamp(0, left);
+        Wanted { copies: left - held_back, sold, held_back }
     }
 
     fn mark_of(&self, comment: &str) -> Option<&str> {
@@ -432,11 +446,14 @@ fn change(op: Operation, desired: &Desired, row: &Row, after: Offer, reason: Str
     }
 }
 
-fn says(desired: &Desired, wanted: i64) -> String {
-    match desired.quantity.saturating_sub(wanted) {
-        0 => format!("the source says {}", desired.quantity),
-        sold => format!("the source says {}, {sold} sold since", desired.quantity),
+fn says(desired: &Desired, wanted: Wanted) -> String {
+    let mut words = format!("the source says {}", desired.quantity);
+    for (copies, what) in [(wanted.sold, "sold since"), (wanted.held_back, "held back")] {
+        if copies > 0 {
+            words += &format!(", {copies} {what}");
+        }
     }
+    words
 }
 
 fn locked(whose: &str, mark: &str) -> Hold {

@@ -64,6 +64,8 @@ struct Scene {
     listings: Vec<Listed>,
     desired: Vec<Desired>,
     sold: HashMap<Sku, i64>,
+    buffer: i64,
+    unread_elsewhere: Option<&'static str>,
     moved: HashSet<Sku>,
     in_doubt: HashSet<Sku>,
     orders: OrderKnowledge,
@@ -104,6 +106,8 @@ impl Scene {
             listings: listings.to_vec(),
             desired: desired.to_vec(),
             sold: HashMap::new(),
+            buffer: 0,
+            unread_elsewhere: None,
             moved: HashSet::new(),
             in_doubt: HashSet::new(),
             orders: OrderKnowledge::Complete,
@@ -117,6 +121,8 @@ impl Scene {
         let facts = Circumstances {
             currency: Currency::EUR,
             sold_since: &self.sold,
+            buffer: self.buffer,
+            unread_elsewhere: self.unread_elsewhere,
             moved: &self.moved,
             in_doubt: &self.in_doubt,
             orders: self.orders,
@@ -178,7 +184,7 @@ impl Scene {
     }
 
     fn wanted(&self, desired: &Desired) -> i64 {
-        (desired.quantity - self.sold.get(&desired.sku).copied().unwrap_or(0)).max(0)
+        (desired.quantity - self.sold.get(&desired.sku).copied().unwrap_or(0) - self.buffer).max(0)
     }
 
     fn of<'a>(&'a self, sku: &'a str) -> impl Iterator<Item = &'a Listed> {
@@ -267,6 +273,34 @@ fn what_was_sold_since_the_source_was_written_is_never_offered_again() {
     scene.sold = HashMap::from([("a".into(), 3), ("b".into(), -7)]);
     scene.check(&["quantity a#1 4 -> 2", "add b nothing -> 2"], &[]);
     assert_eq!(scene.plan().changes[0].reason, "the source says 5, 3 sold since");
+}
+
+#[test]
+fn a_buffer_is_held_back_from_what_is_left_and_the_reason_says_so() {
+    let listings = [listed(1, "a", 5, 0, 100), listed(2, "b", 1, 0, 100), listed(3, "c", 2, 0, 100)];
+    let wishes = [wish("a", 5, 100), wish("b", 1, 100), wish("c", 2, 100), wish("d", 1, 100)];
+    let mut scene = Scene::new(&listings, &wishes);
+    scene.buffer = 1;
+    scene.sold = HashMap::from([("a".into(), 2), ("c".into(), 7)]);
+    scene.check(&["quantity a#1 5 -> 2", "zero b#2 1 -> 0", "zero c#3 2 -> 0"], &[]);
+    let reasons: Vec<String> = scene.plan().changes.into_iter().map(|change| change.reason).collect();
+    let expected = [
+        "the source says 5, 2 sold since, 1 held back",
+        "the source says 1, 1 held back",
+        "the source says 2, 2 sold since",
+    ];
+    assert_eq!(reasons, expected);
+}
+
+#[test]
+fn nothing_more_is_offered_while_another_account_of_the_shelf_may_have_sold_it() {
+    let listings = [listed(1, "a", 3, 0, 100), listed(2, "b", 3, 0, 100), listed(3, "c", 3, 0, 100)];
+    let wishes = [wish("a", 4, 100), wish("b", 1, 100), wish("c", 3, 120), wish("d", 1, 100)];
+    let mut scene = Scene::new(&listings, &wishes);
+    scene.unread_elsewhere = Some("nz: sellerd job run nz-poll");
+    let held = [("a", held::ORDER_READ_PENDING), ("d", held::ORDER_READ_PENDING)];
+    scene.check(&["quantity b#2 3 -> 1", "price c#3 1.00 -> 1.20"], &held);
+    assert_eq!(scene.plan().held[0].detail, "nz: sellerd job run nz-poll");
 }
 
 #[test]
@@ -421,6 +455,8 @@ fn rows_that_are_not_sorted_make_no_plan() {
     let facts = Circumstances {
         currency: Currency::EUR,
         sold_since: &scene.sold,
+        buffer: 0,
+        unread_elsewhere: None,
         moved: &scene.moved,
         in_doubt: &scene.in_doubt,
         orders: scene.orders,
@@ -502,9 +538,12 @@ fn any_scene() -> impl Strategy<Value = Scene> {
     let orders = prop_oneof![3 => Just(OrderKnowledge::Complete), 1 => Just(OrderKnowledge::Pending)];
     let absent = prop_oneof![Just(Absent::LeaveAlone), Just(Absent::Remove)];
     let sold = proptest::collection::hash_map(0..SKUS.len(), -1_i64..4, 0..4);
+    let sold = (sold, prop_oneof![3 => Just(0), 1 => 1_i64..3]);
+    let orders = (orders, prop_oneof![3 => Just(None), 1 => Just(Some("nz: not read"))]);
     let lists = (proptest::collection::vec(any_listing(), 0..12), any_desired());
     (lists, sold, some_skus(), some_skus(), orders, trust, absent).prop_map(
-        |((mut listings, desired), sold, moved, in_doubt, orders, trust, absent)| {
+        |((mut listings, desired), (sold, buffer), moved, in_doubt, orders, trust, absent)| {
+            let (orders, unread_elsewhere) = orders;
             for (id, listing) in listings.iter_mut().enumerate() {
                 listing.id = id as i64;
             }
@@ -513,6 +552,8 @@ fn any_scene() -> impl Strategy<Value = Scene> {
                 listings,
                 desired,
                 sold,
+                buffer,
+                unread_elsewhere,
                 moved,
                 in_doubt,
                 orders,
@@ -597,7 +638,7 @@ proptest! {
             }
             let desired = scene.desired.iter().find(|desired| desired.sku.0 == sku).expect("it is named");
             prop_assert!(after <= scene.wanted(desired));
-            prop_assert_eq!(scene.orders, OrderKnowledge::Complete);
+            prop_assert_eq!((scene.orders, scene.unread_elsewhere), (OrderKnowledge::Complete, None));
             prop_assert!(!scene.moved.contains(&desired.sku) && !scene.in_doubt.contains(&desired.sku));
         }
     }

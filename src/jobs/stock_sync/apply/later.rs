@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::super::super::put_off::put_off;
 use super::super::super::{Context, JobError, Report, cost, order_poll};
 use super::super::shown::Shown;
-use super::super::{record, settle, shape};
+use super::super::{record, settle, shape, sisters};
 use super::outcome::Ended;
 use crate::config::StockSync;
 use crate::domain::{Bill, Intent, Offer, Operation, PlanId, PlanState, Sku};
@@ -14,7 +14,7 @@ use crate::planning::dispatch::Brief;
 use crate::planning::summary;
 use crate::source;
 use crate::store::plans::PlanRow;
-use crate::store::{intents, movements, plans, problems};
+use crate::store::{StoreError, intents, movements, plans, problems};
 
 /// Of a plan with more items than this changed since, and more than a tenth of them, nothing is applied.
 const FEW: usize = 5;
@@ -42,7 +42,7 @@ pub(in super::super) async fn later(
     }
     // One question to the marketplace however many requests it takes there, so there is nothing to count.
     context.progress.begin("reading again what the plan rests on", 0);
-    let changed = changed(context, &intents, report).await?;
+    let changed = changed(context, &row, &intents, report).await?;
     if changed.len() > FEW && changed.len() * 10 > intents.len() {
         let what: Vec<String> = changed
             .iter()
@@ -145,6 +145,7 @@ async fn same_source(settings: &StockSync, context: &Context, row: &PlanRow) -> 
 /// Places of the changes whose items are not any more as the plan saw them, and how they differ.
 async fn changed(
     context: &Context,
+    row: &PlanRow,
     intents: &[Intent],
     report: &mut Report,
 ) -> Result<BTreeMap<usize, String>, JobError> {
@@ -155,12 +156,18 @@ async fn changed(
     order_poll::poll(context, report).await?;
     let (account, skus) =
         (account.clone(), intents.iter().map(|i| i.change.sku.clone()).collect::<Vec<Sku>>());
-    let nets = context.store.read(move |tx| {
-        skus.iter().map(|sku| movements::net(tx, &account, sku)).collect::<Result<Vec<i64>, _>>()
+    let (sisters, row) = (context.worked()?.shelf.sisters.clone(), row.clone());
+    let moves = context.store.read(move |tx| {
+        let since = sisters::news_to(tx, &row)?;
+        let of = |sku| Ok((movements::net(tx, &account, sku)?, sisters::moved(tx, &sisters, sku, since)?));
+        skus.iter().map(of).collect::<Result<Vec<_>, StoreError>>()
     });
     let mut changed = BTreeMap::new();
-    for ((index, intent), net) in intents.iter().enumerate().zip(nets.await?) {
-        if let Some(why) = difference(intent, net, &shown) {
+    for ((index, intent), (net, elsewhere)) in intents.iter().enumerate().zip(moves.await?) {
+        let elsewhere = elsewhere
+            .first()
+            .map(|(name, net)| format!("has orders at {name} that moved since ({net:+} copies)"));
+        if let Some(why) = difference(intent, net, &shown).or(elsewhere) {
             changed.insert(index, why);
         }
     }
