@@ -1,6 +1,7 @@
 //! WHAT to do, pure: no clock, no store, no network, no log.
 
 pub mod dispatch;
+pub mod fees;
 pub mod guards;
 pub mod intake;
 pub mod last_check;
