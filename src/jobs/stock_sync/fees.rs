@@ -119,31 +119,37 @@ impl Balance {
         Self { account: worked.name.clone(), currency: worked.currency, short: weighed.short, all }
     }
 
+    /// What is too low, for people; `None` where nothing is.
+    pub fn words(&self, job: &JobName) -> Option<String> {
+        let Short { balance, wanted, listings } = self.short?;
+        let money = |minor| Money { minor, currency: self.currency };
+        let balance = balance.map_or("too low".to_owned(), |balance| money(balance).to_string());
+        let wait = match listings {
+            1 => "1 new listing waits".to_owned(),
+            more => format!("{more} new listings wait"),
+        };
+        let (account, wanted) = (&self.account, money(wanted));
+        Some(format!(
+            "the balance of {account} is {balance} and the fees of what {job} wants are {wanted}: {wait}"
+        ))
+    }
+
     /// Opens the account's problem, or ends it.
     pub fn note(&self, tx: &Tx<'_>, job: &JobName, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let account = &self.account;
-        let Some(short) = self.short else {
+        let subject = self.account.as_str();
+        let Some(title) = self.words(job) else {
             if self.all {
-                problems::close(tx, BALANCE_TOO_LOW, account.as_str(), now)?;
+                problems::close(tx, BALANCE_TOO_LOW, subject, now)?;
             }
             return Ok(());
-        };
-        let money = |minor| Money { minor, currency: self.currency };
-        let balance = short.balance.map_or("too low".to_owned(), |balance| money(balance).to_string());
-        let (listings, wait) = match short.listings {
-            1 => ("1 new listing".to_owned(), "waits"),
-            more => (format!("{more} new listings"), "wait"),
         };
         problems::open(
             tx,
             &problems::Problem {
                 code: BALANCE_TOO_LOW.to_owned(),
-                subject: account.to_string(),
+                subject: subject.to_owned(),
                 severity: problems::Severity::Warning,
-                title: format!(
-                    "the balance of {account} is {balance} and the fees of what {job} wants are {}: {listings} {wait}",
-                    money(short.wanted)
-                ),
+                title,
                 since: now,
                 fix: format!(
                     "pay in at the marketplace; then the job's next run goes on, or: sellerd plan {job}"

@@ -84,6 +84,7 @@ pub(super) async fn record(
         summary.requests_needed += market.fees_cost(&summary.counts);
     }
     let balance = Balance::of(worked, &weighed, draft.from_source);
+    balance.words(&context.job).into_iter().for_each(|words| report.say(words));
     if changes == 0 && tripped.is_empty() && !keep {
         let job = context.job.clone();
         let now = context.clock.now();

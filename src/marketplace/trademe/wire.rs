@@ -18,8 +18,8 @@ pub(super) fn identity(body: &Body<'_>) -> Result<Identity, String> {
     Ok(Identity { name: json::words(body.nickname).unwrap_or_else(|| format!("member {id}")), id })
 }
 
-/// What the account has for fees, of which a seller who was careless can owe some; `None` where they are invoiced, and for
-/// an account of which the summary does not say it (trademe.md 16 and 17.1).
+/// What the account has for fees, or owes; `None` where they are invoiced, and where the summary does not say it
+/// (trademe.md 16 and 17.1). One that is left out may be none at all: then the answer about each fee says so.
 pub(super) fn balance(body: &Body<'_>, currency: Currency) -> Result<Option<Money>, String> {
     if json::flag(body.auto_billing_enabled) == Some(true) || json::text(body.balance).is_none() {
         return Ok(None);
