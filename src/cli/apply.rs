@@ -18,7 +18,7 @@ use crate::domain::{
     AccountName, ErrorType, Intent, IntentState, JobName, ListingId, Operation, Outcome, PlanId, RunId, Sku,
 };
 use crate::jobs::Errand;
-use crate::store::plans::PlanRow;
+use crate::store::plans::{self, PlanRow};
 use crate::store::runs::RunRow;
 use crate::store::{Store, StoreError, Tx, intents};
 
@@ -53,7 +53,12 @@ pub async fn carry_out(
     let errand = Errand::Apply { plan: plan.plan_id, accepted };
     let row = one_run(config.clone(), &plan.job, errand, home).await?;
     let store = home.store(&config)?.ok_or_else(|| Failure::internal("the database is gone"))?;
-    tell(&store, &plan, &row, home).await?;
+    // What the guards say of it can have changed on the way.
+    let id = plan.plan_id;
+    let plan = store.read(move |tx| plans::get(tx, id)).await?.unwrap_or(plan);
+    let is_final =
+        config.accounts.get(&plan.account).is_some_and(|account| account.marketplace.zero_is_final);
+    tell(&store, &plan, &row, is_final, home).await?;
     match row.outcome {
         Some(Outcome::Success | Outcome::Partial | Outcome::Skipped) => {
             Ok(Exit::of_run(row.outcome, row.error_type))
@@ -134,9 +139,15 @@ impl<'a> Item<'a> {
     }
 }
 
-async fn tell(store: &Store, plan: &PlanRow, row: &RunRow, home: &Home) -> Result<(), Failure> {
+async fn tell(
+    store: &Store,
+    plan: &PlanRow,
+    row: &RunRow,
+    is_final: bool,
+    home: &Home,
+) -> Result<(), Failure> {
     match home.output {
-        Format::Table => words(store, plan, row).await,
+        Format::Table => words(store, plan, row, is_final).await,
         Format::Csv => {
             let run = row.run_id;
             done(store.read(move |tx| csv(tx, run)).await?)
@@ -205,23 +216,24 @@ fn csv(tx: &Tx<'_>, run: RunId) -> Result<io::Result<()>, StoreError> {
     Ok(written.map_err(super::list::plain).and_then(|()| writer.flush()))
 }
 
-/// For people: how many, and those that were not done.
-async fn words(store: &Store, plan: &PlanRow, row: &RunRow) -> Result<(), Failure> {
+/// For people: how many, and those that were not done. `is_final` says that a listing that is taken down cannot be put
+/// back.
+async fn words(store: &Store, plan: &PlanRow, row: &RunRow, is_final: bool) -> Result<(), Failure> {
     let run = row.run_id;
     let read = store.read(move |tx| {
-        let (mut begun, mut open, mut more) = (false, Vec::new(), 0);
+        let (mut begun, mut open, mut more, mut undoable) = (false, Vec::new(), 0, false);
         intents::of_run(tx, run, |intent| {
             begun = true;
             match intent.state {
-                IntentState::Done => {}
+                IntentState::Done => undoable |= !(is_final && intent.change.withdraws()),
                 _ if open.len() < SHOWN => open.push(intent),
                 _ => more += 1,
             }
             Ok(())
         })?;
-        Ok((begun, open, more))
+        Ok((begun, open, more, undoable))
     });
-    let (begun, open, more): (bool, Vec<Intent>, i64) = read.await?;
+    let (begun, open, more, undoable): (bool, Vec<Intent>, i64, bool) = read.await?;
     if !begun && row.outcome != Some(Outcome::Success) {
         // Nothing was sent; the error says why.
         return Ok(());
@@ -256,8 +268,10 @@ async fn words(store: &Store, plan: &PlanRow, row: &RunRow) -> Result<(), Failur
     if row.counts.get("not_sent").is_some_and(|count| *count > 0) {
         text.push_str(&format!("\nFor what was not sent, a new plan:   sellerd plan {}\n", plan.job));
     }
-    if applied > 0 {
+    if undoable {
         text.push_str(&format!("\nTake it back:   sellerd undo {run}\n"));
+    } else if applied > 0 {
+        text.push_str("\nThis cannot be taken back: a listing that is withdrawn cannot be relisted.\n");
     }
     output::text(&text)
 }

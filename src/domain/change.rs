@@ -29,6 +29,13 @@ pub struct Change {
     pub bounds: Bounds,
 }
 
+impl Change {
+    /// Whether it leaves no copy of a listing for sale.
+    pub fn withdraws(&self) -> bool {
+        matches!(self.op, Operation::Zero | Operation::Remove)
+    }
+}
+
 /// An item's own bounds for its price, as its source gave them. Nobody can accept them away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {

@@ -5,6 +5,7 @@ mod change;
 mod credentials;
 mod desired;
 mod drafting;
+mod fee;
 mod ids;
 mod listing;
 mod money;
@@ -18,6 +19,7 @@ pub use change::{Bounds, Change, Held, Intent, IntentState, Offer, Operation, Pl
 pub use credentials::Credentials;
 pub use desired::{Bound, Desired, DesiredMore, LIST_AHEAD};
 pub use drafting::{Drafting, Facet};
+pub use fee::{Fee, Obstacle};
 pub use ids::{AccountName, IntentId, JobName, LineId, ListingId, OrderId, PlanId, RunId, Sku};
 pub use listing::{Listing, StockPart};
 pub use money::{Currency, Money, MoneyError};

@@ -17,7 +17,7 @@ mod testing;
 pub use context::{Context, Errand, Shelf, Sister, Turn, Way, Worked};
 pub use progress::{Moment, Progress};
 pub use report::{JobError, Report};
-pub use stock_sync::{GUARD_TRIPPED, PARKED};
+pub use stock_sync::{BALANCE_TOO_LOW, GUARD_TRIPPED, PARKED};
 
 use crate::config::Work;
 

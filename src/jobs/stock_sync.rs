@@ -2,6 +2,7 @@
 //! plans, lets the guards judge, and, where it may write, makes it so.
 
 mod apply;
+mod fees;
 mod judge;
 mod observe;
 mod plan;
@@ -16,6 +17,7 @@ mod stage;
 mod tests;
 mod undo;
 
+pub use fees::BALANCE_TOO_LOW;
 pub use record::GUARD_TRIPPED;
 pub(super) use record::tell_of_expired;
 pub use settle::PARKED;

@@ -19,7 +19,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Change, Currency, Drafting, Listing, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, StockPage,
+    Change, Currency, Drafting, Fee, Listing, Money, Operation, OrderFeed, OrderId, OrderPage, OrderRead,
+    PageCursor, StockPage,
 };
 pub use crate::http::CallError;
 use crate::http::oauth1::{Profile, Target};
@@ -28,8 +29,8 @@ use crate::policy::meter::PublicRule;
 pub use export::{ExportFile, ExportRequest, ExportState, StockExport, StockFile};
 pub use login::{Doorstep, Entrance, Granted, Invitation, Login, LoginError, proof};
 pub use write::{
-    AsItIs, Batch, Fee, Item, ItemOutcome, Looked, Looking, Quantities, Step, Wanted, WriteError, Writer,
-    Writes, free, look_through, most_in_carts, summed,
+    AsItIs, Batch, Item, ItemOutcome, Looked, Looking, Quantities, Step, Wanted, WriteError, Writer, Writes,
+    free, look_through, most_in_carts, summed,
 };
 
 /// One seller's account at one marketplace, as far as it can be read. Everything comes in pages, so that nothing
@@ -82,6 +83,16 @@ pub trait Marketplace: Send + Sync {
     /// them. A change that is not named costs nothing.
     async fn fees(&self, changes: &[Change]) -> Result<Vec<Fee>, CallError> {
         Ok(free(changes))
+    }
+
+    /// What the account can spend on fees; `None` where nothing bounds it, since they are invoiced or there are none.
+    async fn balance(&self) -> Result<Option<Money>, CallError> {
+        Ok(None)
+    }
+
+    /// Requests that [`Marketplace::fees`] and [`Marketplace::balance`] take for so many changes of each kind.
+    fn fees_cost(&self, _: &BTreeMap<Operation, u64>) -> u64 {
+        0
     }
 
     /// What waits for the seller there and is no sale, as far as a request or two tell. Nothing by default.
@@ -144,6 +155,9 @@ pub struct Descriptor {
     pub order_feeds: &'static [OrderFeed],
     /// What reading the stock takes.
     pub reading: StockReading,
+    /// Whether a listing that was taken down is gone for good, as [`Writes::zero_is_final`] has it: a plan is shown
+    /// without a connection.
+    pub zero_is_final: bool,
     /// What it expects of how much is public data; `None` where it expects nothing.
     pub public_rule: Option<PublicRule>,
     /// How its requests are signed, given the account's own keys.

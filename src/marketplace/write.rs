@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{CallError, Marketplace};
 use crate::domain::{
-    Change, Desired, Drafting, IntentId, Listing, ListingId, Money, Offer, RequestClass, Sku, StockPart,
+    Change, Desired, Drafting, Fee, IntentId, Listing, ListingId, Offer, RequestClass, Sku, StockPart,
 };
 pub use crate::http::WriteError;
 
@@ -130,6 +130,9 @@ pub enum ItemOutcome {
     },
     /// The marketplace declined it and did nothing, for this reason.
     Refused(String),
+    /// The same, since the balance of the account does not cover what it costs: the next that costs something would be
+    /// declined, too.
+    TooDear(String),
     /// What stands there is not what the plan saw, so nothing was sent for it; this is the difference.
     Changed(String),
     /// The answer does not tell. The item is in doubt until it is read.
@@ -175,17 +178,6 @@ impl Looking {
             None => self.anywhere = true,
         }
     }
-}
-
-/// What a change costs at the marketplace, beside the request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fee {
-    /// Which of the changes that were asked about.
-    pub change: usize,
-    /// What it costs.
-    pub amount: Money,
-    /// Why the change cannot be made, if it cannot, for example that the balance is too low.
-    pub obstacle: Option<String>,
 }
 
 /// Answers [`Marketplace::look`] by reading the whole stock: right everywhere, and dear in large shops.

@@ -128,10 +128,7 @@ pub fn judge(
         let words = format!("the highest price is {price} for {sku}, limit {}", money(most));
         results.push(result("max_price", most, price.minor, words));
     }
-    if let Some(most) = limits.max_fees {
-        let words = format!("the marketplace charges {}, limit {}", money(facts.fees), money(most));
-        results.push(result("max_fees", most, facts.fees, words));
-    }
+    results.extend(limits.max_fees.map(|most| max_fees(most, facts.fees, facts.currency)));
     if let Some(most) = limits.max_items_per_day {
         let items = facts.touched_today.saturating_add(plan.items);
         let words = format!(
@@ -148,6 +145,17 @@ pub fn judge(
     }
     results
 }
+
+/// What the guard over fees says of a plan that costs so much. It is asked apart, too, since what a change costs depends on
+/// when it is made: a plan that is applied later may cost what it did not when it was made.
+pub fn max_fees(most: i64, fees: i64, currency: Currency) -> GuardResult {
+    let money = |minor| Money { minor, currency };
+    let words = format!("the marketplace charges {}, limit {}", money(fees), money(most));
+    result(MAX_FEES, most, fees, words)
+}
+
+/// The name of the guard over fees.
+pub const MAX_FEES: &str = "max_fees";
 
 fn changes(plan: &Sums, limits: &Limits, facts: &GuardFacts<'_>) -> GuardResult {
     let items = plan.items;

@@ -2,6 +2,7 @@
 
 pub mod as_of;
 pub mod dispatch;
+pub mod fees;
 pub mod guards;
 pub mod intake;
 pub mod last_check;

@@ -148,6 +148,10 @@ pub mod held {
     pub const NO_MARK: &str = "no-mark";
     /// What stands there is not what a run left there.
     pub const CHANGED_SINCE: &str = "changed-since";
+    /// The marketplace was asked beforehand, and would refuse it.
+    pub const MARKETPLACE_REFUSES: &str = "marketplace-refuses";
+    /// The balance of the account does not reach for the fee of a new listing.
+    pub const BALANCE_TOO_LOW: &str = "balance-too-low";
 }
 
 /// The observed rows did not come in the order of their SKUs. Nothing may be concluded from such a join: what was

@@ -1,4 +1,4 @@
-//! Plans: made once, never changed, kept so that a person can read what was, is or would be done. Their changes are
+//! Plans: made once, never changed but for what is said of them, kept so that a person can read what was, is or would be done. Their changes are
 //! [`super::intents`].
 
 use chrono::{DateTime, Utc};
@@ -255,6 +255,13 @@ pub fn held(
 pub fn set_state(tx: &Tx<'_>, id: PlanId, state: PlanState) -> Result<(), StoreError> {
     tx.0.prepare_cached("update plans set state = ?2 where plan_id = ?1")?
         .execute(params![id.0, state.as_str()])?;
+    Ok(())
+}
+
+/// Holds a plan that nobody has applied: what the guards say of it now, and what it comes to now.
+pub fn judge_again(tx: &Tx<'_>, id: PlanId, guards: &RawValue, summary: &RawValue) -> Result<(), StoreError> {
+    tx.0.prepare_cached("update plans set state = 'pending', guards = ?2, summary = ?3 where plan_id = ?1")?
+        .execute(params![id.0, guards.get(), summary.get()])?;
     Ok(())
 }
 

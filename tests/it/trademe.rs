@@ -1,5 +1,6 @@
 //! Trade Me through the front door, and a month of it in a minute.
 
+mod fees;
 mod month;
 pub mod nz;
 mod writes;

@@ -130,6 +130,8 @@ pub const CODES: &[Explained] = &[
         "What it rests on is not so any more: its time is over, the list was changed, a newer plan took its place, or too much changed at the marketplace. Nothing was sent. `sellerd plan JOB` makes a new one."),
     code("E522", "the stock cannot be confirmed now",
         "`stock believe` confirms that a shop that suddenly looks much smaller really is. It needs a complete reading that is doubted, and the one that a person looked at must be the last."),
+    code("E530", "the balance is too low for new listings",
+        "Fees are taken from a balance at the marketplace, and it does not reach for all that the seller's list wants. New listings are made in the order of the plan as far as it goes; the others are held as `balance-too-low` and not sent. Prices, numbers of copies and withdrawals go on. Pay in at the marketplace: the job's next run makes the rest, or `sellerd plan JOB` plans it at once. Where fees are invoiced there is no such bound."),
     code("E540", "writes of an account are parked",
         "A write had no answer, and what was read back is neither what stood before nor what should stand now, with all that was sold since taken into account. Somebody else changed the listing, or the marketplace did something unknown. Nothing more is written for that account, since guessing could sell what is not there. The sum is in the message: look at the listing, set it right there, then `sellerd unpark ACCOUNT`."),
     code("W101", "apply mode on a job that never writes",

@@ -26,6 +26,10 @@ pub struct View {
     reading: Option<Snapshot>,
     left: Option<i64>,
     marketplace: &'static str,
+    /// How many changes withdraw a listing for good.
+    finals: usize,
+    /// Whether one that is withdrawn cannot be put back there.
+    zero_is_final: bool,
     currency: Currency,
     now: DateTime<Utc>,
 }
@@ -42,9 +46,11 @@ impl View {
         most: usize,
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
-        let (mut shown, mut changes) = (Vec::new(), 0);
+        let (mut shown, mut changes, mut finals) = (Vec::new(), 0, 0);
+        let zero_is_final = account.marketplace.zero_is_final;
         intents::of_plan(tx, plan.plan_id, |intent| {
             changes += 1;
+            finals += usize::from(zero_is_final && intent.change.withdraws());
             if shown.len() < most {
                 shown.push(intent);
             }
@@ -68,6 +74,8 @@ impl View {
             reading,
             left: requests_left(account, tx, now)?,
             marketplace: account.marketplace.name,
+            finals,
+            zero_is_final,
             currency: account.currency,
             now,
             plan,
@@ -107,7 +115,7 @@ impl View {
         head.extend(begun.then_some("BECAME"));
         let mut rows = table(&head, &[4, 6, 7]);
         for intent in &self.shown {
-            let mut cells = cells(&intent.change);
+            let mut cells = cells(&intent.change, self.zero_is_final);
             if begun {
                 let message = intent.message.iter().map(|message| format!(": {message}"));
                 cells.push(format!("{}{}", intent.state, message.collect::<String>()));
@@ -148,8 +156,16 @@ impl View {
             return "Nothing to change.\n".to_owned();
         }
         let of = |ops: &[Operation]| thousands(self.summary.count(ops));
+        let finals = match self.finals {
+            0 => String::new(),
+            1 => "1 of them is final: a listing that is withdrawn cannot be relisted.\n".to_owned(),
+            more => {
+                let more = thousands(more as i64);
+                format!("{more} of them are final: a listing that is withdrawn cannot be relisted.\n")
+            }
+        };
         format!(
-            "{}: {} add, {} change, {} to zero, {} remove.\n",
+            "{}: {} add, {} change, {} to zero, {} remove.\n{finals}",
             counted(self.changes as i64, "change"),
             of(&[Operation::Add]),
             of(&[Operation::Quantity, Operation::Price, Operation::Details]),
@@ -241,9 +257,10 @@ impl View {
     }
 }
 
-/// A change in a row: what it does to which item, from what to what.
-fn cells(change: &Change) -> Vec<String> {
-    let (sign, now, plan, by) = match (change.op, &change.before, &change.after) {
+/// A change in a row: what it does to which item, from what to what. Where a listing that is withdrawn cannot be put back,
+/// the row says so.
+fn cells(change: &Change, zero_is_final: bool) -> Vec<String> {
+    let (sign, now, plan, mut by) = match (change.op, &change.before, &change.after) {
         (Operation::Add, _, Some(after)) => ("+", String::new(), copies(after), String::new()),
         (Operation::Remove, Some(before), _) => ("-", copies(before), "-".to_owned(), String::new()),
         (Operation::Price, Some(before), Some(after)) => {
@@ -265,6 +282,10 @@ fn cells(change: &Change) -> Vec<String> {
             (sign, count(before), count(after), carts)
         }
     };
+    if zero_is_final && change.withdraws() {
+        let and = if by.is_empty() { "" } else { ", " };
+        by.push_str(&format!("{and}final"));
+    }
     let arrow = if now.is_empty() { "" } else { "→" };
     vec![
         sign.to_owned(),
@@ -339,6 +360,17 @@ mod tests {
 
     #[track_caller]
     fn check(op: Operation, before: Option<Offer>, after: Option<Offer>, expected: [&str; 5]) {
+        check_at(false, op, before, after, expected);
+    }
+
+    #[track_caller]
+    fn check_at(
+        zero_is_final: bool,
+        op: Operation,
+        before: Option<Offer>,
+        after: Option<Offer>,
+        expected: [&str; 5],
+    ) {
         let change = Change {
             op,
             sku: "a".into(),
@@ -349,7 +381,7 @@ mod tests {
             reason: String::new(),
             bounds: Bounds::default(),
         };
-        let cells = cells(&change);
+        let cells = cells(&change, zero_is_final);
         let shown = [&cells[0], &cells[4], &cells[5], &cells[6], &cells[7]].map(String::as_str);
         assert_eq!(shown, expected, "{op}");
     }
@@ -369,6 +401,16 @@ mod tests {
         check(Operation::Price, stands(), dearer, ["~", "6.50", "→", "13.00 EUR", "+100 %"]);
         let other = Some(offer(3, 650, r#"{"comment":"y","foil":true}"#));
         check(Operation::Details, stands(), other, ["~", "comment x", "→", "y, 1 more", ""]);
+    }
+
+    #[test]
+    fn where_a_listing_that_is_withdrawn_is_gone_for_good_the_row_says_so() {
+        let stands = || Some(offer(3, 650, "{}"));
+        let none = || Some(offer(0, 650, "{}"));
+        check_at(true, Operation::Zero, stands(), none(), ["0", "3", "→", "0", "final"]);
+        check_at(true, Operation::Remove, stands(), None, ["-", "3 × 6.50 EUR", "→", "-", "final"]);
+        check_at(true, Operation::Quantity, stands(), Some(offer(1, 650, "{}")), ["~", "3", "→", "1", ""]);
+        check_at(false, Operation::Remove, stands(), None, ["-", "3 × 6.50 EUR", "→", "-", ""]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod doubt;
 mod finish;
 mod later;
 mod outcome;
+mod price;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -41,13 +42,12 @@ pub(super) async fn fresh(
     made: &Made,
     report: &mut Report,
 ) -> Result<(), JobError> {
-    let ended = made.obstacles.iter().map(|(index, why)| (*index, Ended::refused(why))).collect();
     let put_off = put_off(context, made.bill).await?;
     if put_off.as_ref().is_some_and(|put_off| !put_off.lowered) {
         report.broken_off = put_off.map(JobError::from);
         return Ok(());
     }
-    apply(settings, context, made.plan, &[], ended, put_off, report).await
+    apply(settings, context, made.plan, &[], BTreeMap::new(), put_off, report).await
 }
 
 /// Applies what is planned but for the changes that have `ended` already, by their places in the plan, and for what is
@@ -117,6 +117,8 @@ struct Applying<'a> {
     /// What stands now under the listings that were changed, by the number in the plan.
     now: HashMap<ListingId, (ListingId, Offer)>,
     sent: HashMap<usize, u32>,
+    /// Why no new listing leaves any more: the balance did not cover one of them.
+    too_dear: Option<String>,
 }
 
 impl<'a> Applying<'a> {
@@ -155,6 +157,7 @@ impl<'a> Applying<'a> {
             silences: 0,
             now: HashMap::new(),
             sent: HashMap::new(),
+            too_dear: None,
         }
     }
 
@@ -176,6 +179,11 @@ impl<'a> Applying<'a> {
     /// One request.
     async fn send(&mut self, load: Load) -> Result<(), JobError> {
         self.fetch(&load).await?;
+        if let Some(why) = self.too_dear.clone().filter(|_| load.step == dispatch::Step::Add) {
+            self.context.progress.advance(load.parcels.len() as u64);
+            let left_out = load.parcels.into_iter().map(|parcel| (parcel, Ended::skipped(&why))).collect();
+            return self.end(left_out).await;
+        }
         let mut parcels = Vec::with_capacity(load.parcels.len());
         let mut items = Vec::with_capacity(load.parcels.len());
         let mut stopped = Vec::new();
@@ -321,6 +329,13 @@ impl<'a> Applying<'a> {
                     ended.push((parcel, Ended::done(listing_id)));
                 }
                 ItemOutcome::Refused(why) => ended.push((parcel, Ended::refused(&why))),
+                ItemOutcome::TooDear(why) => {
+                    if batch.step == Step::Add {
+                        let left_out = format!("not sent, since {} was refused before it: {why}", item.sku);
+                        self.too_dear.get_or_insert(left_out);
+                    }
+                    ended.push((parcel, Ended::refused(&why)));
+                }
                 ItemOutcome::Changed(why) => ended.push((parcel, Ended::skipped(&why))),
                 ItemOutcome::Unclear => self.doubt(parcel),
             }

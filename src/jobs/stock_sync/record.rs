@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::super::{Context, Errand, JobError, Report};
+use super::fees::{self, Balance};
 use super::spool::{self, Spool};
 use super::{judge, shape};
 use crate::config::StockSync;
@@ -45,8 +46,6 @@ pub(super) struct Made {
     pub state: PlanState,
     /// The requests of its writes.
     pub bill: Bill,
-    /// Places of those changes that cannot be made, with the reason.
-    pub obstacles: BTreeMap<usize, String>,
 }
 
 /// The problem of a plan that a guard holds.
@@ -62,15 +61,14 @@ pub(super) async fn record(
 ) -> Result<Option<Made>, JobError> {
     let worked = context.worked()?;
     let (_, market) = context.market()?;
-    let Drafted { mut spool, sums, tally } = draft.drafted;
-    let priced = fees(context, &mut spool).await?;
+    let (Drafted { mut spool, sums, tally }, weighed) = fees::sort_out(context, draft.drafted).await?;
     let (name, today) = (worked.name.clone(), context.clock.now() - TimeDelta::days(1));
     let touched = context.store.read(move |tx| intents::done_since(tx, &name, today)).await?;
     let facts = GuardFacts {
         tally: &tally,
         from_source: draft.from_source,
         rejected_rows: draft.rejected_rows,
-        fees: priced.total,
+        fees: weighed.charged,
         touched_today: touched.unsigned_abs(),
         currency: worked.currency,
     };
@@ -83,11 +81,18 @@ pub(super) async fn record(
     let at_once = tripped.is_empty() && context.errand == Errand::Usual && context.writer().is_some();
     if !at_once {
         summary.requests_needed += before_later(market, &mut spool, tally.listings)?;
+        summary.requests_needed += market.fees_cost(&summary.counts);
     }
+    let balance = Balance::of(worked, &weighed, draft.from_source);
+    balance.words(&context.job).into_iter().for_each(|words| report.say(words));
     if changes == 0 && tripped.is_empty() && !keep {
         let job = context.job.clone();
         let now = context.clock.now();
-        context.store.write(move |tx| problems::close(tx, GUARD_TRIPPED, job.as_str(), now)).await?;
+        let close = move |tx: &Tx<'_>| {
+            balance.note(tx, &job, now)?;
+            problems::close(tx, GUARD_TRIPPED, job.as_str(), now)
+        };
+        context.store.write(close).await?;
         return Ok(None);
     }
     let state = if tripped.is_empty() { PlanState::Planned } else { PlanState::Pending };
@@ -102,11 +107,11 @@ pub(super) async fn record(
         undo_of: draft.undo_of,
         source: raw(&draft.source)?,
         guards: raw(&json!(judged))?,
-        summary: raw(&summary_json(&summary, &tally, priced.total))?,
+        summary: raw(&summary_json(&summary, &tally, weighed.charged))?,
         state,
     };
     let words = tripped.iter().map(|guard| format!("{}: {}", guard.guard, guard.words)).collect::<Vec<_>>();
-    let (id, expired) = write(context, new, spool, words.clone()).await?;
+    let (id, expired) = write(context, new, spool, words.clone(), balance).await?;
     tell_of_expired(&expired);
     report.plan = Some(id);
     tracing::info!(
@@ -120,22 +125,25 @@ pub(super) async fn record(
         requests_needed = summary.requests_needed,
         "a plan was made",
     );
-    for guard in judged.iter().filter(|guard| guard.tripped) {
-        tracing::error!(
-            event = "guard.tripped",
-            guard = guard.guard,
-            limit = guard.limit,
-            actual = guard.actual,
-            plan.id = %id,
-            "{}",
-            guard.words,
-        );
-    }
+    judged.iter().filter(|guard| guard.tripped).for_each(|guard| tell_of_guard(guard, id));
     if !words.is_empty() && context.errand == Errand::Usual {
         report.guarded = true;
         report.say(format!("{id} is held: {}", words.join("; ")));
     }
-    Ok(Some(Made { plan: id, state, bill: summary.bill, obstacles: priced.obstacles }))
+    Ok(Some(Made { plan: id, state, bill: summary.bill }))
+}
+
+/// Says that a guard holds a plan.
+pub(super) fn tell_of_guard(guard: &GuardResult, id: PlanId) {
+    tracing::error!(
+        event = "guard.tripped",
+        guard = guard.guard,
+        limit = guard.limit,
+        actual = guard.actual,
+        plan.id = %id,
+        "{}",
+        guard.words,
+    );
 }
 
 /// Says of each plan that its time was over before anybody applied it.
@@ -152,6 +160,7 @@ async fn write(
     new: plans::NewPlan,
     mut spool: Spool,
     tripped: Vec<String>,
+    balance: Balance,
 ) -> Result<(PlanId, Vec<PlanId>), JobError> {
     let (job, now, usual) = (context.job.clone(), context.clock.now(), context.errand == Errand::Usual);
     let id = context.store.write(move |tx: &Tx<'_>| {
@@ -167,6 +176,7 @@ async fn write(
         let id = writing.plan;
         let expired = plans::expire(tx, Some(&job), now)?;
         plans::supersede(tx, &job, id)?;
+        balance.note(tx, &job, now)?;
         match tripped.is_empty() {
             true => drop(problems::close(tx, GUARD_TRIPPED, job.as_str(), now)?),
             false if usual => problems::open(
@@ -202,39 +212,6 @@ fn before_later(market: &dyn Marketplace, spool: &mut Spool, listings: u64) -> R
     let feeds = market.capabilities().order_feeds.iter();
     let polled = feeds.filter(|feed| feed.cadence == Cadence::EveryPoll).count() as u64;
     Ok(if any { market.looking_costs(&looking, listings) + polled } else { 0 })
-}
-
-/// What the marketplace charges, and what it would not do.
-#[derive(Default)]
-struct Priced {
-    total: i64,
-    obstacles: BTreeMap<usize, String>,
-}
-
-/// Asks what the changes cost, where a change can cost something.
-async fn fees(context: &Context, spool: &mut Spool) -> Result<Priced, JobError> {
-    let (account, market) = context.market()?;
-    let mut priced = Priced::default();
-    if !market.capabilities().writes.charged {
-        return Ok(priced);
-    }
-    let currency = context.worked()?.currency;
-    let mut before = 0;
-    spool.rewind().map_err(|error| spool::failed(&error))?;
-    while let Some(part) = spool.next_part().map_err(|error| spool::failed(&error))? {
-        for fee in market.fees(&part.changes).await? {
-            if fee.amount.currency != currency {
-                let what = format!("{account} is charged in {}, not in {currency}", fee.amount.currency);
-                return Err(JobError::File(what, ErrorType::BadResponse));
-            }
-            priced.total = priced.total.saturating_add(fee.amount.minor);
-            if let Some(obstacle) = fee.obstacle {
-                priced.obstacles.insert(before + fee.change, obstacle);
-            }
-        }
-        before += part.changes.len();
-    }
-    Ok(priced)
 }
 
 fn tell(summary: &Summary, report: &mut Report) {

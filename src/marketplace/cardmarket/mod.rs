@@ -56,6 +56,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     // The articles in carts have a list of their own. An export is asked for, asked after about four times until it is
     // made, and says nothing of carts.
     reading: StockReading { page: PAGE as i64, beside: 1, export: Some(6) },
+    zero_is_final: WRITES.zero_is_final,
     // No app that does nothing but look (cardmarket.md 2.2), and at most so many marketplace requests a day (7).
     public_rule: Some(PublicRule { day: WINDOW, share: 50, per_day: 30_000 }),
     profile,

@@ -27,6 +27,10 @@ pub(super) struct Body<'a> {
     #[serde(borrow)]
     pub nickname: Raw<'a>,
     #[serde(borrow)]
+    pub balance: Raw<'a>,
+    #[serde(borrow)]
+    pub auto_billing_enabled: Raw<'a>,
+    #[serde(borrow)]
     success: Raw<'a>,
     #[serde(borrow)]
     error_description: Raw<'a>,

@@ -1,5 +1,6 @@
 //! Trade Me's endpoints (trademe.md 8 to 10).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,15 +8,15 @@ use async_trait::async_trait;
 
 use super::answer::{Body, Page, Place, bad};
 use super::draft::Drafts;
-use super::{CAPABILITIES, VISIBILITY_LAG, look, sale, wire};
+use super::{CAPABILITIES, VISIBILITY_LAG, charge, look, sale, wire};
 use crate::domain::{
-    Change, Currency, Drafting, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor, RequestClass,
-    StockPage, StockPart,
+    Change, Currency, Drafting, Fee, Money, Operation, OrderFeed, OrderId, OrderPage, OrderRead, PageCursor,
+    RequestClass, StockPage, StockPart,
 };
 use crate::http::oauth1::Target;
 use crate::http::{Answer, Asking, Call, CallError, Canary, Client, WritingClient};
 use crate::marketplace::{
-    Attention, Capabilities, Connection, Fee, Identity, Looked, Looking, Marketplace, Wanted, json,
+    Attention, Capabilities, Connection, Identity, Looked, Looking, Marketplace, Wanted, json,
 };
 
 /// One Trade Me account.
@@ -150,6 +151,14 @@ impl<C: Line> Marketplace for TradeMe<C> {
 
     async fn fees(&self, changes: &[Change]) -> Result<Vec<Fee>, CallError> {
         self.charges(changes).await
+    }
+
+    async fn balance(&self) -> Result<Option<Money>, CallError> {
+        self.left_to_spend().await
+    }
+
+    fn fees_cost(&self, counts: &BTreeMap<Operation, u64>) -> u64 {
+        charge::costs(counts)
     }
 
     async fn attention(&self) -> Result<Vec<Attention>, CallError> {

@@ -1,21 +1,32 @@
 //! What changes cost, asked before they are made (trademe.md 11.3 and 11.6): a listing that is taken down, and one that is
 //! made. An edit of price and copies costs nothing and is not asked about.
 //!
-//! Each answer costs a request, so for a new listing the public details of its category are looked at first.
+//! Each answer costs a request, so for a new listing the public details of its category are looked at first. Each is about
+//! one change alone; how far the balance goes for all of them is for whoever knows them all (trademe.md 17.1).
 
 use std::collections::BTreeMap;
 
 use super::answer::{Body, bad};
 use super::api::{Line, TradeMe};
 use super::document::{self, Document};
-use super::verdict::{self, TOO_DEAR};
-use super::{category, draft};
-use crate::domain::{Change, ListingId, Money, Offer, Operation, RequestClass, Sku};
+use super::{category, draft, verdict, wire};
+use crate::domain::{Change, Fee, ListingId, Money, Obstacle, Offer, Operation, RequestClass, Sku};
 use crate::http::{Answer, Asking, CallError};
-use crate::marketplace::{Fee, json};
+use crate::marketplace::json;
 
 /// The details of the categories that were asked about; `None` where there are none to be had.
 type Categories = BTreeMap<String, Option<Answer>>;
+
+/// What a change costs, and why it would not be made.
+type Quoted = (Money, Option<Obstacle>);
+
+/// Requests that asking about so many changes of each kind takes. Where something would be made, the balance is asked
+/// for, too.
+pub(super) fn costs(counts: &BTreeMap<Operation, u64>) -> u64 {
+    let of = |op| counts.get(&op).copied().unwrap_or(0);
+    let made = of(Operation::Add);
+    of(Operation::Zero) + of(Operation::Remove) + 2 * made + u64::from(made > 0)
+}
 
 impl<C: Line> TradeMe<C> {
     /// The fees of those changes that cost something or cannot be made.
@@ -38,7 +49,14 @@ impl<C: Line> TradeMe<C> {
         Ok(fees)
     }
 
-    async fn withdrawal_fee(&self, id: ListingId) -> Result<(Money, Option<String>), CallError> {
+    /// What the account has for fees, unless they are invoiced.
+    pub async fn left_to_spend(&self) -> Result<Option<Money>, CallError> {
+        let url = self.url(&["MyTradeMe"], "Summary");
+        let answer = self.get("MyTradeMe/Summary", RequestClass::Stock, url).await?;
+        wire::balance(&Body::read(&answer)?, self.currency).map_err(|problem| bad(&answer, &problem))
+    }
+
+    async fn withdrawal_fee(&self, id: ListingId) -> Result<Quoted, CallError> {
         let answer = self.ask("Selling/WithdrawFees", "WithdrawFees", &withdrawal_of(id)).await?;
         self.quoted(&answer)
     }
@@ -49,8 +67,8 @@ impl<C: Line> TradeMe<C> {
         offer: &Offer,
         sku: &Sku,
         categories: &mut Categories,
-    ) -> Result<(Money, Option<String>), CallError> {
-        let not = |why: String| Ok((self.nothing(), Some(why)));
+    ) -> Result<Quoted, CallError> {
+        let not = |why: String| Ok((self.nothing(), Some(Obstacle::Refused(why))));
         let request = match draft::request(offer, sku, None) {
             Ok(request) => request,
             Err(why) => return not(why),
@@ -66,10 +84,10 @@ impl<C: Line> TradeMe<C> {
         self.quoted(&answer)
     }
 
-    fn quoted(&self, answer: &Answer) -> Result<(Money, Option<String>), CallError> {
+    fn quoted(&self, answer: &Answer) -> Result<Quoted, CallError> {
         Ok(match verdict::quote(answer, self.currency)? {
-            Ok(quote) => (quote.cost, quote.too_dear.then(|| TOO_DEAR.to_owned())),
-            Err(why) => (self.nothing(), Some(why)),
+            Ok(quote) => (quote.cost, quote.too_dear.then_some(Obstacle::TooDear)),
+            Err(why) => (self.nothing(), Some(Obstacle::Refused(why))),
         })
     }
 

@@ -65,6 +65,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     limit_headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour, per_minute: None },
     order_feeds: &FEEDS,
     reading: StockReading { page: 500, beside: 0, export: None },
+    zero_is_final: WRITES.zero_is_final,
     public_rule: None,
     profile,
     canary: api::canary,

@@ -61,6 +61,7 @@ const WORDS: usize = 400;
 pub(super) fn outcome(answer: &Answer, written: Written) -> ItemOutcome {
     match judge(answer, |said| Some(said.written(written))) {
         Verdict::Yes(outcome) => outcome,
+        Verdict::No(words) if is_of_balance(&words) => ItemOutcome::TooDear(words),
         Verdict::No(words) => ItemOutcome::Refused(words),
         Verdict::Unclear => ItemOutcome::Unclear,
     }
@@ -155,11 +156,16 @@ impl Said<'_> {
 /// The words of a refusal, with what a person can do about the one that stops every listing run (trademe.md 22).
 fn in_full(words: &str) -> String {
     let short: String = clean(words).chars().take(WORDS).collect();
-    if short.to_lowercase().contains("insufficient balance") { format!("{short}: {TOO_DEAR}") } else { short }
+    if is_of_balance(&short) { format!("{short}: {TOO_DEAR}") } else { short }
+}
+
+/// Whether a refusal is for want of money.
+fn is_of_balance(words: &str) -> bool {
+    words.to_lowercase().contains("insufficient balance")
 }
 
 /// What is said where the prepaid balance is too low.
-pub(super) const TOO_DEAR: &str = "the balance of the Trade Me account does not cover the fee; pay some in at Trade Me, and the next plan goes on";
+const TOO_DEAR: &str = "the balance of the Trade Me account does not cover the fee; pay some in at Trade Me, and the next plan goes on";
 
 #[cfg(test)]
 mod tests {
@@ -206,11 +212,9 @@ mod tests {
         assert_eq!(refused(200, r#"{"Description":"Not now"}"#), "Not now");
         assert_eq!(refused(200, r#"{"Success":false}"#), "no reason given");
         assert_eq!(refused(400, "<html>"), "400, with no reason given");
-        let balance = refused(200, r#"{"Success":false,"Description":"Insufficient balance","ListingId":0}"#);
-        assert!(
-            balance.starts_with("Insufficient balance: the balance of the Trade Me account"),
-            "{balance}"
-        );
+        let balance = r#"{"Success":false,"Description":"Insufficient balance","ListingId":0}"#;
+        let ItemOutcome::TooDear(words) = outcome(&answer(200, balance), Written::Made) else { panic!() };
+        assert!(words.starts_with("Insufficient balance: the balance of the Trade Me account"), "{words}");
     }
 
     #[test]

@@ -12,10 +12,19 @@ use crate::domain::{Currency, Listing, ListingId, Money, Sku};
 use crate::marketplace::json::{self, Raw};
 use crate::marketplace::{Identity, ListWords};
 
-/// Who the account is. Everything else in the summary is personal or not ours to keep, and stays unread.
+/// Who the account is. All else in the summary but the balance is personal or not ours to keep, and stays unread.
 pub(super) fn identity(body: &Body<'_>) -> Result<Identity, String> {
     let id = id(body.member_id, "MemberId")?;
     Ok(Identity { name: json::words(body.nickname).unwrap_or_else(|| format!("member {id}")), id })
+}
+
+/// What the account has for fees, or owes; `None` where they are invoiced, and where the summary does not say it
+/// (trademe.md 16 and 17.1). One that is left out may be none at all: then the answer about each fee says so.
+pub(super) fn balance(body: &Body<'_>, currency: Currency) -> Result<Option<Money>, String> {
+    if json::flag(body.auto_billing_enabled) == Some(true) || json::text(body.balance).is_none() {
+        return Ok(None);
+    }
+    json::money(body.balance, "Balance", currency).map(Some)
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::DESCRIPTOR;
 use super::tests::{Open, clock, member, options};
-use crate::domain::{Bounds, Change, Currency, ErrorType, ListingId, Money, Offer, Operation};
+use crate::domain::{Bounds, Change, Currency, ErrorType, ListingId, Money, Obstacle, Offer, Operation};
 use crate::http::oauth1::{Signer, Target};
 use crate::http::{
     Attempt, Client, Gate, Outgoing, Parts, Pass, Random, Refusal, Settled, Transport, WireError,
@@ -234,7 +234,7 @@ async fn a_new_listing_bears_the_sellers_key_and_our_reference() {
     let refusal = r#"{"Success":false,"Description":"Insufficient balance","ListingId":0}"#;
     let account = Account::saying(&[("POST Selling.json", refusal)]);
     let outcome = account.write(Step::Add, new_item()).await.unwrap();
-    assert!(matches!(&outcome, ItemOutcome::Refused(why) if why.contains("balance of the Trade Me account")));
+    assert!(matches!(&outcome, ItemOutcome::TooDear(why) if why.contains("balance of the Trade Me account")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -306,8 +306,8 @@ async fn only_what_can_cost_is_asked_about_and_categories_take_no_quota() {
     let seen: Vec<_> = fees.iter().map(|fee| (fee.change, fee.amount.minor)).collect();
     assert_eq!(seen, [(2, 300), (3, 55), (4, 55), (5, 0)]);
     assert_eq!(fees[0].obstacle, None);
-    assert!(fees[1].obstacle.as_ref().is_some_and(|why| why.contains("balance")));
-    assert!(fees[3].obstacle.as_ref().is_some_and(|why| why.contains("template")));
+    assert_eq!(fees[1].obstacle, Some(Obstacle::TooDear));
+    assert!(matches!(&fees[3].obstacle, Some(Obstacle::Refused(why)) if why.contains("template")));
     let counted = gate.0.lock().unwrap().clone();
     assert_eq!(
         counted,
@@ -321,6 +321,27 @@ async fn only_what_can_cost_is_asked_about_and_categories_take_no_quota() {
         ]
     );
     assert_eq!(account.posted()[1].1.matches("ExternalReferenceId").count(), 0);
+    // Four that come and go, of which one is refused before anybody is asked, and the balance.
+    let counts = [(Operation::Price, 1), (Operation::Quantity, 1), (Operation::Zero, 1), (Operation::Add, 2)];
+    let asked = counted.iter().filter(|(_, counted)| *counted).count() as u64;
+    assert_eq!(account.writer.fees_cost(&counts.into()), asked + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_balance_bounds_what_can_be_spent_unless_fees_are_invoiced() {
+    for (says, expected) in [
+        (r#""Balance":84.2"#, Some(8_420)),
+        (r#""Balance":-3.5,"AutoBillingEnabled":false"#, Some(-350)),
+        (r#""Balance":0.1,"AutoBillingEnabled":true"#, None),
+        (r#""Nickname":"x""#, None),
+    ] {
+        let summary = format!(r#"{{"MemberId":4001234,{says}}}"#);
+        let account = Account::saying(&[("GET MyTradeMe/Summary.json", &summary)]);
+        let balance = account.writer.balance().await.unwrap();
+        assert_eq!(balance.map(|balance| balance.minor), expected, "{says}");
+    }
+    let account = Account::saying(&[("GET MyTradeMe/Summary.json", r#"{"MemberId":1,"Balance":"much"}"#)]);
+    assert!(account.writer.balance().await.unwrap_err().to_string().contains("`Balance`"));
 }
 
 fn wanted(id: Option<ListingId>) -> Wanted {

@@ -159,6 +159,11 @@ impl Shop {
         self.balance_cents
     }
 
+    /// Takes other prices from now on.
+    pub fn set_prices(&mut self, prices: Prices) {
+        self.options.prices = prices;
+    }
+
     /// Sets what is left on the account, as somebody would who pays in or takes out elsewhere.
     pub fn set_balance_cents(&mut self, cents: u64, now: DateTime<Utc>) {
         let before = std::mem::replace(&mut self.balance_cents, cents);

@@ -72,9 +72,11 @@ fn without_money_on_the_account_nothing_is_listed_and_the_reason_is_said() {
     shelf.0.write("templates/default.json", TEMPLATE);
     shelf.job_file("nz", "", &format!("{OPEN}max_fees = \"5.00\"\n"));
     shelf.list("nz", "sku,quantity,price,title\nNEW-1,4,21.05,Blue widget\n");
-    let run = shelf.sync("nz", 3);
+    let run = shelf.sync("nz", 0);
     assert_eq!((shelf.nz(), shelf.nz_effects().len()), (vec![], 0), "{run}");
-    assert!(run["message"].as_str().unwrap().contains("balance"), "{run}");
+    let words =
+        "the balance of nz is 0.10 NZD and the fees of what nz-sync wants are 0.25 NZD: 1 new listing waits";
+    assert!(run["message"].as_str().unwrap().contains(words), "{run}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use sellerd::clock::SystemClock;
 use sellerd::domain::{
-    Bounds, Change, Currency, Desired, DesiredMore, Listing, ListingId, Money, Offer, Operation,
+    Bounds, Change, Currency, Desired, DesiredMore, Listing, ListingId, Money, Obstacle, Offer, Operation,
 };
 use sellerd::http::WritingClient;
 use sellerd::http::oauth1::Target;
@@ -284,9 +284,10 @@ fn a_balance_that_is_too_low_is_an_obstacle_before_and_a_refusal_after() {
         let counter = Counter::with(|options| options.balance_cents = 0).await;
         let new = counter.new_item("p7-13").await;
         let fees = counter.writer.fees(&[change(Operation::Add, &new)]).await.expect("it answers");
-        assert!(fees[0].obstacle.as_ref().is_some_and(|why| why.contains("balance")), "{fees:?}");
+        assert_eq!(fees[0].obstacle, Some(Obstacle::TooDear), "{fees:?}");
+        assert_eq!(counter.writer.balance().await.expect("it answers"), None, "what is zero is left out");
         let outcome = counter.write(Step::Add, new).await.expect("an answer");
-        assert!(matches!(&outcome, ItemOutcome::Refused(why) if why.contains("balance")), "{outcome:?}");
+        assert!(matches!(&outcome, ItemOutcome::TooDear(why) if why.contains("balance")), "{outcome:?}");
         assert_eq!(counter.effects(), []);
     });
 }

@@ -8,6 +8,7 @@ use super::super::super::{Context, JobError, Report, cost, order_poll};
 use super::super::shown::Shown;
 use super::super::{record, settle, shape, sisters};
 use super::outcome::Ended;
+use super::price;
 use crate::config::StockSync;
 use crate::domain::{Bill, Intent, Offer, Operation, PlanId, PlanState, Sku};
 use crate::planning::dispatch::Brief;
@@ -57,9 +58,12 @@ pub(in super::super) async fn later(
             row.job
         )));
     }
+    let mut ended = changed.iter().map(|(index, why)| (*index, Ended::skipped(why))).collect();
+    if !price::bearable(settings, context, &row, &intents, &mut ended, accepted, report).await? {
+        return Ok(());
+    }
     drop(intents);
     tracing::info!(event = "plan.approved", plan.id = %id, by = "a person", "a plan may be applied");
-    let ended = changed.iter().map(|(index, why)| (*index, Ended::skipped(why))).collect();
     super::apply(settings, context, id, accepted, ended, None, report).await?;
     let (job, now) = (row.job.clone(), context.clock.now());
     context.store.write(move |tx| problems::close(tx, record::GUARD_TRIPPED, job.as_str(), now)).await?;
