@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Shared;
+use super::credentials::NotWorked;
 use super::runner::{Due, Runner};
 use super::status;
 use crate::config::{Config, Work};
@@ -89,6 +90,9 @@ impl Desk {
                 exit: 2,
             });
         }
+        if let Some(account) = &job.account {
+            self.look_again(account).await?;
+        }
         let now = self.shared.clock.now();
         let due = Due { job: Arc::new(job.clone()), at: now, trigger: Trigger::Manual, errand };
         let run = self.runner.run_now(due).await.map_err(|error| Declined {
@@ -127,13 +131,13 @@ impl Desk {
 
     /// Asks the marketplace who we are, although the account may be blocked. Success makes it active.
     pub async fn test_account(&self, name: &AccountName) -> Answered<Tested> {
+        self.look_again(name).await?;
         let config = self.config();
         let account = config.accounts.get(name).ok_or_else(|| no_account(name, &config))?;
         let internal = |message: String| Declined { message, fix: String::new(), exit: 1 };
-        let market = self.runner.accounts().insisting(&account.name).ok_or_else(|| Declined {
-            message: format!("account {name} is not logged in"),
-            fix: super::login::way_in(account),
-            exit: 4,
+        let market = self.runner.accounts().insisting(&account.name).ok_or_else(|| {
+            let NotWorked { why, command } = NotWorked::of(account);
+            Declined { message: why, fix: command, exit: 4 }
         })?;
         let answer = market.identity().await;
         let (name, now) = (name.clone(), self.shared.clock.now());
