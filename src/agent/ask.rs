@@ -90,9 +90,6 @@ impl Desk {
                 exit: 2,
             });
         }
-        if let Some(account) = &job.account {
-            self.look_again(account).await?;
-        }
         let now = self.shared.clock.now();
         let due = Due { job: Arc::new(job.clone()), at: now, trigger: Trigger::Manual, errand };
         let run = self.runner.run_now(due).await.map_err(|error| Declined {
@@ -131,7 +128,6 @@ impl Desk {
 
     /// Asks the marketplace who we are, although the account may be blocked. Success makes it active.
     pub async fn test_account(&self, name: &AccountName) -> Answered<Tested> {
-        self.look_again(name).await?;
         let config = self.config();
         let account = config.accounts.get(name).ok_or_else(|| no_account(name, &config))?;
         let internal = |message: String| Declined { message, fix: String::new(), exit: 1 };

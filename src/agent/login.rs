@@ -67,7 +67,6 @@ pub enum Finished {
 impl Desk {
     /// Begins a login, or finds the one that was begun.
     pub async fn begin_login(&self, name: &AccountName, resume: bool) -> Answered<Begun> {
-        self.look_again(name).await?;
         let (account, vault) = self.account(name)?;
         let login = &account.marketplace.login;
         if let Some(why) = (login.import_only)(&account.options) {

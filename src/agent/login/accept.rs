@@ -120,12 +120,14 @@ impl Desk {
         })
     }
 
-    /// Looks once more for credentials that could not be used: somebody may have mended them.
-    pub(in crate::agent) async fn look_again(&self, name: &AccountName) -> Answered<()> {
+    /// Looks once more for credentials that could not be used when the agent last looked: a person who asks for
+    /// something may have mended them before.
+    pub(in crate::agent) async fn look_again(&self, name: Option<&AccountName>) -> Answered<()> {
         let config = self.config();
-        match config.accounts.get(name).and_then(|account| account.looked.in_the_way()) {
+        let account = name.and_then(|name| config.accounts.get(name));
+        match account.filter(|account| account.looked.in_the_way().is_some()) {
             None => Ok(()),
-            Some(_) => self.look_anew(name).await,
+            Some(account) => self.look_anew(&account.name).await,
         }
     }
 

@@ -138,7 +138,6 @@ fn credentials_that_make_no_sense_are_shown_as_such_until_the_file_is_mended() {
     nobody_else_notices(&place);
     fed(&place, "auth import other", &four(other.sandbox.credentials())).exits(0);
     assert_eq!(problems(&place), Vec::<[String; 4]>::new());
-    place.job("other-probe", 0);
     agent.stop();
     place.job("other-probe", 0);
 }
@@ -151,7 +150,7 @@ fn what_was_kept_by_us_and_is_spoilt_is_replaced_by_an_import() {
         fed(&place, "auth import other", &keys).exits(0);
         fs::write(place.state().join("secrets/other.toml"), garbage).expect("a file");
         nobody_else_notices(&place);
-        blocked(&place, "E10");
+        blocked(&place, "no usable credentials, E");
         fed(&place, "auth import other", &keys).exits(0).says("logged in as demo-shop");
         place.job("other-probe", 0);
         fs::write(place.state().join("secrets/other.toml"), garbage).expect("a file");
@@ -227,7 +226,7 @@ fn an_agent_that_can_work_no_account_at_all_waits_for_one() {
     fs::remove_file(place.dir().join("secrets/cm.toml")).expect("it was there");
     let agent = place.agent();
     place.run("halt").exits(0);
-    place.run("status").exits(0).says("E302").says("sellerd auth import cm");
+    place.run("status").exits(0).says("has no credentials").says("sellerd auth import cm");
     place.run("unhalt --yes").exits(0);
     place.job("housekeeping", 0);
     place.job("probe", 4);
