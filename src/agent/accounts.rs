@@ -8,11 +8,13 @@ use sha1::{Digest, Sha1};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::credentials::{self, NotWorked};
 use super::gate::StoreGate;
+use super::login::terms;
 use super::notices::Notices;
 use super::reckoning::Reckoning;
 use crate::clock::SharedClock;
-use crate::config::{Account, Config, Job, Work, same_account};
+use crate::config::{Account, Config, Job, Looked, Work, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
 use crate::http::oauth1::{Signer, Target};
 use crate::http::{
@@ -22,7 +24,7 @@ use crate::http::{
 use crate::jobs::{Shelf, Sister, Turn, Way, Worked};
 use crate::marketplace::{Connection, Marketplace, Templates};
 use crate::policy::access::{AccessEvent, Asked};
-use crate::store::{Store, StoreError, accounts, leases};
+use crate::store::{Store, StoreError, Tx, accounts, leases};
 
 /// Opens the wire of an account. Under simulation another one takes its place.
 pub trait Wires: Send + Sync {
@@ -60,13 +62,13 @@ pub struct Shared {
     pub woken: Arc<Notify>,
 }
 
-/// The usable accounts by name. Those without credentials are left out; the configuration has said so. And so are those
-/// that nobody has logged in to yet: a request without a token is only ever refused, and a refusal blocks.
+/// The usable accounts by name. Those without credentials that can be used are left out, and a problem says so. And so
+/// are those that nobody has logged in to yet: a request without a token is only ever refused, and a refusal blocks.
 #[derive(Clone, Default)]
 pub struct Accounts {
     usable: BTreeMap<AccountName, Usable>,
-    /// The command that gives each of the others a login.
-    ways_in: BTreeMap<AccountName, String>,
+    /// Why each of the others is not. Those whose credentials nobody has looked for are in neither.
+    not_worked: BTreeMap<AccountName, NotWorked>,
 }
 
 #[derive(Clone)]
@@ -98,11 +100,14 @@ impl Accounts {
     /// Makes every account usable. Accounts of `before` are ours already and keep their epoch, so that a run which is
     /// going on comes to its end; those whose settings are the same keep their connection too.
     pub async fn make(config: &Config, before: &Self, shared: &Shared) -> Result<Self, AccountError> {
-        let (mut usable, mut ways_in) = (BTreeMap::new(), BTreeMap::new());
-        for (name, account) in &config.accounts {
+        let (mut usable, mut not_worked) = (BTreeMap::new(), BTreeMap::new());
+        let looked_for: Vec<Account> =
+            config.accounts.values().filter(|account| account.looked != Looked::NotYet).cloned().collect();
+        for account in &looked_for {
+            let name = &account.name;
             let logged_in = account.credentials.as_ref().filter(|credentials| credentials.token.is_some());
             let Some(credentials) = logged_in else {
-                ways_in.insert(name.clone(), super::login::way_in(account));
+                not_worked.insert(name.clone(), NotWorked::of(account));
                 continue;
             };
             let made = match before.usable.get(name) {
@@ -114,13 +119,18 @@ impl Accounts {
             };
             usable.insert(name.clone(), made);
         }
-        super::login::terms::note_all(config, &shared.store).await?;
-        Ok(Self { usable, ways_in })
+        let (tz, now) = (config.timezone, shared.clock.now());
+        let note = move |tx: &Tx<'_>, account: &Account| {
+            credentials::note(tx, account, now)?;
+            terms::note(tx, account, tz)
+        };
+        shared.store.write(move |tx| looked_for.iter().try_for_each(|account| note(tx, account))).await?;
+        Ok(Self { usable, not_worked })
     }
 
-    /// The command that gives an account a login; `None` where it has one, or is not known.
-    pub fn way_in(&self, name: &AccountName) -> Option<&str> {
-        self.ways_in.get(name).map(String::as_str)
+    /// Why an account is not worked; `None` where it is, or is not known.
+    pub fn why_not(&self, name: &AccountName) -> Option<&NotWorked> {
+        self.not_worked.get(name)
     }
 
     /// The account for one run that ends when `stop` is cancelled. Only a run that `writes` is handed what can write,

@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Shared;
+use super::credentials::NotWorked;
 use super::runner::{Due, Runner};
 use super::status;
 use crate::config::{Config, Work};
@@ -134,10 +135,9 @@ impl Desk {
         let config = self.config();
         let account = config.accounts.get(name).ok_or_else(|| no_account(name, &config))?;
         let internal = |message: String| Declined { message, fix: String::new(), exit: 1 };
-        let market = self.runner.accounts().insisting(&account.name).ok_or_else(|| Declined {
-            message: format!("account {name} is not logged in"),
-            fix: super::login::way_in(account),
-            exit: 4,
+        let market = self.runner.accounts().insisting(&account.name).ok_or_else(|| {
+            let NotWorked { why, command } = NotWorked::of(account);
+            Declined { message: why, fix: command, exit: 4 }
         })?;
         let answer = market.identity().await;
         let (name, now) = (name.clone(), self.shared.clock.now());

@@ -55,7 +55,13 @@ async fn run_job(
     errand: Option<Json<Errand>>,
 ) -> (StatusCode, Json<Value>) {
     let errand = errand.map_or(Errand::Usual, |Json(errand)| errand);
-    reply(desk.run_job(&JobName(name), errand).await.map(|row| json!(row)))
+    let name = JobName(name);
+    let answer = async {
+        let account = desk.config().jobs.get(&name).and_then(|job| job.account.clone());
+        desk.look_again(account.as_ref()).await?;
+        desk.run_job(&name, errand).await
+    };
+    reply(answer.await.map(|row| json!(row)))
 }
 
 /// `null` while the job does not run.
@@ -67,7 +73,12 @@ async fn test_account(
     State(desk): State<Arc<Desk>>,
     UrlPath(name): UrlPath<String>,
 ) -> (StatusCode, Json<Value>) {
-    reply(desk.test_account(&AccountName(name)).await.map(|tested| json!(tested)))
+    let name = AccountName(name);
+    let answer = async {
+        desk.look_again(Some(&name)).await?;
+        desk.test_account(&name).await
+    };
+    reply(answer.await.map(|tested| json!(tested)))
 }
 
 /// The body says whether one that was begun is gone on with.
@@ -76,7 +87,12 @@ async fn begin_login(
     UrlPath(name): UrlPath<String>,
     Json(resume): Json<bool>,
 ) -> (StatusCode, Json<Value>) {
-    reply(desk.begin_login(&AccountName(name), resume).await.map(|begun| json!(begun)))
+    let name = AccountName(name);
+    let answer = async {
+        desk.look_again(Some(&name)).await?;
+        desk.begin_login(&name, resume).await
+    };
+    reply(answer.await.map(|begun| json!(begun)))
 }
 
 async fn finish_login(

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::accounts::{AccountError, Accounts, Shared};
 use super::ask::Desk;
+use super::credentials;
 use super::leftover::{self, There};
 use super::nudge::Neighbours;
 use super::runner::{Due, Runner};
@@ -23,7 +24,7 @@ use super::vigil::Vigil;
 use super::watch::{Front, Watch};
 use super::{control, deferral, systemd};
 use crate::clock::SharedClock;
-use crate::config::{Config, Work};
+use crate::config::{Config, Looked, Work};
 use crate::domain::{JobName, Trigger as JobTrigger};
 use crate::jobs::Errand;
 use crate::policy::due::{Board, Claimed, Plan};
@@ -104,9 +105,9 @@ const TOLD_EVERY: Duration = Duration::from_secs(5);
 const DRAIN_LIMIT: Duration = Duration::from_secs(110);
 
 impl Daemon {
-    /// Takes the state, makes the accounts, arms the schedule and opens the ways in. Ready when it returns.
+    /// Takes the state, looks for the credentials of every account, makes the accounts, arms the schedule and opens the ways in. Ready when it returns.
     pub async fn start(
-        config: Config,
+        mut config: Config,
         make_shared: impl FnOnce(Store) -> Shared,
         machine: Machine,
         mut trigger: Box<dyn Trigger>,
@@ -124,6 +125,9 @@ impl Daemon {
         let state = State::open(&config, &machine).await?;
         let clock = machine.clock;
         let shared = make_shared(state.store.clone());
+        if config.accounts.values().any(|account| account.looked == Looked::NotYet) {
+            credentials::look_for_all(&mut config).await;
+        }
         let accounts = Accounts::make(&config, &Accounts::default(), &shared).await?;
         let stop = CancellationToken::new();
         let runner = Runner::new(shared.clone(), config.state_dir.clone(), accounts, stop.clone());

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{deferral, metering, notices};
+use super::{credentials, deferral, metering, notices};
 use crate::config::Config;
 use crate::domain::{AccountName, JobName};
 use crate::jobs::{BALANCE_TOO_LOW, GUARD_TRIPPED, PARKED};
@@ -74,6 +74,7 @@ fn about(code: &str) -> About {
         | metering::TOO_PUBLIC
         | BALANCE_TOO_LOW
         | PARKED => About::Account,
+        code if credentials::CODES.contains(&code) => About::Account,
         deferral::STRETCHED | deferral::TOO_LARGE | GUARD_TRIPPED => About::Job,
         _ => About::Agent,
     }
@@ -118,7 +119,10 @@ mod tests {
         let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now()).unwrap();
         let job = config.jobs.keys().next().unwrap().to_string();
         let (there, job) = (There::of(&config), job.as_str());
-        let of_accounts = ["E410", "E411", "E430", "E450", "E451", "E452", "E453", "E530", "E540", "W430"];
+        let of_accounts = [
+            "E101", "E302", "E304", "E410", "E411", "E430", "E450", "E451", "E452", "E453", "E530", "E540",
+            "W430",
+        ];
         let of_jobs = ["E520", "W431", "W432"];
         let mut opened: Vec<(&str, &str)> = Vec::new();
         of_accounts.iter().for_each(|code| opened.extend([(*code, "cm"), (*code, "gone"), (*code, job)]));

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod ask;
 pub mod broken_off;
 pub mod control;
+pub mod credentials;
 pub mod daemon;
 pub mod deferral;
 mod gate;

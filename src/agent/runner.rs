@@ -366,7 +366,7 @@ impl Runner {
                 let worked = {
                     let accounts = lock(&self.0.accounts);
                     let worked = accounts.worked(name, run, writes, &self.0.stop);
-                    worked.ok_or_else(|| no_account(name, accounts.way_in(name)))
+                    worked.ok_or_else(|| no_account(name, accounts.why_not(name)))
                 };
                 match worked {
                     Ok(worked) => Some(worked),

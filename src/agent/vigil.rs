@@ -83,6 +83,8 @@ impl Vigil {
             let known = self.known(account, now).await?;
             self.warn_of_the_end(account, known.login.filter(|_| is_logged_in(account)), now).await?;
             if !is_logged_in(account) {
+                // Once somebody logs in it makes up for what it was kept from.
+                self.blocked.insert(name.clone());
                 continue;
             }
             self.let_run_again(&config, name, &known.access, now).await?;

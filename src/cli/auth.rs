@@ -24,7 +24,7 @@ use super::{Exit, Failure};
 use crate::agent::ask::{Answered, Desk};
 use crate::agent::login::{LoggedIn, way_in};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Account, Config};
+use crate::config::{Account, Config, Diagnostic};
 use crate::domain::AccountName;
 use crate::store::accounts;
 use crate::store::logins::{self, Login};
@@ -63,6 +63,9 @@ struct Row {
     sources: Option<[Option<String>; 2]>,
     /// Places that hold other pairs, which are not used.
     unused: Vec<String>,
+    /// Why the credentials cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wrong: Option<Diagnostic>,
     /// The page of a login that was begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
@@ -93,6 +96,7 @@ impl Row {
             expires_at: login.expires_at.map(instant),
             sources: Some(sources.map(|origin| origin.as_ref().map(|origin| origin.place.to_string()))),
             unused: unused.map(ToString::to_string).collect(),
+            wrong: account.looked.spoilt().cloned(),
             fix: None,
             url: None,
             scopes_missing: Vec::new(),
@@ -129,7 +133,7 @@ async fn row(home: &Home, account: &Account, config: &Config) -> Result<Row, Fai
 
 /// Says that new credentials are in use.
 async fn welcome(home: &Home, name: &AccountName, welcome: &LoggedIn) -> Result<Exit, Failure> {
-    let config = home.config_for_login_quietly()?;
+    let config = home.config_of_quietly(name).await?;
     let account = config.accounts.get(name).ok_or_else(|| Failure::internal(format!("{name} is gone")))?;
     match home.output {
         Format::Table => output::text(&home.typed.copyable(&words(

@@ -21,15 +21,11 @@ struct Document<'a> {
 
 /// Checks and tells. Exit 78 when there are errors.
 pub async fn run(home: &Home) -> Result<Exit, Failure> {
-    let checked = config::load(&home.dir);
-    let checked = match &checked.config {
-        Some(config) => match stock(home, config).await {
-            stock if stock.is_empty() => checked,
-            stock => config::load_knowing(&home.dir, &stock),
-        },
-        None => checked,
+    let stock = match &config::read(&home.dir).config {
+        Some(config) => stock(home, config).await,
+        None => BTreeMap::new(),
     };
-    let mut checked = checked;
+    let mut checked = config::load_knowing(&home.dir, &stock);
     if home.output == Format::Table {
         home.typed.mend(&mut checked.diagnostics);
     }

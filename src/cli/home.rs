@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use super::args::{Args, Format};
 use super::copyable::Typed;
 use super::{Exit, Failure};
+use crate::agent::credentials;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, LogFormat};
+use crate::domain::AccountName;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
 
@@ -46,24 +48,52 @@ impl Home {
         }
     }
 
-    /// The configuration, or its mistakes drawn and exit 78. Warnings are drawn too and do not keep anybody.
+    /// The configuration without anybody's credentials, or its mistakes drawn and exit 78. Warnings are drawn too and do
+    /// not keep anybody.
     pub fn config(&self) -> Result<Config, Failure> {
         super::private::keep();
-        self.take(config::load(&self.dir))
+        self.take(config::read(&self.dir))
     }
 
-    /// The same for a command that brings credentials, or tells that there are none.
-    pub fn config_for_login(&self) -> Result<Config, Failure> {
+    /// The same for a command about one account, with its credentials and those of no other.
+    pub async fn config_of(&self, account: &AccountName) -> Result<Config, Failure> {
+        let mut config = self.config()?;
+        self.look_for(&mut config, account).await;
+        Ok(config)
+    }
+
+    /// The same once more, when its warnings have been drawn.
+    pub async fn config_of_quietly(&self, account: &AccountName) -> Result<Config, Failure> {
+        let mut config = self.config_quietly()?;
+        credentials::look_for(&mut config, vec![account.clone()]).await;
+        Ok(config)
+    }
+
+    /// The configuration with the credentials of every account, for a command that shows what is wrong with them.
+    pub async fn config_of_all_quietly(&self) -> Result<Config, Failure> {
+        let mut config = self.config_quietly()?;
+        let names = config.accounts.keys().cloned().collect();
+        credentials::look_for(&mut config, names).await;
+        Ok(config)
+    }
+
+    /// Looks for the credentials of an account. Warnings are drawn; what is in the way is told by what it keeps from
+    /// being done.
+    pub async fn look_for(&self, config: &mut Config, account: &AccountName) {
+        let mut found = credentials::look_for(config, vec![account.clone()]).await;
+        found.retain(|diagnostic| diagnostic.severity == config::Severity::Warning);
+        if !found.is_empty() && !self.output.is_json() && !self.quiet {
+            self.typed.mend(&mut found);
+            super::output::note(&config::draw(&found, self.colour));
+        }
+    }
+
+    fn config_quietly(&self) -> Result<Config, Failure> {
         super::private::keep();
-        self.take(config::load_for_login(&self.dir))
-    }
-
-    /// The same once more, when its warnings have been drawn or are what the command shows itself.
-    pub fn config_for_login_quietly(&self) -> Result<Config, Failure> {
-        let checked = config::load_for_login(&self.dir);
+        let checked = config::read(&self.dir);
         match checked.config {
             Some(config) => Ok(config),
-            None => self.config_for_login(),
+            None => self.take(checked),
         }
     }
 

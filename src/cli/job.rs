@@ -55,6 +55,10 @@ pub async fn one_run(config: Config, name: &JobName, errand: Errand, home: &Home
     if let Some(answered) = answered {
         return Ok(answered?);
     }
+    let mut config = config;
+    if let Some(account) = config.jobs.get(name).and_then(|job| job.account.clone()) {
+        home.look_for(&mut config, &account).await;
+    }
     let question = async |desk: &Desk| {
         watch.during(desk.run_job(name, errand), async || desk.progress(name).await).await
     };

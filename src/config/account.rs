@@ -16,6 +16,7 @@ use url::{Host, Url};
 use super::Account;
 use super::diagnostic::{Code, Wrong, shown};
 use super::login;
+use super::looking::Looked;
 use super::secrets::Sources;
 use super::source::Source;
 use super::toml_errors::{self, Place, type_error};
@@ -147,6 +148,7 @@ fn read(
         probe_after: source.value(&file.probe_after, Some(seconds(900)), probe_after),
         options,
         login,
+        looked: Looked::NotYet,
         sources: Sources::default(),
         credentials: None,
     })

@@ -126,6 +126,7 @@ pub fn same_account(a: &Account, b: &Account) -> bool {
         probe_after,
         options,
         login,
+        looked: _,
         sources: _,
         credentials,
     } = a;

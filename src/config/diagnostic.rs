@@ -36,6 +36,16 @@ pub struct Diagnostic {
     pub(super) excerpt: Option<Excerpt>,
 }
 
+impl Diagnostic {
+    /// What is wrong, with its place where that is a line of a file.
+    pub fn placed(&self) -> String {
+        match self.excerpt {
+            Some(_) => format!("{}:{}:{}: {}", self.file.display(), self.line, self.column, self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
 /// Whether a configuration with this mistake can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::diagnostic::{Code, Diagnostic, Severity, Spot, Wrong};
 use super::job::{self, Around};
+use super::looking::{self, Whereabouts};
 use super::places::Places;
 use super::settings::{self, Settings};
 use super::source::Source;
@@ -50,32 +51,40 @@ impl Checked {
     }
 }
 
-/// Reads and checks a configuration directory, with the places of this process. Nothing is contacted.
-pub fn load(dir: &Path) -> Checked {
-    load_with(dir, &Places::of_process(|name| std::env::var_os(name)))
+/// Reads and checks what a person has decided, and no secret: whoever needs credentials has them looked for with
+/// [`Config::look_for`]. So an account without any is in nobody's way. Nothing is contacted and nothing is run.
+pub fn read(dir: &Path) -> Checked {
+    read_all(dir, &places(), Secrets::LeftAlone, &BTreeMap::new())
 }
 
-/// The same for somebody who brings credentials: that there are none yet is no mistake.
-pub fn load_for_login(dir: &Path) -> Checked {
-    read_all(dir, &Places::of_process(|name| std::env::var_os(name)), false, &BTreeMap::new())
+/// Reads and checks all of a directory, the credentials of every account included: a mistake in one of those is a
+/// mistake of the whole. Nothing is contacted.
+pub fn load(dir: &Path) -> Checked {
+    load_with(dir, &places())
 }
 
 /// The same, where somebody knows how many listings accounts have.
 pub fn load_knowing(dir: &Path, stock: &BTreeMap<AccountName, i64>) -> Checked {
-    read_all(dir, &Places::of_process(|name| std::env::var_os(name)), true, stock)
+    read_all(dir, &places(), Secrets::Checked, stock)
 }
 
 /// The same with places of one's own.
 pub fn load_with(dir: &Path, places: &Places) -> Checked {
-    read_all(dir, places, true, &BTreeMap::new())
+    read_all(dir, places, Secrets::Checked, &BTreeMap::new())
 }
 
-fn read_all(
-    dir: &Path,
-    places: &Places,
-    needs_credentials: bool,
-    stock: &BTreeMap<AccountName, i64>,
-) -> Checked {
+fn places() -> Places {
+    Places::of_process(|name| std::env::var_os(name))
+}
+
+/// Whether credentials are read, too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Secrets {
+    LeftAlone,
+    Checked,
+}
+
+fn read_all(dir: &Path, places: &Places, secrets: Secrets, stock: &BTreeMap<AccountName, i64>) -> Checked {
     let mut checked = Checked { config: None, diagnostics: Vec::new(), files: 0 };
     if let Err(diagnostic) = check_dir(dir) {
         checked.diagnostics.push(*diagnostic);
@@ -84,7 +93,10 @@ fn read_all(
     let mut settings = read_settings(dir, places, &mut checked);
     let jobs = read_jobs(dir, &settings, &mut checked);
     let templates = templates::read(dir, &mut checked);
-    read_secrets(dir, places, needs_credentials, &mut settings, &jobs, &mut checked);
+    match secrets {
+        Secrets::Checked => read_secrets(dir, places, &mut settings, &jobs, &mut checked),
+        Secrets::LeftAlone => checked.diagnostics.extend(state_dir_is_none(settings.state_dir.as_deref())),
+    }
     let scheduled = jobs.iter().filter_map(|found| Some((found.job.as_ref()?, found.schedule.as_ref()?)));
     checked.diagnostics.extend(budget::check(&settings.accounts, scheduled, stock));
     let working = jobs.iter().filter_map(|found| Some((found.job.as_ref()?, found.at.as_ref()?)));
@@ -96,6 +108,7 @@ fn read_all(
     {
         checked.config = Some(Config {
             dir: dir.to_owned(),
+            places: places.clone(),
             state_dir,
             timezone: settings.timezone,
             http: settings.http,
@@ -196,26 +209,29 @@ fn read_jobs(dir: &Path, settings: &Settings, checked: &mut Checked) -> Vec<job:
     jobs
 }
 
+/// A file where the state should be. Who reads the secrets in it is told by them.
+fn state_dir_is_none(state_dir: Option<&Path>) -> Option<Diagnostic> {
+    let state_dir = state_dir?;
+    let no_directory = match fs::metadata(state_dir) {
+        Ok(meta) => !meta.is_dir(),
+        Err(error) => error.kind() == ErrorKind::NotADirectory,
+    };
+    no_directory.then(|| *unreadable(state_dir, &ErrorKind::NotADirectory.into()))
+}
+
 fn read_secrets(
     dir: &Path,
     places: &Places,
-    needs_credentials: bool,
     settings: &mut Settings,
     jobs: &[job::Found],
     checked: &mut Checked,
 ) {
     let used: BTreeSet<_> = jobs.iter().filter_map(|found| found.uses.as_ref()).collect();
-    for (name, account) in &mut settings.accounts {
-        if !values::is_name(name.as_str()) {
-            continue;
-        }
-        let paths = secrets::paths(name, dir, settings.state_dir.as_deref(), places);
-        let home = dir.join(format!("secrets/{name}.toml"));
-        let mut found = secrets::read(account, &paths, &home, needs_credentials && used.contains(name));
+    let whereabouts = Whereabouts { dir, state_dir: settings.state_dir.as_deref(), places };
+    let named = settings.accounts.values_mut().filter(|account| values::is_name(account.name.as_str()));
+    for mut found in looking::into(named, &whereabouts, |name| used.contains(name)) {
         checked.files += found.files;
         checked.diagnostics.append(&mut found.diagnostics);
-        account.credentials = found.credentials;
-        account.sources = found.sources;
     }
     if let Some(names) = &settings.names {
         checked.diagnostics.extend(secrets::strays(dir, names));

@@ -15,6 +15,7 @@ mod job;
 mod leaks;
 mod load;
 mod login;
+mod looking;
 mod mask;
 mod places;
 mod same_stock;
@@ -47,8 +48,9 @@ pub use budget::{requests_a_run, slots, starts_more_than};
 pub use changes::{Changes, same_account};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use draw::draw;
-pub use load::{Checked, load, load_for_login, load_knowing, load_with};
+pub use load::{Checked, load, load_knowing, load_with, read};
 pub use login::LoginSettings;
+pub use looking::Looked;
 pub use places::{Places, find_dir};
 pub use secrets::{Origin, Place, Sources};
 pub use stock_sync::{
@@ -70,6 +72,8 @@ use crate::policy::schedule::Schedule;
 pub struct Config {
     /// The directory it was read from.
     pub dir: PathBuf,
+    /// Where credentials are looked for beside it.
+    pub places: Places,
     /// Where the database and everything else that changes is kept.
     pub state_dir: PathBuf,
     /// The zone of schedules that name none, and of times shown to people.
@@ -170,9 +174,11 @@ pub struct Account {
     pub options: Options,
     /// How a person logs in to it, and how long that lasts.
     pub login: LoginSettings,
+    /// Whether anybody has looked for its credentials, and what was in the way. The two below say nothing before.
+    pub looked: Looked,
     /// Where its credentials were found.
     pub sources: Sources,
-    /// What signs its requests; `None` when no enabled job needs it and nobody has given it.
+    /// What signs its requests; `None` when nobody has given it. Where something was in the way it has no token.
     pub credentials: Option<Credentials>,
 }
 

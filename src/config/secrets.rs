@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use secrecy::ExposeSecret;
 
 use super::Account;
-use super::diagnostic::{Code, Diagnostic, Spot, Wrong, shown};
+use super::diagnostic::{Code, Diagnostic, Severity, Spot, Wrong, shown};
 use super::load::read_text;
+use super::looking::Looked;
 use super::mask::SECRET_KEYS;
 use super::places::Places;
 use super::source::Source;
@@ -58,7 +59,9 @@ impl fmt::Display for Place {
 
 /// What was found of one account.
 pub(super) struct Found {
+    /// Without a token where something was in the way: what is found in spite of that may log in, and not work.
     pub credentials: Option<Credentials>,
+    pub looked: Looked,
     pub sources: Sources,
     pub diagnostics: Vec<Diagnostic>,
     pub files: usize,
@@ -86,11 +89,15 @@ pub(super) fn paths(
 
 /// Reads the credentials of an account. They are missed only when `needed`.
 pub(super) fn read(account: &Account, paths: &[(PathBuf, bool)], home: &Path, needed: bool) -> Found {
-    let mut found =
-        Found { credentials: None, sources: Sources::default(), diagnostics: Vec::new(), files: 0 };
-    let mut files = Vec::new();
+    let mut found = Found {
+        credentials: None,
+        looked: Looked::Through,
+        sources: Sources::default(),
+        diagnostics: Vec::new(),
+        files: 0,
+    };
+    let mut files: Vec<File> = Vec::new();
     let mut closed = Vec::new();
-    let mut unclear = false;
     for (path, judged) in paths {
         match read_text(path) {
             Ok(None) => {}
@@ -101,13 +108,13 @@ pub(super) fn read(account: &Account, paths: &[(PathBuf, bool)], home: &Path, ne
                     check_mode(&mut source);
                 }
                 let file = read_file(&mut source, account);
-                unclear |= source.is_broken() || file.half;
-                files.push(file);
+                let half = file.half || source.is_broken();
+                files.push(File { half, wrong: first_error(&source.found), ..file });
                 found.diagnostics.append(&mut source.found);
             }
             Err(diagnostic) if *judged => {
                 found.files += 1;
-                unclear = true;
+                files.push(File::closed(Place::File(path.clone()), (*diagnostic).clone()));
                 found.diagnostics.push(*diagnostic);
             }
             // A place of others that may not be read only matters when nothing else has what is needed.
@@ -120,25 +127,52 @@ pub(super) fn read(account: &Account, paths: &[(PathBuf, bool)], home: &Path, ne
         match printed(words, account) {
             Ok(file) => files.push(file),
             Err(wrong) => {
-                unclear = true;
                 let settings = home.ancestors().nth(2).unwrap_or(home).join("sellerd.toml");
-                found.diagnostics.push(wrong.at(Spot::whole(&settings)));
+                let diagnostic = wrong.at(Spot::whole(&settings));
+                let program = words.first().cloned().unwrap_or_default();
+                files.push(File::closed(Place::Command(program), diagnostic.clone()));
+                found.diagnostics.push(diagnostic);
             }
         }
     }
     let consumer = choose(&files, 0, account, &mut found.diagnostics);
     let token = choose(&files, 1, account, &mut found.diagnostics);
     found.sources = Sources { consumer: origin(&files, 0), token: origin(&files, 1) };
+    let mut in_the_way = in_the_way(&files);
     match consumer {
         Some((key, secret)) => {
+            let token = token.filter(|_| in_the_way.is_none());
             let token = token.map(|(key, secret)| (key.as_str(), secret.as_str()));
             found.credentials = Some(Credentials::new(key, secret, token));
         }
-        None if needed && !closed.is_empty() => found.diagnostics.append(&mut closed),
-        None if needed && !unclear => missing(&files, account, home, &mut found.diagnostics),
+        None if needed => {
+            let from = found.diagnostics.len();
+            match (closed.is_empty(), files.iter().any(|file| file.half)) {
+                (false, _) => found.diagnostics.append(&mut closed),
+                (true, false) => missing(&files, account, home, &mut found.diagnostics),
+                (true, true) => {}
+            }
+            in_the_way = in_the_way.or_else(|| first_error(&found.diagnostics[from..]));
+        }
         None => {}
     }
+    if let Some(diagnostic) = in_the_way {
+        found.looked = Looked::InVain(Box::new(diagnostic));
+    }
     found
+}
+
+/// What keeps the pairs from being known: a place that cannot be used and comes before one of them is found. What is
+/// wrong further down the list changes nothing, so that what `auth` writes mends whatever stands elsewhere.
+fn in_the_way(files: &[File]) -> Option<Diagnostic> {
+    let of = |pair: usize| files.iter().position(|file| file.pairs[pair].is_some());
+    let complete = of(0).zip(of(1)).map(|(consumer, token)| consumer.max(token));
+    let reached = complete.map_or(files, |last| &files[..=last]);
+    reached.iter().find_map(|file| file.wrong.clone())
+}
+
+fn first_error(diagnostics: &[Diagnostic]) -> Option<Diagnostic> {
+    diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error).cloned()
 }
 
 /// One file: its pairs, and the places of the names that are there and empty.
@@ -149,11 +183,21 @@ struct File {
     empty: Vec<(usize, Spot)>,
     /// Whether one of its pairs is a half, or something in it could not be used.
     half: bool,
+    /// Why it cannot be relied on.
+    wrong: Option<Diagnostic>,
+}
+
+impl File {
+    /// A place of which nothing is known but why.
+    fn closed(place: Place, wrong: Diagnostic) -> Self {
+        let path = PathBuf::from(place.to_string());
+        Self { path, place, pairs: [None, None], empty: Vec::new(), half: true, wrong: Some(wrong) }
+    }
 }
 
 fn read_file(source: &mut Source<'_>, account: &Account) -> File {
     let (path, place) = (source.path.clone(), Place::File(source.path.clone()));
-    let mut file = File { path, place, pairs: [None, None], empty: Vec::new(), half: false };
+    let mut file = File { path, place, pairs: [None, None], empty: Vec::new(), half: false, wrong: None };
     let Some(tree) = toml_errors::parse(source) else { return file };
     let mut values: [Option<String>; 4] = Default::default();
     let mut spans = [const { None }; 4];
@@ -207,7 +251,7 @@ fn printed(words: &[String], account: &Account) -> Result<File, Wrong> {
     let place = Place::Command(program.to_owned());
     let path = PathBuf::from(place.to_string());
     let pairs = [texts(pairs.consumer), texts(pairs.token)];
-    Ok(File { path, place, pairs, empty: Vec::new(), half: false })
+    Ok(File { path, place, pairs, empty: Vec::new(), half: false, wrong: None })
 }
 
 /// Where the pair was found, and where there is another.

@@ -93,7 +93,8 @@ impl Vault {
     fn read(&self, file: &str) -> Result<Option<SecretString>, VaultError> {
         match fs::read_to_string(self.dir.join(file)) {
             Ok(text) => Ok(Some(text.into())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // What is no text is broken like what is no TOML.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => Ok(None),
             Err(why) => Err(self.error(file, "cannot be read", why)),
         }
     }

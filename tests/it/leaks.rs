@@ -149,8 +149,16 @@ fn nothing_comes_out_when_things_go_wrong_either() {
     ] {
         assert_ne!(broken, secrets);
         place.write("secrets/cm.toml", &broken);
-        for words in ["config check", "-o json config check", "-vv job run probe", "-o json status"] {
-            let ran = place.run(words).exits(78);
+        for (words, code) in [
+            ("config check", 78),
+            ("-o json config check", 78),
+            ("-vv job run probe", 4),
+            ("-vv auth test cm", 4),
+            ("-o json auth status", 4),
+            ("auth status", 4),
+            ("-o json status", 0),
+        ] {
+            let ran = place.run(words).exits(code);
             canaries.not_in_output(&ran);
             assert!(
                 format!("{}{}", ran.stdout, ran.stderr).contains("cm.toml"),

@@ -4,6 +4,7 @@ mod at_cardmarket;
 mod at_trademe;
 mod browser;
 mod import;
+mod unusable;
 
 use std::io::Write;
 use std::process::{Child, Stdio};

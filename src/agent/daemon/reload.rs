@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Daemon, plans};
 use crate::agent::accounts::Accounts;
 use crate::agent::nudge::Neighbours;
-use crate::agent::{systemd, trigger};
+use crate::agent::{credentials, systemd, trigger};
 use crate::config::{self, Severity};
 use crate::store::problems;
 
@@ -38,8 +38,8 @@ impl Daemon {
 
     async fn try_reload(&mut self) -> Result<(), String> {
         let old = self.config();
-        let checked = config::load(&old.dir);
-        let Some(new) = checked.config else {
+        let checked = config::read(&old.dir);
+        let Some(mut new) = checked.config else {
             let first = checked.diagnostics.iter().find(|d| d.severity == Severity::Error);
             let why = first.map_or_else(
                 || "it cannot be read".to_owned(),
@@ -54,6 +54,8 @@ impl Daemon {
             );
             return Err(why);
         };
+        // Credentials that cannot be used keep their own account from working, and nothing else from changing.
+        credentials::look_for_all(&mut new).await;
         let changes = old.changes_to(&new);
         let accounts = Accounts::make(&new, &self.runner.accounts(), &self.watch.shared)
             .await

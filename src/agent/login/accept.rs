@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::declined::{another, declined, no_consumer, not_accepted, not_kept, not_stored};
 use crate::agent::accounts::{Accounts, mark_of};
 use crate::agent::ask::{Answered, Desk};
+use crate::agent::credentials;
 use crate::agent::notices::Notices;
 use crate::agent::status;
-use crate::config::{Account, Origin, Pairs, Place, Sources, Vault};
-use crate::domain::{AccountName, Credentials};
+use crate::config::{Account, Pairs, Vault};
+use crate::domain::AccountName;
 use crate::marketplace::Identity;
 use crate::policy::access::{Access, AccessEvent, Asked};
 use crate::store::logins::{self, Login, Member};
@@ -97,8 +98,8 @@ impl Desk {
         };
         let owned = name.clone();
         self.shared.store.write(move |tx| logins::set(tx, &owned, &login)).await.map_err(not_stored)?;
-        let sources = sources_of(account, vault, &kept);
-        self.put_into_use(name, Some(credentials), sources).await?;
+        // As the next start will find them.
+        self.look_anew(name).await?;
         if member.is_some() {
             self.welcome(account, access).await.map_err(not_stored)?;
         }
@@ -119,18 +120,28 @@ impl Desk {
         })
     }
 
-    /// The configuration in force with other credentials for one account, which its runs use from their next one on.
-    pub(super) async fn put_into_use(
-        &self,
-        name: &AccountName,
-        credentials: Option<Credentials>,
-        sources: Sources,
-    ) -> Answered<()> {
+    /// Looks once more for credentials that could not be used when the agent last looked: a person who asks for
+    /// something may have mended them before.
+    pub(in crate::agent) async fn look_again(&self, name: Option<&AccountName>) -> Answered<()> {
+        let config = self.config();
+        let account = name.and_then(|name| config.accounts.get(name));
+        match account.filter(|account| account.looked.in_the_way().is_some()) {
+            None => Ok(()),
+            Some(account) => self.look_anew(&account.name).await,
+        }
+    }
+
+    /// Looks for the credentials of one account, which its runs use from their next one on.
+    pub(super) async fn look_anew(&self, name: &AccountName) -> Answered<()> {
+        let mut found = (*self.config()).clone();
+        credentials::look_for(&mut found, vec![name.clone()]).await;
         let config = {
             let mut held = self.config.write().unwrap_or_else(|poisoned| poisoned.into_inner());
             let mut config = (**held).clone();
-            if let Some(account) = config.accounts.get_mut(name) {
-                (account.credentials, account.sources) = (credentials, sources);
+            if let (Some(account), Some(found)) = (config.accounts.get_mut(name), found.accounts.remove(name))
+            {
+                (account.looked, account.credentials, account.sources) =
+                    (found.looked, found.credentials, found.sources);
             }
             *held = Arc::new(config);
             held.clone()
@@ -180,21 +191,5 @@ impl Desk {
                 Ok((offset, status::requests_used(&account, tx, now)?))
             })
             .await
-    }
-}
-
-/// Each pair comes from our own file where it has one, and from where it came until now otherwise.
-fn sources_of(account: &Account, vault: &Vault, kept: &Pairs) -> Sources {
-    let ours = |there: bool, before: &Option<Origin>| match there {
-        true => {
-            let place = Place::File(vault.path(&account.name));
-            let others = before.iter().map(|origin| origin.place.clone()).filter(|other| *other != place);
-            Some(Origin { others: others.collect(), place })
-        }
-        false => before.clone(),
-    };
-    Sources {
-        consumer: ours(kept.consumer.is_some(), &account.sources.consumer),
-        token: ours(kept.token.is_some(), &account.sources.token),
     }
 }

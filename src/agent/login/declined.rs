@@ -2,6 +2,7 @@
 //! command that goes on from there.
 
 use crate::agent::ask::Declined;
+use crate::agent::credentials::mended_by;
 use crate::config::{Account, VaultError};
 use crate::domain::{AccountName, ErrorType};
 use crate::http::CallError;
@@ -90,6 +91,9 @@ pub(super) fn not_accepted(account: &Account, error: &CallError, again: &str) ->
 pub(super) fn no_consumer(account: &Account) -> Declined {
     let [key, secret, ..] = account.marketplace.credential_names;
     let (name, title) = (&account.name, account.marketplace.title);
+    if let Some(spoilt) = account.looked.spoilt() {
+        return declined(4, spoilt.placed(), mended_by(account, spoilt));
+    }
     declined(
         4,
         format!("{name} has no {key} and {secret} of {title} yet"),

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::declined::{declined, exit_of, not_kept, not_stored};
 use super::pending::Pending;
 use crate::agent::ask::{Answered, Desk};
-use crate::config::{self, Sources};
 use crate::domain::AccountName;
 use crate::store::logins;
 
@@ -46,12 +45,9 @@ impl Desk {
         let forgotten = vault.forget(name).map_err(not_kept)? || pending;
         let owned = name.clone();
         self.shared.store.write(move |tx| logins::forget(tx, &owned)).await.map_err(not_stored)?;
-        let left = config::load_for_login(&self.config().dir).config;
-        let left = left.and_then(|mut config| config.accounts.remove(name));
-        let (credentials, sources) =
-            left.map_or((None, Sources::default()), |account| (account.credentials, account.sources));
-        let still = sources.token.as_ref().map(|origin| origin.place.to_string());
-        self.put_into_use(name, credentials, sources).await?;
+        self.look_anew(name).await?;
+        let (left, _) = self.account(name)?;
+        let still = left.sources.token.as_ref().map(|origin| origin.place.to_string());
         Ok(LoggedOut { forgotten, told, still })
     }
 }

@@ -4,17 +4,16 @@
 use chrono::Utc;
 
 use crate::agent::accounts::mark_of;
-use crate::config::{Account, Config};
+use crate::config::{Account, Looked};
 use crate::store::logins::{self, Login};
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{StoreError, Tx};
 
-/// Brings the end of every login up to the configuration.
-pub async fn note_all(config: &Config, store: &Store) -> Result<(), StoreError> {
-    let (accounts, tz) = (config.accounts.clone(), config.timezone);
-    store.write(move |tx| accounts.values().try_for_each(|account| note(tx, account, tz))).await
-}
-
-fn note(tx: &Tx<'_>, account: &Account, tz: chrono_tz::Tz) -> Result<(), StoreError> {
+/// Brings the end of an account's login up to the configuration. While its credentials cannot be read nobody knows
+/// whose login it is, and what was known of it stays.
+pub fn note(tx: &Tx<'_>, account: &Account, tz: chrono_tz::Tz) -> Result<(), StoreError> {
+    if account.looked != Looked::Through {
+        return Ok(());
+    }
     let known = logins::get(tx, &account.name)?;
     let before = known.clone().unwrap_or_default();
     let mark = account.credentials.as_ref().map(mark_of);

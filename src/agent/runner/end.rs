@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::agent::credentials::NotWorked;
 use crate::domain::{AccountName, ErrorType, Outcome, spelled};
 use crate::jobs::{JobError, Report};
 use crate::store::runs::{self, RunEnd};
@@ -24,13 +25,15 @@ pub(super) fn from_error(error: &JobError) -> RunEnd {
 }
 
 /// The job was never begun, since there is nothing to sign with.
-pub(super) fn no_account(name: &AccountName, way_in: Option<&str>) -> RunEnd {
-    let way_in = way_in.unwrap_or("sellerd auth status");
-    failed(
-        Outcome::Blocked,
-        Some(ErrorType::AuthExpired),
-        format!("account {name} is not logged in; the command that mends it: {way_in}"),
-    )
+pub(super) fn no_account(name: &AccountName, why_not: Option<&NotWorked>) -> RunEnd {
+    let message = match why_not {
+        None => format!("account {name} is not logged in; see: sellerd auth status"),
+        Some(NotWorked { why, command }) if command.ends_with(name.as_str()) => {
+            format!("{why}; the command that mends it: {command}")
+        }
+        Some(NotWorked { why, command }) => format!("{why}; what mends it is told by: {command}"),
+    };
+    failed(Outcome::Blocked, Some(ErrorType::AuthExpired), message)
 }
 
 /// The job was still at it when its time was over.

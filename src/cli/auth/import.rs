@@ -20,9 +20,9 @@ use crate::domain::AccountName;
 
 /// Takes them, has them tried, and says who they are.
 pub async fn run(options: ImportOptions, home: &Home) -> Result<Exit, Failure> {
-    let config = home.config_for_login()?;
-    home.log(&config, false, &SystemClock::shared());
     let name = AccountName::from(options.account.as_str());
+    let config = home.config_of(&name).await?;
+    home.log(&config, false, &SystemClock::shared());
     let account = account(&config, &name)?;
     let other_seller = options.other_seller;
     let brought = match options.from_file {

@@ -23,9 +23,9 @@ const TRIES: usize = 3;
 
 /// Begins, or goes on, and says who logged in.
 pub async fn run(options: LoginOptions, home: &Home) -> Result<Exit, Failure> {
-    let config = home.config_for_login()?;
-    home.log(&config, false, &SystemClock::shared());
     let name = AccountName::from(options.account.as_str());
+    let config = home.config_of(&name).await?;
+    home.log(&config, false, &SystemClock::shared());
     let attempt = Attempt { config: &config, account: account(&config, &name)?, home, options: &options };
     let logged_in = match &options.pin {
         Some(pin) => match attempt.finish(pin).await? {

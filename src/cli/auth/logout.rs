@@ -12,15 +12,15 @@ use crate::domain::AccountName;
 
 /// Asks first at a terminal, then forgets.
 pub async fn run(name: &str, local: bool, home: &Home) -> Result<Exit, Failure> {
-    let config = home.config_for_login()?;
-    home.log(&config, false, &SystemClock::shared());
     let name = AccountName::from(name);
+    let config = home.config_of(&name).await?;
+    home.log(&config, false, &SystemClock::shared());
     account(&config, &name)?;
     confirm(home, &format!("Forget the login of {name}? Its jobs stop until the next one."))?;
     let path = format!("/account/{name}/logout");
     let out: LoggedOut =
         ask(&config, &path, &local, async |desk: &Desk| desk.log_out(&name, local).await).await?;
-    let config = home.config_for_login_quietly()?;
+    let config = home.config_of_quietly(&name).await?;
     let account = account(&config, &name)?;
     let title = account.marketplace.title;
     match home.output {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::{Document, Row, ends, way_in};
+use crate::agent::credentials::mended_by;
 use crate::agent::login::{begun_at, is_of};
 use crate::cli::args::Format;
 use crate::cli::home::Home;
@@ -17,7 +18,7 @@ use crate::store::{Tx, accounts};
 
 /// Shows every account. Exit 4 when a login is missing or lost.
 pub async fn run(home: &Home) -> Result<Exit, Failure> {
-    let config = home.config_for_login_quietly()?;
+    let config = home.config_of_all_quietly().await?;
     let now = SystemClock::default().now();
     let standings = match home.store(&config)? {
         None => {
@@ -83,10 +84,15 @@ impl Standing {
         };
         let begun = begun_at(&config.state_dir, &account.name);
         let over = known.expires_at.is_some_and(|at| at <= now);
-        let (lost, why) = judge(account, access.as_ref(), over);
+        let spoilt = account.looked.spoilt();
+        let (lost, why) = match spoilt {
+            Some(spoilt) => (true, Some(format!("{}: {}", spoilt.code, spoilt.placed()))),
+            None => judge(account, access.as_ref(), over),
+        };
         let soon = known.expires_at.is_some_and(|at| (at - now).num_days() < 30);
         let fix = match begun {
             Some(_) if lost => Some(format!("sellerd auth login {} --resume", account.name)),
+            _ if spoilt.is_some() => spoilt.map(|spoilt| mended_by(account, spoilt)),
             _ => (lost || soon).then(|| way_in(account)),
         };
         // While nothing was asked there is no moment since when; and what a login was is not what none is.

@@ -11,9 +11,9 @@ use crate::domain::AccountName;
 
 /// Asks, and shows the answer. Exit 4 when the login is not accepted.
 pub async fn run(name: &str, home: &Home) -> Result<Exit, Failure> {
-    let config = home.config()?;
-    home.log(&config, false, &SystemClock::shared());
     let name = AccountName::from(name);
+    let config = home.config_of(&name).await?;
+    home.log(&config, false, &SystemClock::shared());
     let tested: Tested = match ask_agent(&config, &format!("/account/{name}/test"), Vec::new()).await? {
         Some(answered) => answered?,
         None => here(config.clone(), async |desk: &Desk| desk.test_account(&name).await).await??,

@@ -102,3 +102,76 @@ fn credentials_that_others_can_read_are_a_warning_with_the_chmod() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
     assert_eq!(dir.found(), []);
 }
+
+#[test]
+fn the_configuration_is_read_without_a_secret_and_what_is_spoilt_keeps_its_account_alone() {
+    let dir = Dir::good();
+    dir.put("secrets/cm-main.toml", "{{ canary");
+    assert!(dir.load().config.is_none());
+    let mut config = read(&dir.path()).config.unwrap();
+    let name = AccountName::from("cm-main");
+    assert_eq!(config.accounts[&name].looked, Looked::NotYet);
+    config.places = dir.places();
+    let found = config.look_for(std::slice::from_ref(&name));
+    assert_eq!(config.accounts[&name].looked.spoilt(), found.first());
+    assert_eq!(found[0].code, "E101");
+    fs::remove_file(dir.path().join("secrets/cm-main.toml")).unwrap();
+    assert_eq!(config.look_for(&["cm".into()]), []);
+    assert_eq!(config.look_for(std::slice::from_ref(&name))[0].code, "E302");
+    let looked = &config.accounts[&name].looked;
+    assert!(
+        looked.in_the_way().is_some() && looked.spoilt().is_none(),
+        "there is nothing that could be spoilt"
+    );
+}
+
+#[test]
+fn only_what_comes_before_the_last_pair_is_in_the_way() {
+    const APP: &str = "consumer_key = \"a\"\nconsumer_secret = \"b\"\n";
+    const TOKEN: &str = "token = \"c\"\ntoken_secret = \"d\"\n";
+    let four = &format!("{APP}{TOKEN}");
+    let half = "token = \"c\"\n";
+    // The file in the state, that in the configuration, that of others; what is in the way, and the pairs that are left.
+    for (state, config, others, code, pairs) in [
+        (four.as_str(), "{{", "", None, "abcd"),
+        (APP, TOKEN, "{{", None, "abcd"),
+        (APP, "{{", TOKEN, Some("E101"), "ab"),
+        ("{{", four, "", Some("E101"), "ab"),
+        (half, four, "", Some("E303"), "ab"),
+        (TOKEN, "consumer = \"x\"", "", Some("E102"), ""),
+        (APP, "", half, Some("E303"), "ab"),
+        (APP, "", "", None, "ab"),
+    ] {
+        let dir = Dir::good();
+        dir.put("state/secrets/cm-main.toml", state);
+        dir.put("secrets/cm-main.toml", config);
+        dir.put("../credentials/cm-main.toml", others);
+        let mut read = read(&dir.path()).config.unwrap();
+        read.places = dir.places();
+        read.look_for(&["cm-main".into()]);
+        let account = &read.accounts[&AccountName::from("cm-main")];
+        let left = account.credentials.as_ref().map_or(String::new(), |pairs| pairs.expose().concat());
+        let found = (account.looked.in_the_way().map(|wrong| wrong.code), left.as_str());
+        assert_eq!(found, (code, pairs), "{state:?} {config:?} {others:?}");
+    }
+}
+
+#[test]
+fn commands_of_several_accounts_are_waited_for_at_once() {
+    let dir = Dir::good();
+    let pipe = dir.root.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = pipe.display();
+    // Each of the two ends only with the other.
+    let account = |name: &str, script: &str| {
+        format!(
+            "[accounts.{name}]\nmarketplace = \"cardmarket\"\n\
+             credentials_command = [\"sh\", \"-c\", \"{script}; echo a b c d\"]\n"
+        )
+    };
+    let accounts = account("one", &format!("cat {pipe}")) + &account("two", &format!("echo > {pipe}"));
+    dir.put("sellerd.toml", format!("{SETTINGS}{accounts}"));
+    let mut config = read(&dir.path()).config.unwrap();
+    assert_eq!(config.look_for(&["one".into(), "two".into()]), []);
+    assert!(["one", "two"].iter().all(|name| config.accounts[&(*name).into()].credentials.is_some()));
+}
