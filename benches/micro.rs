@@ -63,7 +63,7 @@ fn a_request_taken_from_the_quota(bencher: Bencher<'_, '_>) {
     let (kind, now) = (WindowKind::Day(Berlin), now());
     let mut usage = None;
     bencher.bench_local(move || {
-        usage = quota::take(usage, kind, None, RequestClass::Stock, now).ok();
+        usage = quota::take(usage, kind, None, RequestClass::Stock, now, 0).ok();
         usage
     });
 }

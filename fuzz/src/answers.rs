@@ -64,7 +64,7 @@ impl Gate for Counting {
         let (usage, clock_offset_ms) = &mut *self.learnt.lock().expect("nobody panics with it");
         let theirs = self.clock.now() + TimeDelta::milliseconds(*clock_offset_ms);
         for class in [outgoing.class, RequestClass::Stock, RequestClass::Public] {
-            match quota::take(*usage, self.window, Some(5_000), class, theirs) {
+            match quota::take(*usage, self.window, Some(5_000), class, theirs, 0) {
                 Ok(taken) => *usage = Some(taken),
                 Err(full) => assert!(full.until > theirs, "{full:?} at {theirs}"),
             }
@@ -75,8 +75,9 @@ impl Gate for Counting {
     async fn settle(&self, _: Pass, attempt: &Attempt) -> Result<Settled, Refusal> {
         let (usage, clock_offset_ms) = &mut *self.learnt.lock().expect("nobody panics with it");
         let now = quota::current(*usage, self.window, self.clock.now());
-        let said = quota::Said { count: attempt.quota_count, limit: attempt.quota_limit, at: None };
-        let learnt = quota::learn(now, self.window, Some(5_000), said);
+        let said =
+            quota::Said { count: attempt.quota_count, limit: attempt.quota_limit, ..quota::Said::default() };
+        let learnt = quota::learn(now, self.window, Some(5_000), said, quota::Counted::default());
         *usage = Some(if attempt.window_full { quota::exhaust(learnt, Some(5_000), None) } else { learnt });
         *clock_offset_ms = attempt.clock_offset_ms.unwrap_or(*clock_offset_ms);
         Ok(Settled::default())

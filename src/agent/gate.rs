@@ -15,7 +15,7 @@ use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
 use crate::policy::access::{Access, AccessEvent, AccessState, Asked, MOST_UNDECIDED, Rules};
 use crate::policy::deferral;
 use crate::policy::meter::PublicRule;
-use crate::policy::quota::{self, WindowKind};
+use crate::policy::quota::{self, Counted, WindowKind};
 use crate::store::{
     Store, StoreError, Tx, accounts, flags, intents, leases, parked, quotas, requests, tally,
 };
@@ -205,12 +205,17 @@ impl StoreGate {
         // long to wait for where none comes.
         let in_doubt =
             self.window == WindowKind::Hour && self.window.start(least) < self.window.start(theirs);
-        let taken = if in_doubt {
-            quota::take_in_doubt(usage, self.window, self.limit, least)
-        } else {
-            quota::take(usage, self.window, self.limit, outgoing.class, theirs)
-        };
+        let enters = self.window.start(if in_doubt { least } else { theirs });
         let before = usage.map(|usage| usage.window_start);
+        let again = match before {
+            Some(before) if before < enters => tally::of(tx, &self.account, enters)?,
+            _ => 0,
+        };
+        let taken = if in_doubt {
+            quota::take_in_doubt(usage, self.window, self.limit, least, again)
+        } else {
+            quota::take(usage, self.window, self.limit, outgoing.class, theirs, again)
+        };
         match taken {
             Ok(usage) => {
                 quotas::set_usage(tx, &self.account, window, &usage)?;
@@ -230,6 +235,35 @@ impl StoreGate {
         }
     }
 
+    /// What the answer said of the window, from its headers and its time.
+    fn learn_quota(&self, tx: &Tx<'_>, attempt: &Attempt, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let window = self.window.as_str();
+        let Some(usage) = quotas::usage(tx, &self.account, window)? else { return Ok(()) };
+        let said = quota::Said {
+            count: attempt.quota_count,
+            limit: attempt.quota_limit,
+            at: attempt.clock_offset_ms.map(|offset| now + TimeDelta::milliseconds(offset)),
+            took: TimeDelta::from_std(attempt.duration).unwrap_or(TimeDelta::MAX),
+        };
+        let counted = match said.at.map(|at| self.window.start(at)) {
+            Some(theirs) if theirs != usage.window_start => tally::counted(tx, &self.account, theirs)?,
+            _ => Counted::default(),
+        };
+        let learnt = quota::learn(usage, self.window, self.limit, said, counted);
+        if let Some(at) = said.at.filter(|_| self.window == WindowKind::Hour) {
+            // Who counts by the day says how many are used; and a row of days is not shortened by one wrong date.
+            tally::bring_back(tx, &self.account, self.window.resets_at(at))?;
+        }
+        if self.public_rule.is_some() && usage.window_start < learnt.window_start {
+            metering::new_day(tx, &self.account, now)?;
+        }
+        let learnt = if attempt.window_full { quota::exhaust(learnt, self.limit, said.at) } else { learnt };
+        if learnt != usage {
+            quotas::set_usage(tx, &self.account, window, &learnt)?;
+        }
+        Ok(())
+    }
+
     /// The attempt, the quota from its headers, the clock offset and the access. Returns a change of access.
     fn write_down(
         &self,
@@ -246,20 +280,7 @@ impl StoreGate {
             at: now,
         };
         requests::settle(tx, pass.request_id, &settled)?;
-        let window = self.window.as_str();
-        if let Some(usage) = quotas::usage(tx, &self.account, window)? {
-            let said = quota::Said {
-                count: attempt.quota_count,
-                limit: attempt.quota_limit,
-                at: attempt.clock_offset_ms.map(|offset| now + TimeDelta::milliseconds(offset)),
-            };
-            let learnt = quota::learn(usage, self.window, self.limit, said);
-            let learnt =
-                if attempt.window_full { quota::exhaust(learnt, self.limit, said.at) } else { learnt };
-            if learnt != usage {
-                quotas::set_usage(tx, &self.account, window, &learnt)?;
-            }
-        }
+        self.learn_quota(tx, attempt, now)?;
         if attempt.status.is_some() {
             accounts::set_last_answer_at(tx, &self.account, now)?;
         }
@@ -404,6 +425,65 @@ mod tests {
         assert_eq!(passed, [true, true, true, true, false, true]);
         let recorded = gate.store.read(|tx| requests::count_for_run(tx, RunId(1))).await.unwrap();
         assert_eq!(recorded, 5);
+    }
+
+    #[tokio::test]
+    async fn an_hour_that_wrong_clocks_leave_and_come_back_to_is_counted_on_and_never_used_up_by_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
+        let gate = StoreGate { clock: clock.clone(), limit: Some(20), ..gate(dir.path()).await };
+        // Another process knows of the time what was written down.
+        let anew = || StoreGate { reckoning: Reckoning::default(), ..gate.clone() };
+        let ahead = |minutes| clock.jump(TimeDelta::minutes(minutes));
+        let answer = |minutes: i64| Attempt {
+            status: Some(200),
+            clock_offset_ms: Some(-60_000 * minutes),
+            ..Attempt::default()
+        };
+        let ask = async |gate: &StoreGate, minutes| {
+            let pass = gate.enter(&outgoing(true)).await.unwrap();
+            gate.settle(pass, &answer(minutes)).await.unwrap();
+        };
+        let used = async || {
+            let account = gate.account.clone();
+            let read = move |tx: &Tx<'_>| quotas::usage(tx, &account, "hour");
+            gate.store.read(read).await.unwrap().map(|usage| (usage.window_start.to_rfc3339(), usage.used))
+        };
+        let hour = |used| Some(("2026-11-22T14:00:00+00:00".to_owned(), used));
+
+        ahead(40);
+        ask(&gate, 40).await;
+        assert_eq!(used().await, hour(1), "a fresh directory has all that is left of the hour");
+        ahead(-40);
+        for _ in 0..4 {
+            ask(&anew(), 0).await;
+        }
+        assert_eq!(used().await, hour(5));
+        // Years ahead and killed, twice; then a process that is answered, and one that is answered by the right clock.
+        for days in [500, 700] {
+            clock.jump(TimeDelta::days(days));
+            anew().enter(&outgoing(true)).await.unwrap();
+        }
+        clock.jump(TimeDelta::days(-1_200));
+        ahead(40);
+        ask(&anew(), 40).await;
+        assert_eq!(used().await, hour(8));
+        let running = anew();
+        ask(&running, 40).await;
+        ahead(-40);
+        ask(&running, 0).await;
+        assert_eq!(used().await, hour(10));
+        // Nine more, up to what orders may use; then nothing, until the next hour has surely begun.
+        let mut left = 0;
+        while anew().enter(&outgoing(true)).await.is_ok() {
+            left += 1;
+        }
+        assert_eq!(left, 9);
+        ahead(29);
+        ask(&anew(), 0).await;
+        let (start, used) = used().await.unwrap();
+        assert_eq!(start, "2026-11-22T15:00:00+00:00");
+        assert!(used <= 7, "what wrong clocks counted later is counted once more at most: {used}");
     }
 
     #[tokio::test]

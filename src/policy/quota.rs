@@ -41,14 +41,17 @@ pub struct Exhausted {
 ///
 /// Where `now` lies before the window that was reached, one of the two clocks was wrong and only an answer can tell
 /// which. So that there is one, what is otherwise kept back may be used too.
+///
+/// A window that an answer took back is entered a second time: `again` is what was counted in it before.
 pub fn take(
     usage: Option<Usage>,
     kind: WindowKind,
     configured_limit: Option<i64>,
     class: RequestClass,
     now: DateTime<Utc>,
+    again: i64,
 ) -> Result<Usage, Exhausted> {
-    take_below(usage, kind, configured_limit, now, |limit| ceiling(limit, class))
+    take_below(usage, kind, configured_limit, now, again, |limit| ceiling(limit, class))
 }
 
 /// Takes one request where it is not certain that a new window has begun: `now` is the least that the marketplace's
@@ -58,8 +61,9 @@ pub fn take_in_doubt(
     kind: WindowKind,
     configured_limit: Option<i64>,
     now: DateTime<Utc>,
+    again: i64,
 ) -> Result<Usage, Exhausted> {
-    take_below(usage, kind, configured_limit, now, |limit| limit)
+    take_below(usage, kind, configured_limit, now, again, |limit| limit)
 }
 
 fn take_below(
@@ -67,6 +71,7 @@ fn take_below(
     kind: WindowKind,
     configured_limit: Option<i64>,
     now: DateTime<Utc>,
+    again: i64,
     ceiling: impl Fn(i64) -> i64,
 ) -> Result<Usage, Exhausted> {
     let before = usage;
@@ -87,6 +92,9 @@ fn take_below(
     if begins && limit == Some(1) {
         // The one that is counted already would be all there is, and nobody would ever ask again.
         usage.used = 0;
+    }
+    if begins {
+        usage.used += again;
     }
     match limit {
         Some(limit) if usage.used >= if now < usage.window_start { limit } else { ceiling(limit) } => {
@@ -138,24 +146,57 @@ pub struct Said {
     pub limit: Option<i64>,
     /// The marketplace's own time.
     pub at: Option<DateTime<Utc>>,
+    /// How long ago the request had left by then.
+    pub took: TimeDelta,
+}
+
+/// What we ourselves counted, seen from the window that an answer was counted in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Requests counted in that window, and in later ones that only a wrong clock can have reached.
+    pub since: i64,
+    /// Whether any was counted before it, of which one may have arrived in it.
+    pub before: bool,
+}
+
+impl Counted {
+    fn used(self) -> i64 {
+        self.since + i64::from(self.before)
+    }
 }
 
 /// What an answer taught: the marketplace's own count and limit win, the count only upwards. An answer that was
 /// counted in an earlier window than ours says that our clock had run ahead; then that window is the one we are in,
 /// or a clock that stood wrong for a minute would cost the days it was ahead. Where the marketplace does not count for
-/// us, nobody knows any more what was used of that window, so it counts as used up. A count that comes with the first
-/// seconds of a window is not believed: it may be yesterday's, which would use up the whole of today.
-pub fn learn(usage: Usage, kind: WindowKind, configured_limit: Option<i64>, said: Said) -> Usage {
+/// us, what is used of it is what we counted in it ourselves before the clock left it, and all that we counted since.
+/// An answer to a request that left in a later window than ours says that our clock had stayed behind.
+///
+/// A count that comes with the first seconds of a window is not believed: it may be yesterday's, which would use up the
+/// whole of today.
+pub fn learn(
+    usage: Usage,
+    kind: WindowKind,
+    configured_limit: Option<i64>,
+    said: Said,
+    counted: Counted,
+) -> Usage {
     let limit = said.limit.or(usage.limit);
-    match (said.count, said.at.map(|at| kind.start(at))) {
-        (Some(used), Some(window_start)) if window_start < usage.window_start => {
+    match (said.count, said.at.map(|at| (at, kind.start(at)))) {
+        (Some(used), Some((_, window_start))) if window_start < usage.window_start => {
             Usage { window_start, used, limit }
         }
-        (None, Some(window_start))
-            if window_start < usage.window_start
-                && said.at.is_some_and(|at| at + EDGE < usage.window_start) =>
+        (None, Some((at, window_start)))
+            if window_start < usage.window_start && at + EDGE < usage.window_start =>
         {
-            Usage { window_start, used: used_up(Usage { limit, ..usage }, configured_limit), limit }
+            Usage { window_start, used: counted.used(), limit }
+        }
+        (count, Some((at, window_start)))
+            if usage.window_start < window_start
+                && at.checked_sub_signed(said.took).is_some_and(|left| window_start + EDGE <= left) =>
+        {
+            // As where the clock alone enters a window.
+            let limit = said.limit.or(usage.limit.filter(|_| configured_limit.is_some()));
+            Usage { window_start, used: counted.used().max(count.unwrap_or(1)), limit }
         }
         (count, _) => {
             let count = count.filter(|_| !at_edge(&usage, said.at)).unwrap_or(0);
@@ -206,6 +247,8 @@ const SMALL: i64 = 20;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -219,6 +262,22 @@ mod tests {
     ];
 
     const BERLIN: WindowKind = WindowKind::Day(chrono_tz::Europe::Berlin);
+
+    /// Out of a window that was not left before.
+    fn take(
+        usage: Option<Usage>,
+        kind: WindowKind,
+        configured_limit: Option<i64>,
+        class: RequestClass,
+        now: DateTime<Utc>,
+    ) -> Result<Usage, Exhausted> {
+        super::take(usage, kind, configured_limit, class, now, 0)
+    }
+
+    /// From an answer of a marketplace that counts for us.
+    fn learn(usage: Usage, kind: WindowKind, configured_limit: Option<i64>, said: Said) -> Usage {
+        super::learn(usage, kind, configured_limit, said, Counted::default())
+    }
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
@@ -237,7 +296,12 @@ mod tests {
     #[test]
     fn the_marketplaces_own_limit_wins_and_its_count_only_upwards() {
         let usage = Usage { window_start: at("2026-01-14T23:00:00Z"), used: 10, limit: Some(5_000) };
-        let said = Said { count: Some(7), limit: Some(100_000), at: Some(at("2026-01-15T12:00:00Z")) };
+        let said = Said {
+            count: Some(7),
+            limit: Some(100_000),
+            at: Some(at("2026-01-15T12:00:00Z")),
+            ..Said::default()
+        };
         assert_eq!(learn(usage, BERLIN, None, said), Usage { limit: Some(100_000), ..usage });
         assert_eq!(learn(usage, BERLIN, None, Said { count: Some(70), ..Said::default() }).used, 70);
     }
@@ -251,7 +315,7 @@ mod tests {
         let gone_ahead = take(Some(today), BERLIN, None, RequestClass::Orders, ahead).unwrap();
         let full = learn(gone_ahead, BERLIN, None, Said { count: Some(99), ..Said::default() });
         let asked = take(Some(full), BERLIN, None, RequestClass::Orders, now).unwrap();
-        let said = Said { count: Some(100), limit: Some(100), at: Some(now) };
+        let said = Said { count: Some(100), limit: Some(100), at: Some(now), ..Said::default() };
         let told = learn(asked, BERLIN, None, said);
         assert_eq!(told, Usage { window_start: BERLIN.start(now), used: 100, limit: Some(100) });
         let tomorrow = at("2026-01-15T23:00:03Z");
@@ -260,19 +324,60 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_ran_ahead_of_a_shop_that_does_not_count_costs_the_rest_of_the_hour() {
+    fn a_clock_that_ran_ahead_of_a_shop_that_does_not_count_costs_what_was_sent() {
         let (now, ahead) = (at("2026-01-15T12:20:00Z"), at("2028-01-15T12:20:00Z"));
         let hour = |used, now| Usage { window_start: WindowKind::Hour.start(now), used, limit: None };
         let take = |usage, now| take(Some(usage), WindowKind::Hour, Some(100), RequestClass::Orders, now);
+        let learn = |usage, at, counted| {
+            let said = Said { at: Some(at), ..Said::default() };
+            super::learn(usage, WindowKind::Hour, Some(100), said, counted)
+        };
         let gone_ahead = take(hour(60, now), ahead).unwrap();
         assert_eq!(gone_ahead, hour(2, ahead));
-        let told = learn(gone_ahead, WindowKind::Hour, Some(100), Said { at: Some(now), ..Said::default() });
-        assert_eq!(told, hour(100, now), "60 were used, and nobody remembers");
+        // 59 by the right clock and one by the wrong one; and one of the hour before may have arrived in this.
+        let told = learn(gone_ahead, now, Counted { since: 60, before: true });
+        assert_eq!(told, hour(61, now));
+        assert_eq!(take(told, now).unwrap().used, 62);
         assert_eq!(take(told, at("2026-01-15T13:00:03Z")).unwrap().used, 2);
+        let fresh = learn(hour(1, ahead), now, Counted { since: 1, before: false });
+        assert_eq!(fresh, hour(1, now), "nothing was asked before: all but that one is left");
         // The clocks agree to seconds only.
         let edge = hour(2, at("2026-01-15T13:00:00Z"));
-        let said = Said { at: Some(at("2026-01-15T12:59:59Z")), ..Said::default() };
-        assert_eq!(learn(edge, WindowKind::Hour, Some(100), said), edge);
+        assert_eq!(learn(edge, at("2026-01-15T12:59:59Z"), Counted { since: 9, before: true }), edge);
+    }
+
+    #[test]
+    fn an_hour_that_was_left_and_is_entered_again_is_not_a_new_one() {
+        let (before, now) = (at("2026-01-15T12:59:00Z"), at("2026-01-15T13:01:00Z"));
+        let left = Some(Usage { window_start: WindowKind::Hour.start(before), used: 50, limit: None });
+        let enter = |again| {
+            super::take(left, WindowKind::Hour, Some(100), RequestClass::Orders, now, again)
+                .map(|usage| usage.used)
+        };
+        assert_eq!((enter(0), enter(40), enter(98).is_err()), (Ok(2), Ok(42), true));
+    }
+
+    #[test]
+    fn a_request_that_left_in_a_later_hour_than_ours_is_counted_there() {
+        let hour = |used, hour: &str| Usage {
+            window_start: at(&format!("2026-01-15T{hour}:00:00Z")),
+            used,
+            limit: None,
+        };
+        let learn = |at_: &str, seconds| {
+            let took = TimeDelta::seconds(seconds);
+            let said = Said { at: Some(at(at_)), took, ..Said::default() };
+            super::learn(
+                hour(98, "12"),
+                WindowKind::Hour,
+                Some(100),
+                said,
+                Counted { since: 3, before: true },
+            )
+        };
+        assert_eq!(learn("2026-01-15T13:10:00Z", 1), hour(4, "13"));
+        assert_eq!(learn("2026-01-15T13:01:30Z", 100), hour(98, "12"), "the answer was slow");
+        assert_eq!(learn("2026-01-15T13:00:04Z", 0), hour(98, "12"), "the clocks agree to seconds only");
     }
 
     #[test]
@@ -303,7 +408,7 @@ mod tests {
     fn a_question_of_the_time_may_use_what_is_kept_back_and_no_more() {
         let now = at("2026-01-15T12:59:00Z");
         let used = |used| Some(Usage { window_start: WindowKind::Hour.start(now), used, limit: None });
-        let asks = |usage| take_in_doubt(usage, WindowKind::Hour, Some(100), now).map(|usage| usage.used);
+        let asks = |usage| take_in_doubt(usage, WindowKind::Hour, Some(100), now, 0).map(|usage| usage.used);
         assert!(take(used(98), WindowKind::Hour, Some(100), RequestClass::Orders, now).is_err());
         assert_eq!((asks(used(98)), asks(used(100)).is_err()), (Ok(99), true));
     }
@@ -340,13 +445,108 @@ mod tests {
     #[test]
     fn what_is_said_of_yesterday_just_after_midnight_does_not_use_up_today() {
         let usage = Usage { window_start: at("2026-01-14T23:00:00Z"), used: 1, limit: Some(5_000) };
-        let said = |second: &str| Said { count: Some(4_999), limit: None, at: Some(at(second)) };
+        let said = |second: &str| Said { count: Some(4_999), at: Some(at(second)), ..Said::default() };
         assert_eq!(learn(usage, BERLIN, None, said("2026-01-14T23:00:01Z")), usage);
         assert_eq!(exhaust(usage, None, Some(at("2026-01-14T23:00:01Z"))), usage);
         assert_eq!(learn(usage, BERLIN, None, said("2026-01-14T23:00:06Z")).used, 4_999);
     }
 
+    /// An account at a shop that counts by the hour and says nothing, with what is written down of it.
+    struct Account {
+        limit: i64,
+        now: DateTime<Utc>,
+        /// How far our clock is off, while no answer has told.
+        off: TimeDelta,
+        usage: Option<Usage>,
+        tally: BTreeMap<DateTime<Utc>, i64>,
+        /// By the shop's own count.
+        sent: BTreeMap<DateTime<Utc>, i64>,
+    }
+
+    impl Account {
+        fn new(limit: i64) -> Self {
+            let (off, now) = (TimeDelta::zero(), at("2026-03-28T12:00:00Z"));
+            let (tally, sent) = (BTreeMap::new(), BTreeMap::new());
+            Self { limit, now, off, usage: None, tally, sent }
+        }
+
+        fn sent(&self, hours_ago: i64) -> i64 {
+            let hour = WindowKind::Hour.start(self.now) - TimeDelta::hours(hours_ago);
+            self.sent.get(&hour).copied().unwrap_or_default()
+        }
+
+        /// Asks, and is killed before the answer or not. Returns the window that it was counted in, if it left.
+        fn ask(&mut self, killed: bool) -> Option<DateTime<Utc>> {
+            let (hour, limit, theirs) = (WindowKind::Hour, Some(self.limit), self.now + self.off);
+            let again = self.tally.get(&hour.start(theirs)).copied().unwrap_or_default();
+            let Ok(usage) = super::take(self.usage, hour, limit, RequestClass::Orders, theirs, again) else {
+                self.usage = stranded(self.usage, hour, limit, theirs).or(self.usage);
+                return None;
+            };
+            self.usage = Some(usage);
+            *self.tally.entry(usage.window_start).or_default() += 1;
+            let this = hour.start(self.now);
+            *self.sent.entry(this).or_default() += 1;
+            // What is killed in an hour that the clock has not reached is the one that the next begins with.
+            if killed && usage.window_start >= this {
+                return Some(usage.window_start);
+            }
+            let since = self.tally.range(this..).map(|(_, requests)| requests).sum();
+            let counted = Counted { since, before: self.tally.range(..this).next().is_some() };
+            let said = Said { at: Some(self.now), ..Said::default() };
+            self.usage = Some(super::learn(usage, hour, limit, said, counted));
+            let next = this + TimeDelta::hours(1);
+            let late = self.tally.split_off(&(next + TimeDelta::seconds(1)));
+            if !late.is_empty() {
+                *self.tally.entry(next).or_default() += late.values().sum::<i64>();
+            }
+            self.off = TimeDelta::zero();
+            Some(usage.window_start)
+        }
+    }
+
     proptest! {
+        #[test]
+        fn whatever_clocks_and_kills_do_an_hour_is_overfilled_by_a_question_of_the_time_at_most(
+            steps in proptest::collection::vec(
+                (0_i64..90, 0..40_u8, prop_oneof![-5_400_i64..5_400, -900_000_i64..900_000], 0..20_u8),
+                1..600,
+            ),
+            limit in 40_i64..70,
+        ) {
+            let mut account = Account::new(limit);
+            for (passed, jumps, off, killed) in steps {
+                account.now += TimeDelta::seconds(passed);
+                if jumps == 0 {
+                    account.off = TimeDelta::seconds(off);
+                }
+                let this = WindowKind::Hour.start(account.now);
+                if let Some(counted_in) = account.ask(killed == 0) {
+                    let sent = account.sent(0);
+                    prop_assert!(sent <= limit || counted_in != this, "{sent} of {limit} at {}", account.now);
+                }
+            }
+        }
+
+        #[test]
+        fn a_clock_that_is_wrong_by_a_constant_costs_no_more_than_what_was_sent(
+            steps in proptest::collection::vec((0_i64..90, 0..10_u8), 1..300),
+            off in prop_oneof![-5_400_i64..5_400, -90_000_000_i64..90_000_000],
+        ) {
+            let mut account = Account::new(200);
+            for (passed, restarted) in steps {
+                account.now += TimeDelta::seconds(passed);
+                if restarted == 0 {
+                    account.off = TimeDelta::seconds(off);
+                }
+                let went = account.ask(false).is_some();
+                // Those that went by the wrong clock may have been of the hour before.
+                let sent = account.sent(0) + account.sent(1);
+                let kept_back = 200 - ceiling(200, RequestClass::Orders) + AT_THE_EDGE;
+                prop_assert!(went || sent + kept_back >= 200, "after {sent} at {}", account.now);
+            }
+        }
+
         #[test]
         fn whatever_the_clock_does_a_window_is_never_overfilled(
             steps in proptest::collection::vec((-90_000_i64..90_000, 0..5_u8), 1..400),

@@ -12,9 +12,13 @@ use super::columns::{ms, word};
 use super::{StoreError, Tx};
 use crate::domain::{AccountName, JobName, RequestClass, RunId};
 use crate::policy::meter::{self, Day, PublicRule};
+use crate::policy::quota::Counted;
 
 /// How long the windows of an account are remembered.
 const KEPT: TimeDelta = TimeDelta::days(60);
+
+/// So many windows are remembered however old they are: the newest one may be of a clock that stood years ahead.
+const LEAST_KEPT: i64 = 50;
 
 /// How many days back a row of days is followed.
 const DAYS_BACK: usize = 31;
@@ -58,9 +62,59 @@ pub fn add(
     let now: i64 =
         count.query_row(params![account.as_str(), start, job, class.as_str()], |row| row.get(0))?;
     if now == 1 {
-        tx.0.prepare_cached("delete from request_tally where account = ?1 and window_start < ?2")?
-            .execute(params![account.as_str(), ms(window_start - KEPT)])?;
+        tx.0.prepare_cached(
+            "delete from request_tally where account = ?1 and window_start < ?2 and window_start < (
+                select min(window_start) from (
+                    select distinct window_start from request_tally where account = ?1
+                    order by window_start desc limit ?3))",
+        )?
+        .execute(params![account.as_str(), ms(window_start - KEPT), LEAST_KEPT])?;
     }
+    Ok(())
+}
+
+/// What was counted in the window that began at `window_start`.
+pub fn of(tx: &Tx<'_>, account: &AccountName, window_start: DateTime<Utc>) -> Result<i64, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select coalesce(sum(requests), 0) from request_tally where account = ?1 and window_start = ?2",
+    )?;
+    Ok(statement.query_row(params![account.as_str(), ms(window_start)], |row| row.get(0))?)
+}
+
+/// What was counted, seen from the window that began at `window_start`.
+pub fn counted(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    window_start: DateTime<Utc>,
+) -> Result<Counted, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select (select coalesce(sum(requests), 0) from request_tally where account = ?1 and window_start >= ?2),
+            exists (select 1 from request_tally where account = ?1 and window_start < ?2)",
+    )?;
+    let counted = statement.query_row(params![account.as_str(), ms(window_start)], |row| {
+        Ok(Counted { since: row.get(0)?, before: row.get(1)? })
+    });
+    Ok(counted?)
+}
+
+/// Counts what a wrong clock counted later than in the window that began at `window_start` as of that one: it is no
+/// more than the next that the marketplace can have reached, and what lies years ahead would be counted for years.
+pub fn bring_back(tx: &Tx<'_>, account: &AccountName, window_start: DateTime<Utc>) -> Result<(), StoreError> {
+    let row = params![account.as_str(), ms(window_start)];
+    let mut later =
+        tx.0.prepare_cached("select 1 from request_tally where account = ?1 and window_start > ?2 limit 1")?;
+    if !later.exists(row)? {
+        return Ok(());
+    }
+    tx.0.prepare_cached(
+        "insert into request_tally (account, window_start, job, class, requests)
+         select account, ?2, job, class, sum(requests) from request_tally
+         where account = ?1 and window_start > ?2 group by job, class
+         on conflict (account, window_start, job, class) do update set requests = requests + excluded.requests",
+    )?
+    .execute(row)?;
+    tx.0.prepare_cached("delete from request_tally where account = ?1 and window_start > ?2")?
+        .execute(row)?;
     Ok(())
 }
 
@@ -242,15 +296,48 @@ mod tests {
     }
 
     #[test]
-    fn what_is_months_old_is_forgotten() {
+    fn what_is_months_old_is_forgotten_unless_a_clock_alone_says_so() {
         let conn = scratch();
         let tx = Tx(&conn);
         let cm = AccountName::from("cm");
-        let windows =
-            || -> i64 { conn.query_row("select count(*) from request_tally", [], |row| row.get(0)).unwrap() };
-        for days in [0, 1, 61, 62] {
+        let count = |days: i64| {
             add(&tx, &cm, now() + TimeDelta::days(days), None, RequestClass::Stock).unwrap();
+            conn.query_row("select count(*) from request_tally", [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!([0, 900, 2_000].map(count), [1, 2, 3]);
+        assert_eq!(of(&tx, &cm, now()).unwrap(), 1);
+        tx.0.execute("delete from request_tally", []).unwrap();
+        let newest = (0..200).map(count).last();
+        assert_eq!(newest, Some(61), "days by the dozen are no jumps");
+    }
+
+    #[test]
+    fn what_a_wrong_clock_counted_is_counted_from_the_right_window_on_and_not_for_years() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let nz = AccountName::from("nz");
+        let hour = |hours: i64| WindowKind::Hour.start(now()) + TimeDelta::hours(hours);
+        let counted = |hours| counted(&tx, &nz, hour(hours)).unwrap();
+        assert_eq!(counted(0), Counted::default());
+        for (hours, class) in [
+            (0, RequestClass::Orders),
+            (0, RequestClass::Stock),
+            (1, RequestClass::Orders),
+            (9_000, RequestClass::Orders),
+            (20_000, RequestClass::Orders),
+            (20_000, RequestClass::Stock),
+        ] {
+            add(&tx, &nz, hour(hours), None, class).unwrap();
         }
-        assert_eq!(windows(), 2, "{:?}", now());
+        add(&tx, &"other".into(), hour(20_000), None, RequestClass::Stock).unwrap();
+        assert_eq!(counted(0), Counted { since: 6, before: false });
+        assert_eq!(counted(1), Counted { since: 4, before: true });
+        for _ in 0..2 {
+            bring_back(&tx, &nz, hour(1)).unwrap();
+            assert_eq!([0, 1, 9_000, 20_000].map(|hours| of(&tx, &nz, hour(hours)).unwrap()), [2, 4, 0, 0]);
+        }
+        let spent = spent(&tx, &nz, hour(1), hour(2)).unwrap();
+        assert_eq!(spent.by_class, [(RequestClass::Orders, 3), (RequestClass::Stock, 1)].into());
+        assert_eq!(of(&tx, &"other".into(), hour(20_000)).unwrap(), 1);
     }
 }

@@ -4,6 +4,7 @@
 use sellerd::sandbox::FaultKind;
 
 use crate::support::{Place, access, eventually};
+use crate::trademe::nz;
 
 const EVERY_SECOND: &str = "* * * * * *";
 
@@ -180,22 +181,28 @@ fn a_block_at_the_edge_is_no_revocation_and_is_asked_again_in_an_hour() {
 
 #[test]
 fn a_clock_that_is_wrong_is_a_problem_until_it_is_right() {
-    for (skew, words) in [("20m", "20 min behind Cardmarket's"), ("-20m", "20 min ahead of Cardmarket's")] {
-        let place = Place::of(10);
-        place.fault(&format!("clock-skew {skew}"));
-        place.job("probe", 0);
-        place.job("stock-pull", 0);
-        let refused = place.seen().iter().filter(|seen| seen.status == Some(401)).count();
-        assert_eq!(refused, 1, "{skew}");
-        let status = place.status();
-        let problem = &status["problems"][0];
-        let about = |title: &str| title.replace("19 min 59 s", "20 min").replace("20 min 1 s", "20 min");
-        assert_eq!(problem["code"], "E430", "{status}");
-        assert!(about(problem["title"].as_str().unwrap()).contains(words), "{problem}");
-        place.sandbox.clear_faults();
-        place.run("auth test cm");
-        place.job("probe", 0);
-        assert_eq!(place.status()["problems"].as_array().map(Vec::len), Some(0));
+    for (skew, words) in [("20m", "20 min behind"), ("-20m", "20 min ahead of")] {
+        for (account, jobs, shop) in [("cm", "", "Cardmarket's"), ("nz", "nz-", "Trade Me's")] {
+            let place = Place::of(10);
+            nz::join(&place);
+            let seen = || if account == "nz" { place.sandbox.trademe_requests() } else { place.seen() };
+            place.fault(&format!("clock-skew {skew}"));
+            for job in ["probe", "stock-pull", "order-poll"] {
+                place.job(&format!("{jobs}{job}"), 0);
+            }
+            let refused = seen().iter().filter(|seen| seen.status == Some(401)).count();
+            assert_eq!(refused, 1, "{account} {skew}");
+            let status = place.status();
+            let problem = &status["problems"][0];
+            let about = |title: &str| title.replace("19 min 59 s", "20 min").replace("20 min 1 s", "20 min");
+            assert_eq!(problem["code"], "E430", "{status}");
+            let title = about(problem["title"].as_str().unwrap());
+            assert!(title.contains(&format!("{words} {shop}")), "{problem}");
+            place.sandbox.clear_faults();
+            place.run(&format!("auth test {account}"));
+            place.job(&format!("{jobs}probe"), 0);
+            assert_eq!(place.status()["problems"].as_array().map(Vec::len), Some(0));
+        }
     }
 }
 

@@ -97,6 +97,41 @@ impl Till {
     }
 }
 
+/// How far the shop's time has to be from ours to be ten minutes before the hour that ours is in.
+fn before_the_hour() -> TimeDelta {
+    let now = SystemClock::default().now();
+    hour_of(now) - TimeDelta::minutes(10) - now
+}
+
+#[test]
+fn a_clock_that_is_an_hours_edge_ahead_costs_a_login_one_refused_request_and_not_the_hour() {
+    let till = Till::with(|options| options.hourly_limit = Some(30), "hourly_limit = 30");
+    let place = &till.0;
+    place.sandbox.set_offset(before_the_hour());
+    std::fs::remove_file(place.dir().join("secrets/nz.toml")).expect("it was there");
+    let four = place.home().join("four.toml");
+    std::fs::write(&four, nz::secrets(place.sandbox.trademe_credentials())).expect("a file");
+    place.run(&format!("auth import nz --from-file {}", four.display())).exits(0);
+    let refused = |seen: &[Seen]| seen.iter().filter(|seen| seen.status == Some(401)).count();
+    assert_eq!(refused(&till.seen()), 1, "{:?}", till.seen());
+    // Each of these is a process of its own, and none of them knows the time better than the one before.
+    for kind in ["probe", "order-poll", "stock-pull", "probe", "order-poll"] {
+        till.job(kind, 0);
+    }
+    assert_eq!(refused(&till.seen()), 1, "{:?}", till.seen());
+    // Then it is used up by what was sent, and not by one more.
+    while till.seen().len() < 40 {
+        let ran = place.run("-o json job run nz-probe").document("sellerd.run/1");
+        if ran["outcome"] == "blocked" {
+            break;
+        }
+    }
+    let hour = hour_of(place.sandbox.now());
+    let sent = place.sandbox.with_trademe(|shop| shop.ledger().by_window().get(&hour).copied());
+    assert!(sent.is_some_and(|sent| (28..=30).contains(&sent)), "{sent:?}");
+    assert!(!till.seen().iter().any(|seen| seen.status == Some(429)), "{:?}", till.seen());
+}
+
 fn cart(lines: &[(i64, u32)]) -> Purchase {
     let line =
         |(listing_id, quantity): &(i64, u32)| CartLine { listing_id: *listing_id, quantity: *quantity };
