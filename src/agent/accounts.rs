@@ -213,8 +213,10 @@ fn sister(config: &Config, name: &AccountName) -> Sister {
     let polls = |job: &&Job| job.account.as_ref() == Some(name) && matches!(job.work, Work::OrderPoll(_));
     // One that is switched off can still be run by hand.
     let order_poll = config.jobs.values().filter(polls).max_by_key(|job| job.enabled);
+    // A command for one account looks for no other's credentials, and what was not looked for is not missing.
     let login = |account: &Account| account.credentials.as_ref().is_some_and(|held| held.token.is_some());
-    let account = config.accounts.get(name).filter(|account| !login(account));
+    let missing = |account: &&Account| !matches!(account.looked, Looked::NotYet) && !login(account);
+    let account = config.accounts.get(name).filter(missing);
     Sister {
         name: name.clone(),
         order_poll: order_poll.map(|job| job.name.clone()),
