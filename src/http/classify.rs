@@ -28,6 +28,10 @@ pub struct LimitHeaders {
     pub per_minute: Option<usize>,
 }
 
+/// What a marketplace says with an answer that is neither 503 nor a page, where it says that it is being worked on: its own
+/// words, which are known ones. `None` for every other answer.
+pub type Maintenance = fn(&WireResponse) -> Option<&'static str>;
+
 /// What is to be done with what came back.
 #[derive(Debug)]
 pub struct Verdict {
@@ -91,7 +95,12 @@ const CLOCKS: Range<i32> = 2000..2200;
 const COUNTS: RangeInclusive<i64> = 0..=1_000_000_000;
 
 /// Judges what came back.
-pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, headers: LimitHeaders) -> Verdict {
+pub fn classify(
+    result: &Result<WireResponse, WireError>,
+    sent: Sent<'_>,
+    headers: LimitHeaders,
+    maintenance: Maintenance,
+) -> Verdict {
     let response = match result {
         Ok(response) => response,
         Err(error) => return no_answer(error, sent.at),
@@ -154,6 +163,13 @@ pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, header
             let what = "a page of HTML instead of an answer; check `base_url`, or the marketplace is being worked on";
             let error_type = ErrorType::BadResponse;
             Next::Failed(CallError::Unavailable { at: at(), what: what.to_owned(), error_type }, None)
+        }
+        status @ 400..=499 if let Some(words) = maintenance(response) => {
+            attempt.error_type = Some(ErrorType::Http4xx);
+            attempt.trouble = Some(Trouble::Maintenance);
+            let (what, error_type) = (format!("{status}: {words}"), ErrorType::Http4xx);
+            // It passes as a 503 does.
+            Next::Failed(CallError::Unavailable { at: at(), what, error_type }, Some(Failure::Server(503)))
         }
         status @ (200..=299 | 400..=499) => {
             attempt.access = Some(AccessEvent::Answered { at: at(), success: status < 300 });
@@ -301,7 +317,9 @@ mod tests {
             clock_corrected: false,
             standing,
         };
-        classify(&Ok(response), sent, headers)
+        classify(&Ok(response), sent, headers, |response| {
+            (response.body == b"closed" && response.status == 400).then_some("closed for today")
+        })
     }
 
     fn failure(verdict: Verdict) -> Option<Failure> {
@@ -440,5 +458,26 @@ mod tests {
         assert_eq!(judge(503, &[]).attempt.trouble, Some(Trouble::Maintenance));
         assert_eq!(judge(500, &[]).attempt.trouble, Some(Trouble::Outage));
         assert_eq!(judge(200, &[]).attempt.trouble, None);
+    }
+
+    #[test]
+    fn a_400_that_the_marketplace_means_as_maintenance_is_taken_like_a_503() {
+        let of = |status, body: &[u8]| {
+            let response = WireResponse { status, body: body.to_vec(), ..WireResponse::default() };
+            judge_after(TimeDelta::seconds(20), response)
+        };
+        let closed = of(400, b"closed");
+        assert_eq!((closed.attempt.trouble, &closed.attempt.access), (Some(Trouble::Maintenance), &None));
+        let Next::Failed(error, failure) = closed.next else { panic!() };
+        assert_eq!(error.to_string(), "GET x: 400: closed for today");
+        assert_eq!(failure, failure_of_503());
+        for (status, body) in [(400, &b"no such article"[..]), (404, b"closed")] {
+            let other = of(status, body);
+            assert_eq!((other.next, other.attempt.trouble), (Next::Answer, None));
+        }
+    }
+
+    fn failure_of_503() -> Option<Failure> {
+        failure(judge(503, &[]))
     }
 }

@@ -113,6 +113,10 @@ impl Handshake {
                     let (what, error_type) = (status.to_string(), ErrorType::Http5xx);
                     return Err(CallError::Unavailable { at, what, error_type });
                 }
+                status @ 400.. if let Some(words) = (parts.maintenance)(&response) => {
+                    let (what, error_type) = (format!("{status}: {words}"), ErrorType::Http4xx);
+                    return Err(CallError::Unavailable { at, what, error_type });
+                }
                 _ => return Ok(Heard { at: theirs.unwrap_or(sent), answer: Answer { at, response } }),
             }
         }
@@ -253,6 +257,7 @@ mod tests {
             gate: book.clone(),
             signer: None,
             headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour, per_minute: None },
+            maintenance: |_| None,
             canary: Canary {
                 template: "account",
                 target: Target::new("http://127.0.0.1:1/account").unwrap(),
