@@ -167,7 +167,7 @@ impl Desk {
     }
 
     /// Notes who an account is that nobody has logged in to here: its credentials were put into place by hand.
-    async fn meet(&self, name: &AccountName, who: &Identity) -> Result<(), StoreError> {
+    pub(super) async fn meet(&self, name: &AccountName, who: &Identity) -> Result<(), StoreError> {
         let (owned, now) = (name.clone(), self.shared.clock.now());
         let member = Member { id: who.id, name: who.name.clone() };
         self.shared.store.write(move |tx| logins::meet(tx, &owned, &member, now)).await

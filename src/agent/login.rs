@@ -10,6 +10,7 @@ mod declined;
 mod import;
 mod line;
 mod logout;
+mod owner;
 mod pending;
 pub mod terms;
 
@@ -26,10 +27,11 @@ use crate::config::{Account, Pair, Pairs, Vault};
 use crate::domain::{AccountName, Credentials};
 use crate::marketplace::{self, LoginError};
 use crate::store::logins::Login;
-pub use accept::LoggedIn;
+pub use accept::{Accepted, LoggedIn};
 use declined::{declined, no_consumer, not_kept, not_let_in, waits_already};
 pub use import::Brought;
 pub use logout::LoggedOut;
+pub use owner::Unsure;
 use pending::Pending;
 
 /// A login that waits for a person.
@@ -62,6 +64,8 @@ pub enum Finished {
     LoggedIn(Box<LoggedIn>),
     /// It was not accepted, and another one may be.
     TryAgain(String),
+    /// The person was let in, and somebody has to say whether it is the right seller. The grant waits for that.
+    Unsure(Unsure),
 }
 
 impl Desk {
@@ -114,9 +118,13 @@ impl Desk {
         }
         let pairs = Pairs { consumer: None, token: pending.granted };
         let resume = format!("sellerd auth login {name} --resume");
-        let logged_in = self.accept(&account, &vault, pairs, proof.other_seller, true, &resume).await?;
-        Pending::forget(&vault, name).map_err(not_kept)?;
-        Ok(Finished::LoggedIn(Box::new(logged_in)))
+        match self.accept(&account, &vault, pairs, proof.other_seller, true, &resume).await? {
+            Accepted::LoggedIn(logged_in) => {
+                Pending::forget(&vault, name).map_err(not_kept)?;
+                Ok(Finished::LoggedIn(logged_in))
+            }
+            Accepted::Unsure(unsure) => Ok(Finished::Unsure(unsure)),
+        }
     }
 
     /// The login that was begun. One that is too old is forgotten.

@@ -17,18 +17,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::args::{AuthCommand, Format};
+use super::confirm::can_ask;
 use super::home::Home;
 use super::job::{ask_agent, here};
 use super::output::{self, instant, span, thousands, when};
 use super::{Exit, Failure};
 use crate::agent::ask::{Answered, Desk};
-use crate::agent::login::{LoggedIn, is_of, way_in};
+use crate::agent::login::{LoggedIn, Unsure, is_of, way_in};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config};
 use crate::domain::AccountName;
 use crate::policy::access::{Access, AccessState};
 use crate::store::accounts;
 use crate::store::logins::{self, Login};
+use typed::Typed;
 
 /// Does what was asked.
 pub async fn run(command: AuthCommand, home: &Home) -> Result<Exit, Failure> {
@@ -142,6 +144,30 @@ async fn ask<T: DeserializeOwned>(
     match ask_agent(config, path, body).await? {
         Some(answered) => Ok(answered?),
         None => Ok(here(config.clone(), question).await??),
+    }
+}
+
+/// Has a person say whether new credentials are the right seller's. Where nobody can be asked, or the answer is no, it is
+/// the error. What was typed before is `typed`'s, if anything was.
+async fn is_meant(home: &Home, typed: Option<&mut Typed>, unsure: Unsure) -> Result<(), Failure> {
+    if home.yes {
+        return Ok(());
+    }
+    let Unsure { question, declined } = unsure;
+    if !can_ask(home) {
+        return Err(declined.into());
+    }
+    let mut begun;
+    let typed = match typed {
+        Some(typed) => typed,
+        None => {
+            begun = Typed::begin()?;
+            &mut begun
+        }
+    };
+    match typed.says_yes(&question).await? {
+        true => Ok(()),
+        false => Err(declined.into()),
     }
 }
 

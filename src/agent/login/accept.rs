@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::declined::{another, declined, no_consumer, not_accepted, not_kept, not_stored};
+use super::owner::{Owner, Unsure, unsure};
 use crate::agent::accounts::{Accounts, mark_of};
 use crate::agent::ask::{Answered, Desk};
 use crate::agent::notices::Notices;
@@ -41,6 +42,15 @@ pub struct LoggedIn {
     pub kept_in: String,
 }
 
+/// What becomes of new credentials that work.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Accepted {
+    /// They are in use.
+    LoggedIn(Box<LoggedIn>),
+    /// A person has to say first whether they are the right seller's. Nothing was changed.
+    Unsure(Unsure),
+}
+
 impl Desk {
     /// Asks who the credentials are, compares that with who it was, keeps them and puts them into use.
     pub(super) async fn accept(
@@ -51,7 +61,7 @@ impl Desk {
         other_seller: bool,
         made_now: bool,
         again: &str,
-    ) -> Answered<LoggedIn> {
+    ) -> Answered<Accepted> {
         let name = &account.name;
         let used = account.credentials.as_ref().map(Pairs::of).unwrap_or_default();
         let credentials = pairs.or(&used).ok_or_else(|| no_consumer(account))?;
@@ -65,8 +75,14 @@ impl Desk {
             let tried = self.try_out(account, credentials.clone()).await?;
             let found =
                 tried.marketplace().identity().await.map_err(|error| not_accepted(account, &error, again))?;
-            if let Some(was) = before.identity.as_ref().filter(|was| was.id != found.id && !other_seller) {
-                return Err(another(name, was, &found, again));
+            if !other_seller {
+                match self.owner(account, &credentials).await? {
+                    Owner::Known(was) if was.id != found.id => {
+                        return Err(another(name, &was, &found, again));
+                    }
+                    Owner::Unknown(why) => return Ok(Accepted::Unsure(unsure(name, &found, &why, again))),
+                    Owner::Known(_) | Owner::Nobody => {}
+                }
             }
             // That nobody can say it now is no reason to lose the login.
             scopes = tried.login().scopes().await.unwrap_or_default();
@@ -107,7 +123,7 @@ impl Desk {
         let missing = needed.iter().filter(|scope| !scopes.iter().any(|granted| granted == *scope));
         let scopes_missing = missing.map(|scope| (*scope).to_owned()).collect();
         let (clock_offset_ms, used) = self.measures(account, now).await.map_err(not_stored)?;
-        Ok(LoggedIn {
+        Ok(Accepted::LoggedIn(Box::new(LoggedIn {
             identity: member.map(|member| (member.id, member.name)),
             scopes,
             scopes_missing,
@@ -116,7 +132,7 @@ impl Desk {
             limit: used.1,
             expires_at,
             kept_in: vault.path(name).display().to_string(),
-        })
+        })))
     }
 
     /// The configuration in force with other credentials for one account, which its runs use from their next one on.

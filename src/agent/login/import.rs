@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::declined::declined;
-use super::{LoggedIn, expose};
+use super::{Accepted, expose};
 use crate::agent::ask::{Answered, Desk};
 use crate::config::{self, Pairs};
 use crate::domain::AccountName;
@@ -21,7 +21,7 @@ pub struct Brought {
 
 impl Desk {
     /// Puts credentials into use that a person brings.
-    pub async fn import(&self, name: &AccountName, brought: &Brought) -> Answered<LoggedIn> {
+    pub async fn import(&self, name: &AccountName, brought: &Brought) -> Answered<Accepted> {
         let (account, vault) = self.account(name)?;
         let again = format!("sellerd auth import {name}");
         let pairs = Pairs::from_text(brought.text.expose_secret(), account.credentials.is_none())

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::typed::Typed;
-use super::{Row, account, ask, callback, qr, row, welcome};
+use super::{Row, account, ask, callback, is_meant, qr, row, welcome};
 use crate::agent::ask::Desk;
 use crate::agent::login::{Begun, Finished, LoggedIn, Proof};
 use crate::cli::args::{LoginOptions, Qr};
@@ -28,14 +28,12 @@ pub async fn run(options: LoginOptions, home: &Home) -> Result<Exit, Failure> {
     let name = AccountName::from(options.account.as_str());
     let attempt = Attempt { config: &config, account: account(&config, &name)?, home, options: &options };
     let logged_in = match &options.pin {
-        Some(pin) => match attempt.finish(pin).await? {
-            Finished::LoggedIn(logged_in) => *logged_in,
-            Finished::TryAgain(why) => return Err(attempt.not_accepted(why)),
-        },
+        Some(pin) => attempt.finish_at_once(pin).await?,
         None => {
             let begun = attempt.begin().await?;
             match (begun.granted, home.no_input) {
-                (true, _) => attempt.go_on().await?,
+                // The person was let in before, and something went wrong afterwards.
+                (true, _) => attempt.finish_at_once("").await?,
                 (false, true) => return attempt.leave_it(&begun).await,
                 (false, false) => attempt.talk(&begun).await?,
             }
@@ -69,19 +67,34 @@ impl Attempt<'_> {
         ask(self.config, &path, &resume, async |desk: &Desk| desk.begin_login(name, resume).await).await
     }
 
-    async fn finish(&self, said: &str) -> Result<Finished, Failure> {
+    /// Hands in what was brought; the error within says why something else may be accepted.
+    async fn finish(
+        &self,
+        said: &str,
+        typed: Option<&mut Typed>,
+    ) -> Result<Result<LoggedIn, String>, Failure> {
+        let mut finished = self.hand_in(said, self.options.other_seller).await?;
+        if let Finished::Unsure(unsure) = finished {
+            is_meant(self.home, typed, unsure).await?;
+            finished = self.hand_in("", true).await?;
+        }
+        match finished {
+            Finished::LoggedIn(logged_in) => Ok(Ok(*logged_in)),
+            Finished::TryAgain(why) => Ok(Err(why)),
+            Finished::Unsure(unsure) => Err(unsure.declined.into()),
+        }
+    }
+
+    async fn hand_in(&self, said: &str, other_seller: bool) -> Result<Finished, Failure> {
         let name = &self.account.name;
         let path = format!("/account/{name}/login/finish");
-        let proof = Proof { said: said.to_owned().into(), other_seller: self.options.other_seller };
+        let proof = Proof { said: said.to_owned().into(), other_seller };
         ask(self.config, &path, &proof, async |desk: &Desk| desk.finish_login(name, &proof).await).await
     }
 
-    /// The person was let in before, and something went wrong afterwards.
-    async fn go_on(&self) -> Result<LoggedIn, Failure> {
-        match self.finish("").await? {
-            Finished::LoggedIn(logged_in) => Ok(*logged_in),
-            Finished::TryAgain(why) => Err(self.not_accepted(why)),
-        }
+    /// The same with one try.
+    async fn finish_at_once(&self, said: &str) -> Result<LoggedIn, Failure> {
+        self.finish(said, None).await?.map_err(|why| self.not_accepted(why))
     }
 
     /// Nobody may be asked: the address is the result, and another call finishes.
@@ -108,9 +121,9 @@ impl Attempt<'_> {
         for _ in 0..TRIES {
             note(&format!("{}: ", entrance.prompt));
             let said = self.said(&mut typed, &mut browser).await?;
-            match self.finish(&said).await? {
-                Finished::LoggedIn(logged_in) => return Ok(*logged_in),
-                Finished::TryAgain(why) => note(&format!("{why}.\n")),
+            match self.finish(&said, Some(&mut typed)).await? {
+                Ok(logged_in) => return Ok(logged_in),
+                Err(why) => note(&format!("{why}.\n")),
             }
         }
         Err(self.not_accepted(format!("nothing of what was typed {TRIES} times was accepted")))
