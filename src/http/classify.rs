@@ -152,7 +152,7 @@ pub fn classify(
             Next::Refused(CallError::Forbidden { at: at() })
         }
         410 => moved(response, &mut attempt, sent.at, None),
-        429 => too_many(response, &mut attempt, sent, headers),
+        429 => too_many(response, &mut attempt, sent.at, sent.now, sent.standing, headers),
         301 | 302 | 307 | 308 => match response.header("location") {
             Some(location) => Next::Redirect(location.to_owned()),
             None => bad(&mut attempt, sent.at, "a redirect that leads nowhere"),
@@ -247,27 +247,34 @@ fn no_answer(error: &WireError, at: &str) -> Verdict {
 /// Tells the kinds of 429 apart (cardmarket.md 7, trademe.md 6): the window is used up, as the marketplace's own count
 /// says or where it never counts for us; so many at once, with a time to wait; our own requests fill its minute; or
 /// nobody knows, which is waited for longer each time and then taken for the end of the window.
-fn too_many(response: &WireResponse, attempt: &mut Attempt, sent: Sent<'_>, headers: LimitHeaders) -> Next {
+pub(super) fn too_many(
+    response: &WireResponse,
+    attempt: &mut Attempt,
+    at: &str,
+    now: DateTime<Utc>,
+    standing: Standing,
+    headers: LimitHeaders,
+) -> Next {
     attempt.error_type = Some(ErrorType::RateLimited);
     let retry_after = response.number("retry-after").filter(|s| (0..=86_400).contains(s));
     let retry_after = retry_after.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
     let counted = attempt.quota_count.zip(attempt.quota_limit);
     let too_many = |wait| Some(Failure::TooMany { retry_after: Some(wait) });
-    let failure = match (counted, retry_after, sent.standing.minute_full) {
+    let failure = match (counted, retry_after, standing.minute_full) {
         (Some((count, limit)), ..) if count >= limit => None,
         (_, Some(wait), _) => too_many(wait),
         (_, None, Some(rest)) => too_many(rest),
         (..) if headers.count.is_none() => None,
-        (..) => sent.standing.unexplained_wait().map(|wait| Failure::Unexplained { wait }),
+        (..) => standing.unexplained_wait().map(|wait| Failure::Unexplained { wait }),
     };
     attempt.window_full = failure.is_none();
     let until = match failure {
         Some(Failure::TooMany { retry_after: Some(wait) } | Failure::Unexplained { wait }) => {
-            sent.now + TimeDelta::from_std(wait).unwrap_or_default()
+            now + TimeDelta::from_std(wait).unwrap_or_default()
         }
-        _ => headers.window.resets_at(sent.now),
+        _ => headers.window.resets_at(now),
     };
-    Next::Failed(CallError::RateLimited { at: sent.at.to_owned(), until }, failure)
+    Next::Failed(CallError::RateLimited { at: at.to_owned(), until }, failure)
 }
 
 fn bad(attempt: &mut Attempt, at: &str, what: &str) -> Next {
