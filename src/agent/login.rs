@@ -28,7 +28,7 @@ use crate::domain::{AccountName, Credentials};
 use crate::marketplace::{self, LoginError};
 use crate::store::logins::Login;
 pub use accept::{Accepted, LoggedIn};
-use declined::{declined, no_consumer, not_kept, not_let_in, waits_already};
+use declined::{Step, declined, no_consumer, not_kept, not_let_in, waits_already};
 pub use import::Brought;
 pub use logout::LoggedOut;
 pub use owner::Unsure;
@@ -91,7 +91,8 @@ impl Desk {
         let credentials = account.credentials.clone().ok_or_else(|| no_consumer(&account))?;
         let tried = self.try_out(&account, credentials).await?;
         let invitation = tried.login().begin(account.login.callback.as_deref()).await;
-        let invitation = invitation.map_err(|error| self.not_let_in(&account, &vault, error))?;
+        let invitation =
+            invitation.map_err(|error| self.not_let_in(&account, &vault, Step::Beginning, error))?;
         let pending = Pending { invitation, begun: now, granted: None };
         pending.keep(&vault, name).map_err(not_kept)?;
         Ok(begun(&pending))
@@ -110,7 +111,7 @@ impl Desk {
             let pair = match exchanged {
                 Ok(pair) => pair,
                 Err(error) if error.may_try_again() => return Ok(Finished::TryAgain(error.to_string())),
-                Err(error) => return Err(self.not_let_in(&account, &vault, error)),
+                Err(error) => return Err(self.not_let_in(&account, &vault, Step::Finishing, error)),
             };
             // What was granted is granted once: it is kept before anything else can go wrong.
             pending.granted = Some(pair);
@@ -162,12 +163,12 @@ impl Desk {
     }
 
     /// Why a login came to nothing. One that cannot be gone on with is forgotten.
-    fn not_let_in(&self, account: &Account, vault: &Vault, error: LoginError) -> Declined {
+    fn not_let_in(&self, account: &Account, vault: &Vault, step: Step, error: LoginError) -> Declined {
         let forget = matches!(error, LoginError::Refused | LoginError::Over(_));
         if forget && let Err(error) = Pending::forget(vault, &account.name) {
             return not_kept(error);
         }
-        not_let_in(account, error)
+        not_let_in(account, step, error)
     }
 
     fn account(&self, name: &AccountName) -> Answered<(Account, Vault)> {

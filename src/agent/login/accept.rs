@@ -73,8 +73,11 @@ impl Desk {
         let (mut identity, mut scopes) = (None, Vec::new());
         if credentials.token.is_some() {
             let tried = self.try_out(account, credentials.clone()).await?;
-            let found =
-                tried.marketplace().identity().await.map_err(|error| not_accepted(account, &error, again))?;
+            let found = tried
+                .marketplace()
+                .identity()
+                .await
+                .map_err(|error| not_accepted(account, &access, &error, again))?;
             if !other_seller {
                 match self.owner(account, &credentials).await? {
                     Owner::Known(was) if was.id != found.id => {

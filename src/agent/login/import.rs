@@ -24,7 +24,9 @@ impl Desk {
     pub async fn import(&self, name: &AccountName, brought: &Brought) -> Answered<Accepted> {
         let (account, vault) = self.account(name)?;
         let again = format!("sellerd auth import {name}");
-        let pairs = Pairs::from_text(brought.text.expose_secret(), account.credentials.is_none())
+        // Some editors begin a file with a mark of its byte order, which is no part of the first value.
+        let text = brought.text.expose_secret().trim_start_matches('\u{feff}');
+        let pairs = Pairs::from_text(text, account.credentials.is_none())
             .map_err(|why| declined(2, why, again.clone()))?;
         if pairs.consumer.is_none() && pairs.token.is_none() {
             return Err(declined(2, "there are no credentials in it", again));

@@ -284,6 +284,30 @@ fn the_browser_brings_it_by_itself_where_a_callback_leads_here() {
 }
 
 #[test]
+fn a_first_step_that_fails_names_a_command_that_works() {
+    for fault in ["html", "429-daily", "503", "unavailable"] {
+        let place = shop("");
+        place.fault(&format!("{fault} --shop trademe"));
+        let fix =
+            place.run("-o json auth login nz").exits(5).error()["fix"].as_str().expect("a fix").to_owned();
+        assert!(fix.ends_with("auth login nz"), "{fault}: {fix}");
+    }
+}
+
+#[test]
+fn a_login_that_cannot_be_shown_is_not_told_as_one_that_works() {
+    let place = shop("");
+    place.write_secrets("nz", place.sandbox.trademe_credentials());
+    place.job("nz-probe", 0);
+    write_app(&place);
+    let document = place.run("--no-input auth login nz").exits(4).document("sellerd.auth/1");
+    let waiting = row(&document, "nz");
+    assert_eq!((waiting["state"].as_str(), waiting["since"].is_null()), (Some("unknown"), true), "{waiting}");
+    let finish = format!("sellerd -c {} auth login nz --pin <PIN>", place.dir().display());
+    assert_eq!((document["finish"].as_str(), waiting["fix"].as_str()), (Some(&*finish), Some(&*finish)));
+}
+
+#[test]
 fn what_was_not_granted_is_told_at_once() {
     let place = shop("");
     let keys = place.sandbox.trademe_credentials().clone();
