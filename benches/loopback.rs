@@ -94,6 +94,7 @@ fn client(signed: bool) -> Client {
         gate: Arc::new(Open),
         signer: signed.then(|| Signer::new(profile, &credentials)),
         headers: cardmarket.limit_headers,
+        maintenance: cardmarket.maintenance,
         canary: (cardmarket.canary)(&Target::new(cardmarket.base_url).expect("a URL")),
         clock: SystemClock::shared(),
         random: Arc::new(Random::from_machine()),

@@ -128,6 +128,7 @@ fn market(wire: Arc<dyn Transport>, base: &str, credentials: Option<&Credentials
         gate: Arc::new(Open),
         signer: credentials.map(|credentials| Signer::new(profile, credentials)),
         headers: cardmarket.limit_headers,
+        maintenance: cardmarket.maintenance,
         canary: (cardmarket.canary)(&Target::new(base).expect("a URL")),
         clock: SystemClock::shared(),
         random: Arc::new(Random::from_machine()),

@@ -286,6 +286,7 @@ fn connection(marketplace: &str, answer: WireResponse) -> Connection {
         }),
         signer: Some(Signer::new((marketplace.profile)(&options), &credentials)),
         headers: marketplace.limit_headers,
+        maintenance: marketplace.maintenance,
         canary: (marketplace.canary)(&Target::new(marketplace.base_url).expect("a URL")),
         clock,
         random: Arc::new(Random::seeded(1)),

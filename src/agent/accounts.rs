@@ -273,6 +273,7 @@ pub(super) fn line(
         gate: shared.wires.guard(account, Arc::new(gate)),
         signer: Some(Signer::new((descriptor.profile)(&account.options), credentials)),
         headers: LimitHeaders { per_minute: account.minute_limit(), ..descriptor.limit_headers },
+        maintenance: descriptor.maintenance,
         canary: (descriptor.canary)(&base),
         clock: shared.clock.clone(),
         random: shared.random.clone(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::Shared;
 use super::credentials::NotWorked;
+use super::notices::Notices;
 use super::runner::{Due, Runner};
 use super::status;
 use crate::config::{Config, Work};
@@ -55,6 +56,9 @@ pub struct Tested {
     pub identity: Option<String>,
     /// What went wrong, if it did not.
     pub error: Option<String>,
+    /// What a person can do where the account is not served; `None` where it is.
+    #[serde(default)]
+    pub fix: Option<String>,
 }
 
 /// How far a job's present run is.
@@ -141,8 +145,8 @@ impl Desk {
         })?;
         let answer = market.identity().await;
         let (name, now) = (name.clone(), self.shared.clock.now());
-        let account = name.clone();
-        let access = self.shared.store.read(move |tx| accounts::access(tx, &account, now)).await;
+        let owned = name.clone();
+        let access = self.shared.store.read(move |tx| accounts::access(tx, &owned, now)).await;
         let access = access.map_err(|e| internal(e.to_string()))?;
         if let Ok(who) = &answer {
             self.meet(&name, who).await.map_err(|e| internal(e.to_string()))?;
@@ -154,17 +158,20 @@ impl Desk {
         if let Some(CallError::Store(message, _)) = error {
             return Err(internal(message));
         }
+        let blocked = !access.state.lets_through();
+        let fix = blocked.then(|| Notices::about(account).way_out(&name, &access)).flatten();
         Ok(Tested {
             account: name,
             state: access.state.as_str().to_owned(),
             since: access.since.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
             identity,
             error: error.map(|error| error.to_string()),
+            fix,
         })
     }
 
     /// Notes who an account is that nobody has logged in to here: its credentials were put into place by hand.
-    async fn meet(&self, name: &AccountName, who: &Identity) -> Result<(), StoreError> {
+    pub(super) async fn meet(&self, name: &AccountName, who: &Identity) -> Result<(), StoreError> {
         let (owned, now) = (name.clone(), self.shared.clock.now());
         let member = Member { id: who.id, name: who.name.clone() };
         self.shared.store.write(move |tx| logins::meet(tx, &owned, &member, now)).await

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::runner::{Due, Runner};
 use super::watch::Watch;
 use crate::config::{Account, Work, starts_more_than};
-use crate::domain::{ErrorType, JobName, Outcome, Trigger};
+use crate::domain::{ErrorType, JobName, Outcome, Trigger, spelled};
 use crate::jobs::{Errand, cost};
 use crate::policy::deferral::{Cost, Leave, Purse, held_back, starts_after};
 use crate::policy::stretch::{Rest, Slot};
@@ -133,7 +133,7 @@ fn poll(
     let slot = rest.slot(last, due.at);
     let stretched = match (slot, rest.stretched()) {
         (Slot::NothingLeft, _) => Some("are not read any more".to_owned()),
-        (_, Some(apart)) => Some(format!("are read about every {} minutes", apart.num_minutes().max(1))),
+        (_, Some(apart)) => Some(format!("are read about every {}", in_words(apart))),
         (_, None) => None,
     };
     match stretched {
@@ -210,6 +210,11 @@ fn stretched_polls(
     }
 }
 
+/// How far polls lie apart, in whole seconds.
+fn in_words(apart: TimeDelta) -> String {
+    spelled(Duration::from_secs(apart.num_seconds().max(1).unsigned_abs()))
+}
+
 fn shown(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
@@ -274,4 +279,15 @@ async fn start_due(
         }
     }
     next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_that_lie_seconds_apart_are_said_to() {
+        let said = |milliseconds| in_words(TimeDelta::milliseconds(milliseconds));
+        assert_eq!((said(4_700), said(288_000), said(90)), ("4 s".into(), "4 min 48 s".into(), "1 s".into()));
+    }
 }

@@ -10,6 +10,7 @@ mod declined;
 mod import;
 mod line;
 mod logout;
+mod owner;
 mod pending;
 pub mod terms;
 
@@ -26,10 +27,11 @@ use crate::config::{Account, Pair, Pairs, Vault};
 use crate::domain::{AccountName, Credentials};
 use crate::marketplace::{self, LoginError};
 use crate::store::logins::Login;
-pub use accept::LoggedIn;
-use declined::{declined, no_consumer, not_kept, not_let_in, waits_already};
+pub use accept::{Accepted, LoggedIn};
+use declined::{Step, declined, no_consumer, not_kept, not_let_in, waits_already};
 pub use import::Brought;
 pub use logout::LoggedOut;
+pub use owner::Unsure;
 use pending::Pending;
 
 /// A login that waits for a person.
@@ -62,6 +64,8 @@ pub enum Finished {
     LoggedIn(Box<LoggedIn>),
     /// It was not accepted, and another one may be.
     TryAgain(String),
+    /// The person was let in, and somebody has to say whether it is the right seller. The grant waits for that.
+    Unsure(Unsure),
 }
 
 impl Desk {
@@ -87,7 +91,8 @@ impl Desk {
         let credentials = account.credentials.clone().ok_or_else(|| no_consumer(&account))?;
         let tried = self.try_out(&account, credentials).await?;
         let invitation = tried.login().begin(account.login.callback.as_deref()).await;
-        let invitation = invitation.map_err(|error| self.not_let_in(&account, &vault, error))?;
+        let invitation =
+            invitation.map_err(|error| self.not_let_in(&account, &vault, Step::Beginning, error))?;
         let pending = Pending { invitation, begun: now, granted: None };
         pending.keep(&vault, name).map_err(not_kept)?;
         Ok(begun(&pending))
@@ -106,7 +111,7 @@ impl Desk {
             let pair = match exchanged {
                 Ok(pair) => pair,
                 Err(error) if error.may_try_again() => return Ok(Finished::TryAgain(error.to_string())),
-                Err(error) => return Err(self.not_let_in(&account, &vault, error)),
+                Err(error) => return Err(self.not_let_in(&account, &vault, Step::Finishing, error)),
             };
             // What was granted is granted once: it is kept before anything else can go wrong.
             pending.granted = Some(pair);
@@ -114,9 +119,13 @@ impl Desk {
         }
         let pairs = Pairs { consumer: None, token: pending.granted };
         let resume = format!("sellerd auth login {name} --resume");
-        let logged_in = self.accept(&account, &vault, pairs, proof.other_seller, true, &resume).await?;
-        Pending::forget(&vault, name).map_err(not_kept)?;
-        Ok(Finished::LoggedIn(Box::new(logged_in)))
+        match self.accept(&account, &vault, pairs, proof.other_seller, true, &resume).await? {
+            Accepted::LoggedIn(logged_in) => {
+                Pending::forget(&vault, name).map_err(not_kept)?;
+                Ok(Finished::LoggedIn(logged_in))
+            }
+            Accepted::Unsure(unsure) => Ok(Finished::Unsure(unsure)),
+        }
     }
 
     /// The login that was begun. One that is too old is forgotten.
@@ -154,12 +163,12 @@ impl Desk {
     }
 
     /// Why a login came to nothing. One that cannot be gone on with is forgotten.
-    fn not_let_in(&self, account: &Account, vault: &Vault, error: LoginError) -> Declined {
+    fn not_let_in(&self, account: &Account, vault: &Vault, step: Step, error: LoginError) -> Declined {
         let forget = matches!(error, LoginError::Refused | LoginError::Over(_));
         if forget && let Err(error) = Pending::forget(vault, &account.name) {
             return not_kept(error);
         }
-        not_let_in(account, error)
+        not_let_in(account, step, error)
     }
 
     fn account(&self, name: &AccountName) -> Answered<(Account, Vault)> {

@@ -14,7 +14,7 @@ mod leftover;
 pub mod lifecycle;
 pub mod login;
 mod metering;
-mod notices;
+pub mod notices;
 pub mod nudge;
 mod reckoning;
 pub mod runner;

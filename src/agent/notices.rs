@@ -167,6 +167,19 @@ impl Notices {
         problem(NO_ANSWER, account, Severity::Warning, title, since, fix)
     }
 
+    /// What a person can do for an account that is not served, in the words of its problem; `None` where it has none.
+    pub fn way_out(&self, account: &AccountName, access: &Access) -> Option<String> {
+        self.problem(account, access).map(|problem| problem.fix)
+    }
+
+    /// What is left where new credentials do not help: asking for access again, from the day on which that is possible.
+    pub fn ask_again(&self, account: &AccountName, access: &Access) -> String {
+        let ask = access.reapply_on.map_or(String::new(), |day| {
+            format!(" ask {} for it again on {day} or later, and then:", self.marketplace)
+        });
+        format!("if access is gone,{ask} sellerd auth test {account}")
+    }
+
     /// What people are told of an account that is not served, with the way out.
     fn problem(&self, account: &AccountName, access: &Access) -> Option<Problem> {
         let (market, reason) = (self.marketplace, &access.reason);
@@ -177,12 +190,8 @@ impl Notices {
                 (LOGIN_REFUSED, format!("{market} does not accept the login of {account} ({reason})"), renew)
             }
             (AccessState::Revoked, _) => {
-                let again = access.reapply_on.map_or(String::new(), |day| {
-                    format!(" ask {market} for it again on {day} or later, and then:")
-                });
-                let fix = format!(
-                    "the tokens may have been replaced, so first: {renew} ; if access is gone,{again} {test}"
-                );
+                let again = self.ask_again(account, access);
+                let fix = format!("the tokens may have been replaced, so first: {renew} ; {again}");
                 (ACCESS_REFUSED, format!("{market} refuses {account} everything ({reason})"), fix)
             }
             (AccessState::Suspended, Some(Cause::EdgeBlock)) => (

@@ -17,17 +17,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::args::{AuthCommand, Format};
+use super::confirm::can_ask;
 use super::home::Home;
 use super::job::{ask_agent, here};
 use super::output::{self, instant, span, thousands, when};
 use super::{Exit, Failure};
 use crate::agent::ask::{Answered, Desk};
-use crate::agent::login::{LoggedIn, way_in};
+use crate::agent::login::{LoggedIn, Unsure, is_of, way_in};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config, Diagnostic};
 use crate::domain::AccountName;
+use crate::policy::access::{Access, AccessState};
 use crate::store::accounts;
 use crate::store::logins::{self, Login};
+use typed::Typed;
 
 /// Does what was asked.
 pub async fn run(command: AuthCommand, home: &Home) -> Result<Exit, Failure> {
@@ -59,6 +62,10 @@ struct Row {
     fix: Option<String>,
     identity_id: Option<i64>,
     expires_at: Option<String>,
+    /// When the agent asks again by itself, while it leaves the account alone.
+    next_probe_at: Option<String>,
+    /// The first day on which access can be asked for again, where it was taken away.
+    reapply_on: Option<String>,
     /// Where the app's pair and the login's come from.
     sources: Option<[Option<String>; 2]>,
     /// Places that hold other pairs, which are not used.
@@ -80,9 +87,33 @@ impl Document {
     }
 }
 
+/// What is known of the login that an account has now.
+struct Known {
+    /// Its access; `None` without a login, and while nothing was asked: there is no moment since when, then.
+    access: Option<Access>,
+    /// The login. Of another one than that in use only who it was and when it ends.
+    login: Login,
+}
+
+impl Known {
+    fn of(account: &Account, access: Option<Access>, login: Option<Login>) -> Self {
+        let login = login.unwrap_or_default();
+        let credentials = account.credentials.as_ref();
+        let whole = credentials.is_some_and(|credentials| credentials.token.is_some());
+        let login = match credentials.is_some_and(|credentials| is_of(&login, credentials)) {
+            true => login,
+            false => Login { identity: login.identity, expires_at: login.expires_at, ..Login::default() },
+        };
+        let access = access.filter(|access| whole && access.state != AccessState::Unknown);
+        Self { access, login }
+    }
+}
+
 impl Row {
     /// What the database and the configuration know of an account.
-    fn known(account: &Account, access: Option<&crate::policy::access::Access>, login: &Login) -> Self {
+    fn known(account: &Account, known: &Known) -> Self {
+        let Known { access, login } = known;
+        let access = access.as_ref();
         let sources = [&account.sources.consumer, &account.sources.token];
         let unused = sources.into_iter().flatten().flat_map(|origin| &origin.others);
         Self {
@@ -94,6 +125,8 @@ impl Row {
             scopes: (!login.scopes.is_empty()).then(|| login.scopes.clone()),
             token_created_at: login.token_created_at.map(instant),
             expires_at: login.expires_at.map(instant),
+            next_probe_at: access.and_then(|access| access.next_probe_at).map(instant),
+            reapply_on: access.and_then(|access| access.reapply_on).map(|day| day.to_string()),
             sources: Some(sources.map(|origin| origin.as_ref().map(|origin| origin.place.to_string()))),
             unused: unused.map(ToString::to_string).collect(),
             wrong: account.looked.spoilt().cloned(),
@@ -118,17 +151,41 @@ async fn ask<T: DeserializeOwned>(
     }
 }
 
+/// Has a person say whether new credentials are the right seller's. Where nobody can be asked, or the answer is no, it is
+/// the error. What was typed before is `typed`'s, if anything was.
+async fn is_meant(home: &Home, typed: Option<&mut Typed>, unsure: Unsure) -> Result<(), Failure> {
+    if home.yes {
+        return Ok(());
+    }
+    let Unsure { question, declined } = unsure;
+    if !can_ask(home) {
+        return Err(declined.into());
+    }
+    let mut begun;
+    let typed = match typed {
+        Some(typed) => typed,
+        None => {
+            begun = Typed::begin()?;
+            &mut begun
+        }
+    };
+    match typed.says_yes(&question).await? {
+        true => Ok(()),
+        false => Err(declined.into()),
+    }
+}
+
 /// What is known of an account's login now.
 async fn row(home: &Home, account: &Account, config: &Config) -> Result<Row, Failure> {
     let now = SystemClock::default().now();
     let Some(store) = home.store(config)? else {
-        return Ok(Row::known(account, None, &Login::default()));
+        return Ok(Row::known(account, &Known::of(account, None, None)));
     };
     let name = account.name.clone();
     let read =
         move |tx: &crate::store::Tx<'_>| Ok((accounts::access(tx, &name, now)?, logins::get(tx, &name)?));
     let (access, login) = store.read(read).await?;
-    Ok(Row::known(account, Some(&access), &login.unwrap_or_default()))
+    Ok(Row::known(account, &Known::of(account, Some(access), login)))
 }
 
 /// Says that new credentials are in use.

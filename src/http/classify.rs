@@ -28,6 +28,10 @@ pub struct LimitHeaders {
     pub per_minute: Option<usize>,
 }
 
+/// What a marketplace says with an answer that is neither 503 nor a page, where it says that it is being worked on: its own
+/// words, which are known ones. `None` for every other answer.
+pub type Maintenance = fn(&WireResponse) -> Option<&'static str>;
+
 /// What is to be done with what came back.
 #[derive(Debug)]
 pub struct Verdict {
@@ -91,7 +95,12 @@ const CLOCKS: Range<i32> = 2000..2200;
 const COUNTS: RangeInclusive<i64> = 0..=1_000_000_000;
 
 /// Judges what came back.
-pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, headers: LimitHeaders) -> Verdict {
+pub fn classify(
+    result: &Result<WireResponse, WireError>,
+    sent: Sent<'_>,
+    headers: LimitHeaders,
+    maintenance: Maintenance,
+) -> Verdict {
     let response = match result {
         Ok(response) => response,
         Err(error) => return no_answer(error, sent.at),
@@ -143,7 +152,7 @@ pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, header
             Next::Refused(CallError::Forbidden { at: at() })
         }
         410 => moved(response, &mut attempt, sent.at, None),
-        429 => too_many(response, &mut attempt, sent, headers),
+        429 => too_many(response, &mut attempt, sent.at, sent.now, sent.standing, headers),
         301 | 302 | 307 | 308 => match response.header("location") {
             Some(location) => Next::Redirect(location.to_owned()),
             None => bad(&mut attempt, sent.at, "a redirect that leads nowhere"),
@@ -154,6 +163,13 @@ pub fn classify(result: &Result<WireResponse, WireError>, sent: Sent<'_>, header
             let what = "a page of HTML instead of an answer; check `base_url`, or the marketplace is being worked on";
             let error_type = ErrorType::BadResponse;
             Next::Failed(CallError::Unavailable { at: at(), what: what.to_owned(), error_type }, None)
+        }
+        status @ 400..=499 if let Some(words) = maintenance(response) => {
+            attempt.error_type = Some(ErrorType::Http4xx);
+            attempt.trouble = Some(Trouble::Maintenance);
+            let (what, error_type) = (format!("{status}: {words}"), ErrorType::Http4xx);
+            // It passes as a 503 does.
+            Next::Failed(CallError::Unavailable { at: at(), what, error_type }, Some(Failure::Server(503)))
         }
         status @ (200..=299 | 400..=499) => {
             attempt.access = Some(AccessEvent::Answered { at: at(), success: status < 300 });
@@ -231,27 +247,34 @@ fn no_answer(error: &WireError, at: &str) -> Verdict {
 /// Tells the kinds of 429 apart (cardmarket.md 7, trademe.md 6): the window is used up, as the marketplace's own count
 /// says or where it never counts for us; so many at once, with a time to wait; our own requests fill its minute; or
 /// nobody knows, which is waited for longer each time and then taken for the end of the window.
-fn too_many(response: &WireResponse, attempt: &mut Attempt, sent: Sent<'_>, headers: LimitHeaders) -> Next {
+pub(super) fn too_many(
+    response: &WireResponse,
+    attempt: &mut Attempt,
+    at: &str,
+    now: DateTime<Utc>,
+    standing: Standing,
+    headers: LimitHeaders,
+) -> Next {
     attempt.error_type = Some(ErrorType::RateLimited);
     let retry_after = response.number("retry-after").filter(|s| (0..=86_400).contains(s));
     let retry_after = retry_after.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
     let counted = attempt.quota_count.zip(attempt.quota_limit);
     let too_many = |wait| Some(Failure::TooMany { retry_after: Some(wait) });
-    let failure = match (counted, retry_after, sent.standing.minute_full) {
+    let failure = match (counted, retry_after, standing.minute_full) {
         (Some((count, limit)), ..) if count >= limit => None,
         (_, Some(wait), _) => too_many(wait),
         (_, None, Some(rest)) => too_many(rest),
         (..) if headers.count.is_none() => None,
-        (..) => sent.standing.unexplained_wait().map(|wait| Failure::Unexplained { wait }),
+        (..) => standing.unexplained_wait().map(|wait| Failure::Unexplained { wait }),
     };
     attempt.window_full = failure.is_none();
     let until = match failure {
         Some(Failure::TooMany { retry_after: Some(wait) } | Failure::Unexplained { wait }) => {
-            sent.now + TimeDelta::from_std(wait).unwrap_or_default()
+            now + TimeDelta::from_std(wait).unwrap_or_default()
         }
-        _ => headers.window.resets_at(sent.now),
+        _ => headers.window.resets_at(now),
     };
-    Next::Failed(CallError::RateLimited { at: sent.at.to_owned(), until }, failure)
+    Next::Failed(CallError::RateLimited { at: at.to_owned(), until }, failure)
 }
 
 fn bad(attempt: &mut Attempt, at: &str, what: &str) -> Next {
@@ -301,7 +324,9 @@ mod tests {
             clock_corrected: false,
             standing,
         };
-        classify(&Ok(response), sent, headers)
+        classify(&Ok(response), sent, headers, |response| {
+            (response.body == b"closed" && response.status == 400).then_some("closed for today")
+        })
     }
 
     fn failure(verdict: Verdict) -> Option<Failure> {
@@ -440,5 +465,26 @@ mod tests {
         assert_eq!(judge(503, &[]).attempt.trouble, Some(Trouble::Maintenance));
         assert_eq!(judge(500, &[]).attempt.trouble, Some(Trouble::Outage));
         assert_eq!(judge(200, &[]).attempt.trouble, None);
+    }
+
+    #[test]
+    fn a_400_that_the_marketplace_means_as_maintenance_is_taken_like_a_503() {
+        let of = |status, body: &[u8]| {
+            let response = WireResponse { status, body: body.to_vec(), ..WireResponse::default() };
+            judge_after(TimeDelta::seconds(20), response)
+        };
+        let closed = of(400, b"closed");
+        assert_eq!((closed.attempt.trouble, &closed.attempt.access), (Some(Trouble::Maintenance), &None));
+        let Next::Failed(error, failure) = closed.next else { panic!() };
+        assert_eq!(error.to_string(), "GET x: 400: closed for today");
+        assert_eq!(failure, failure_of_503());
+        for (status, body) in [(400, &b"no such article"[..]), (404, b"closed")] {
+            let other = of(status, body);
+            assert_eq!((other.next, other.attempt.trouble), (Next::Answer, None));
+        }
+    }
+
+    fn failure_of_503() -> Option<Failure> {
+        failure(judge(503, &[]))
     }
 }

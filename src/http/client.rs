@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::pipeline::{Effect, Exchange, Failed};
-use super::classify::LimitHeaders;
+use super::classify::{LimitHeaders, Maintenance};
 use super::download::{Download, may_be_fetched, refused, unavailable};
 use super::oauth1::{Signer, Target};
 use super::pace::Pace;
@@ -42,6 +42,8 @@ pub struct Parts {
     pub signer: Option<Signer>,
     /// What the answers' headers say about the quota.
     pub headers: LimitHeaders,
+    /// What the marketplace says when it is being worked on.
+    pub maintenance: Maintenance,
     /// What is asked when it is not known what a refusal means.
     pub canary: Canary,
     /// The clock.

@@ -7,13 +7,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::classify::LimitHeaders;
-use super::client::Client;
+use super::classify::{Next, too_many};
+use super::client::{Client, Parts};
 use super::oauth1::{Signer, Target, Unsigned};
 use super::transport::{Body, WireError, WireRequest, WireResponse};
 use super::{Answer, Attempt, CallError, Outgoing};
 use crate::domain::{ErrorType, RequestClass};
 use crate::policy::access::Asked;
+use crate::policy::trouble::Trouble;
 
 /// An account's way to its marketplace, for a login.
 #[derive(Clone)]
@@ -72,7 +73,7 @@ impl Handshake {
     pub async fn ask(&self, exchange: &Exchange<'_>) -> Result<Heard, CallError> {
         let parts = self.0.parts();
         // Nothing else of the account is in flight meanwhile.
-        let _line = self.0.hold().await;
+        let mut restraint = self.0.hold().await;
         let mut corrected = false;
         loop {
             let outgoing = outgoing(exchange);
@@ -95,22 +96,38 @@ impl Handshake {
                 timeout: parts.request_timeout,
             };
             let begun = parts.clock.elapsed();
+            restraint.sent(begun, parts.headers.per_minute);
             let result = parts.transport.send(request).await;
             let took = parts.clock.elapsed().saturating_sub(begun);
             let theirs = result.as_ref().ok().and_then(date);
-            let record = Attempt { duration: took, ..record(&result, theirs, sent, parts.headers) };
+            let mut record = Attempt { duration: took, ..record(&result, theirs, sent, parts) };
+            let at = outgoing.at();
+            let limited = match &result {
+                Ok(response) if response.status == 429 => {
+                    let standing = restraint.standing(parts.clock.elapsed(), parts.headers.per_minute);
+                    Some(too_many(response, &mut record, &at, sent, standing, parts.headers))
+                }
+                _ => None,
+            };
             parts.gate.settle(pass, &record).await?;
 
-            let at = outgoing.at();
+            // It is as good as any other 429, whoever asked: the line is left alone for as long.
+            if let Some(Next::Failed(error, failure)) = limited {
+                if let Some(failure) = failure {
+                    restraint.failed(failure, parts.clock.elapsed());
+                }
+                return Err(error);
+            }
             let response = result.map_err(|error| unavailable(at.clone(), error))?;
             let far_off = theirs.is_some_and(|date| (date - signed_at).abs() > CLOCK_TOLERANCE);
             match response.status {
                 401 if far_off && !corrected => corrected = true,
-                429 => {
-                    return Err(CallError::RateLimited { at, until: parts.headers.window.resets_at(sent) });
-                }
                 status @ 500.. => {
                     let (what, error_type) = (status.to_string(), ErrorType::Http5xx);
+                    return Err(CallError::Unavailable { at, what, error_type });
+                }
+                status @ 400.. if let Some(words) = (parts.maintenance)(&response) => {
+                    let (what, error_type) = (format!("{status}: {words}"), ErrorType::Http4xx);
                     return Err(CallError::Unavailable { at, what, error_type });
                 }
                 _ => return Ok(Heard { at: theirs.unwrap_or(sent), answer: Answer { at, response } }),
@@ -138,11 +155,21 @@ fn record(
     result: &Result<WireResponse, WireError>,
     theirs: Option<DateTime<Utc>>,
     sent: DateTime<Utc>,
-    headers: LimitHeaders,
+    parts: &Parts,
 ) -> Attempt {
+    let headers = parts.headers;
     let response = match result {
         Ok(response) => response,
-        Err(error) => return Attempt { error_type: Some(error.error_type), ..Attempt::default() },
+        Err(error) => {
+            let trouble = Some(Trouble::Outage);
+            return Attempt { error_type: Some(error.error_type), trouble, ..Attempt::default() };
+        }
+    };
+    let trouble = match response.status {
+        503 => Some(Trouble::Maintenance),
+        500.. => Some(Trouble::Outage),
+        400.. => (parts.maintenance)(response).map(|_| Trouble::Maintenance),
+        _ => None,
     };
     let number = |name: Option<&str>| name.and_then(|name| response.number(name)).filter(|n| *n >= 0);
     let error_type = match response.status {
@@ -156,6 +183,7 @@ fn record(
     Attempt {
         status: Some(response.status),
         error_type,
+        trouble,
         bytes: response.body.len() as u64,
         quota_count: number(headers.count),
         quota_limit: number(headers.limit).filter(|limit| *limit > 0),
@@ -191,7 +219,7 @@ mod tests {
     use crate::clock::{Clock, ManualClock, SharedClock};
     use crate::domain::Credentials;
     use crate::http::oauth1::vectors;
-    use crate::http::{Canary, Gate, Parts, Pass, Random, Refusal, Settled, Transport};
+    use crate::http::{Canary, Gate, LimitHeaders, Pass, Random, Refusal, Settled, Transport};
     use crate::policy::quota::WindowKind;
 
     /// Lets everything out, remembers the clock and all that was settled.
@@ -253,6 +281,7 @@ mod tests {
             gate: book.clone(),
             signer: None,
             headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour, per_minute: None },
+            maintenance: |_| None,
             canary: Canary {
                 template: "account",
                 target: Target::new("http://127.0.0.1:1/account").unwrap(),
@@ -292,10 +321,14 @@ mod tests {
             assert_eq!(shop.seen.lock().unwrap().len(), sent);
             assert!(book.settled.lock().unwrap().iter().all(|attempt| attempt.access.is_none()));
         }
-        for status in [429, 500, 503] {
-            let (heard, shop, _) = ask(0, status).await;
+        for (status, window_full, trouble) in
+            [(429, true, None), (500, false, Some(Trouble::Outage)), (503, false, Some(Trouble::Maintenance))]
+        {
+            let (heard, shop, book) = ask(0, status).await;
             assert!(heard.is_err());
             assert_eq!(shop.seen.lock().unwrap().len(), 1);
+            let settled = book.settled.lock().unwrap();
+            assert_eq!((settled[0].window_full, settled[0].trouble), (window_full, trouble), "{status}");
         }
     }
 }

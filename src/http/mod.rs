@@ -13,7 +13,7 @@ mod random;
 mod transport;
 mod writing;
 
-pub use classify::LimitHeaders;
+pub use classify::{LimitHeaders, Maintenance};
 pub use client::{Answer, Asking, Call, Canary, Client, Parts};
 pub use download::{Download, FILE_LIMIT};
 pub use error::CallError;

@@ -203,11 +203,13 @@ async fn follow(
 }
 
 /// Whether a failure says something about the order that was asked for, and nothing about the next one. A resource can
-/// answer 5xx for good (cardmarket.md 6.1).
+/// answer 5xx for good, or be switched off alone (cardmarket.md 6.1).
 fn about_one_order(error: &CallError) -> bool {
     match error {
         CallError::BadAnswer { .. } | CallError::NotFound { .. } | CallError::Rejected { .. } => true,
-        CallError::Unavailable { error_type, .. } => *error_type == ErrorType::Http5xx,
+        CallError::Unavailable { error_type, .. } => {
+            matches!(error_type, ErrorType::Http4xx | ErrorType::Http5xx)
+        }
         _ => false,
     }
 }

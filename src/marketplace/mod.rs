@@ -24,7 +24,7 @@ use crate::domain::{
 };
 pub use crate::http::CallError;
 use crate::http::oauth1::{Profile, Target};
-use crate::http::{Canary, Client, LimitHeaders, WritingClient};
+use crate::http::{Canary, Client, LimitHeaders, Maintenance, WritingClient};
 use crate::policy::meter::PublicRule;
 pub use export::{ExportFile, ExportRequest, ExportState, StockExport, StockFile};
 pub use login::{Doorstep, Entrance, Granted, Invitation, Login, LoginError, proof};
@@ -151,6 +151,8 @@ pub struct Descriptor {
     pub currency: Currency,
     /// How it counts requests, and the headers that say so.
     pub limit_headers: LimitHeaders,
+    /// What it says when it is being worked on, beside a 503 and a page for people.
+    pub maintenance: Maintenance,
     /// Its lists of orders, as [`Capabilities::order_feeds`] has them: what a poll takes is known before it is connected.
     pub order_feeds: &'static [OrderFeed],
     /// What reading the stock takes.

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// What it looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// 503, or a page for people where data was asked for.
+    /// 503, a page for people where data was asked for, or the marketplace's own word for it.
     Maintenance,
     /// No connection, no answer, or a failure over there.
     Outage,

@@ -20,6 +20,15 @@ pub fn access(tx: &Tx<'_>, account: &AccountName, now: DateTime<Utc>) -> Result<
     Ok(access)
 }
 
+/// Whether anything is known that is the account's own: a listing, an order, or a reading of its stock.
+pub fn has_data(tx: &Tx<'_>, account: &AccountName) -> Result<bool, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select exists (select 1 from listings where account = ?1) or exists (select 1 from orders where account = ?1)
+            or exists (select 1 from snapshots where account = ?1)",
+    )?;
+    Ok(statement.query_row([account.as_str()], |row| row.get(0))?)
+}
+
 /// Keeps where the account stands.
 pub fn set_access(tx: &Tx<'_>, account: &AccountName, access: &Access) -> Result<(), StoreError> {
     tx.0.prepare_cached(
@@ -133,6 +142,19 @@ mod tests {
     use super::*;
     use crate::policy::access::{AccessState, Cause, Closed};
     use crate::store::testing::{now, scratch};
+
+    #[test]
+    fn an_account_has_data_once_anything_of_it_was_read() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let account = AccountName::from("cm");
+        assert!(!has_data(&tx, &account).unwrap());
+        set_access(&tx, &account, &Access::unknown(now())).unwrap();
+        assert!(!has_data(&tx, &account).unwrap(), "that it was asked is no data");
+        super::super::snapshots::begin(&tx, &account, crate::domain::RunId(1), now()).unwrap();
+        assert!(has_data(&tx, &account).unwrap());
+        assert!(!has_data(&tx, &"nz".into()).unwrap());
+    }
 
     #[test]
     fn access_comes_back_as_it_was_kept() {

@@ -64,7 +64,6 @@ fn what_is_no_answer_fails_at_once_and_loses_nothing() {
         ("redirect --next 9", failure("bad_response", 4, "a redirect")),
         ("error-in-200 short", failure("bad_response", 1, "Something went wrong")),
         ("error-in-200 long", failure("bad_response", 1, "Service currently not available")),
-        ("unavailable", failure("http_4xx", 1, "Service currently not available")),
     ] {
         meets(&place, fault, "stock-pull", &expected);
     }
@@ -103,6 +102,15 @@ fn a_503_that_stays_is_given_up_after_four_attempts() {
     let place = Place::of(0);
     meets(&place, "503", "probe", &failure("http_5xx", 4, "GET account: 503"));
     place.job("probe", 0);
+}
+
+#[test]
+fn a_service_that_is_switched_off_is_maintenance_and_no_declined_request() {
+    let place = Place::of(0);
+    let says = "GET account: 400: Service currently not available";
+    meets(&place, "unavailable", "probe", &failure("http_4xx", 4, says));
+    place.fault("unavailable --next 1");
+    assert_eq!(place.job("probe", 0)["requests"], 2, "it passes within seconds, as a 503 does");
 }
 
 #[test]

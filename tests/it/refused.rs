@@ -180,6 +180,39 @@ fn a_block_at_the_edge_is_no_revocation_and_is_asked_again_in_an_hour() {
 }
 
 #[test]
+fn every_way_of_looking_names_the_same_way_out() {
+    let other_host = "redirect-away http://127.0.0.2:9/";
+    for (fault, says) in [
+        ("revoke", "ask Cardmarket for it again on"),
+        ("revoke --empty-body", "this machine's address is blocked"),
+        (other_host, "set `base_url` of cm"),
+        ("reject-token", "sellerd auth import cm"),
+    ] {
+        let place = Place::of(10);
+        place.fault(fault);
+        place.run("job run probe");
+        let status = place.status();
+        let (problem, found) = (&status["problems"][0], access(&status, "cm"));
+        let fix = problem["fix"].as_str().unwrap_or_else(|| panic!("{fault}: {status}"));
+        assert!(fix.contains(says), "{fault}: {fix}");
+        let row = |words: &str| {
+            let ran = place.run(&format!("-o json {words}")).exits(4);
+            ran.document("sellerd.auth/1")["accounts"][0].clone()
+        };
+        let standing = row("auth status");
+        assert_eq!(standing["fix"], fix, "{fault}");
+        for key in ["next_probe_at", "reapply_on"] {
+            assert_eq!(standing[key], found[key], "{fault}: {key}");
+        }
+        let shown = place.run("auth status").exits(4).stdout;
+        assert_eq!(shown.contains("asked again"), found["next_probe_at"].is_string(), "{shown}");
+        assert_eq!(shown.contains("ask for it"), found["reapply_on"].is_string(), "{shown}");
+        assert_eq!(row("auth test cm")["fix"], fix, "{fault}");
+        place.run("auth test cm").exits(4).says(says);
+    }
+}
+
+#[test]
 fn a_clock_that_is_wrong_is_a_problem_until_it_is_right() {
     for (skew, words) in [("20m", "20 min behind"), ("-20m", "20 min ahead of")] {
         for (account, jobs, shop) in [("cm", "", "Cardmarket's"), ("nz", "nz-", "Trade Me's")] {

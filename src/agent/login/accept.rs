@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::declined::{another, declined, no_consumer, not_accepted, not_kept, not_stored};
+use super::owner::{Owner, Unsure, unsure};
 use crate::agent::accounts::{Accounts, mark_of};
 use crate::agent::ask::{Answered, Desk};
 use crate::agent::credentials;
@@ -42,6 +43,15 @@ pub struct LoggedIn {
     pub kept_in: String,
 }
 
+/// What becomes of new credentials that work.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Accepted {
+    /// They are in use.
+    LoggedIn(Box<LoggedIn>),
+    /// A person has to say first whether they are the right seller's. Nothing was changed.
+    Unsure(Unsure),
+}
+
 impl Desk {
     /// Asks who the credentials are, compares that with who it was, keeps them and puts them into use.
     pub(super) async fn accept(
@@ -52,7 +62,7 @@ impl Desk {
         other_seller: bool,
         made_now: bool,
         again: &str,
-    ) -> Answered<LoggedIn> {
+    ) -> Answered<Accepted> {
         let name = &account.name;
         let used = account.credentials.as_ref().map(Pairs::of).unwrap_or_default();
         let credentials = pairs.or(&used).ok_or_else(|| no_consumer(account))?;
@@ -64,10 +74,19 @@ impl Desk {
         let (mut identity, mut scopes) = (None, Vec::new());
         if credentials.token.is_some() {
             let tried = self.try_out(account, credentials.clone()).await?;
-            let found =
-                tried.marketplace().identity().await.map_err(|error| not_accepted(account, &error, again))?;
-            if let Some(was) = before.identity.as_ref().filter(|was| was.id != found.id && !other_seller) {
-                return Err(another(name, was, &found, again));
+            let found = tried
+                .marketplace()
+                .identity()
+                .await
+                .map_err(|error| not_accepted(account, &access, &error, again))?;
+            if !other_seller {
+                match self.owner(account, &credentials).await? {
+                    Owner::Known(was) if was.id != found.id => {
+                        return Err(another(name, &was, &found, again));
+                    }
+                    Owner::Unknown(why) => return Ok(Accepted::Unsure(unsure(name, &found, &why, again))),
+                    Owner::Known(_) | Owner::Nobody => {}
+                }
             }
             // That nobody can say it now is no reason to lose the login.
             scopes = tried.login().scopes().await.unwrap_or_default();
@@ -108,7 +127,7 @@ impl Desk {
         let missing = needed.iter().filter(|scope| !scopes.iter().any(|granted| granted == *scope));
         let scopes_missing = missing.map(|scope| (*scope).to_owned()).collect();
         let (clock_offset_ms, used) = self.measures(account, now).await.map_err(not_stored)?;
-        Ok(LoggedIn {
+        Ok(Accepted::LoggedIn(Box::new(LoggedIn {
             identity: member.map(|member| (member.id, member.name)),
             scopes,
             scopes_missing,
@@ -117,7 +136,7 @@ impl Desk {
             limit: used.1,
             expires_at,
             kept_in: vault.path(name).display().to_string(),
-        })
+        })))
     }
 
     /// Looks once more for credentials that could not be used when the agent last looked: a person who asks for

@@ -3,17 +3,32 @@
 
 use crate::agent::ask::Declined;
 use crate::agent::credentials::mended_by;
+use crate::agent::notices::Notices;
 use crate::config::{Account, VaultError};
 use crate::domain::{AccountName, ErrorType};
 use crate::http::CallError;
 use crate::marketplace::{Identity, LoginError};
+use crate::policy::access::{Access, AccessState};
 use crate::store::StoreError;
 use crate::store::logins::Member;
 
+/// How far a login was when it came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// At its first request: there is nothing to go on with.
+    Beginning,
+    /// When what a person brought back was exchanged: it waits for another try.
+    Finishing,
+}
+
 /// The login came to nothing.
-pub(super) fn not_let_in(account: &Account, error: LoginError) -> Declined {
+pub(super) fn not_let_in(account: &Account, step: Step, error: LoginError) -> Declined {
     let name = &account.name;
     let login = format!("sellerd auth login {name}");
+    let again = match step {
+        Step::Beginning => login.clone(),
+        Step::Finishing => format!("{login} --resume"),
+    };
     let message = error.to_string();
     match error {
         LoginError::Refused => declined(4, message, format!("if that was a mistake, begin again: {login}")),
@@ -28,14 +43,16 @@ pub(super) fn not_let_in(account: &Account, error: LoginError) -> Declined {
         LoginError::Clock(_) => declined(
             5,
             message,
-            format!("set this machine's clock (timedatectl set-ntp true), then: {login} --resume"),
+            format!("set this machine's clock (timedatectl set-ntp true), then: {again}"),
         ),
-        LoginError::Call(error) => declined(
-            exit_of(&error),
-            message,
-            format!("try again: {login} --resume; if what you typed is refused then, begin anew: {login}"),
-        ),
-        LoginError::Wrong(_) | LoginError::Unreadable(_) => declined(4, message, format!("{login} --resume")),
+        LoginError::Call(error) => {
+            let or = match step {
+                Step::Beginning => String::new(),
+                Step::Finishing => format!("; if what you typed is refused then, begin anew: {login}"),
+            };
+            declined(exit_of(&error), message, format!("try again: {again}{or}"))
+        }
+        LoginError::Wrong(_) | LoginError::Unreadable(_) => declined(4, message, again),
     }
 }
 
@@ -69,15 +86,18 @@ pub(super) fn waits_already(name: &AccountName) -> Declined {
 }
 
 /// The credentials do not say who they are.
-pub(super) fn not_accepted(account: &Account, error: &CallError, again: &str) -> Declined {
+pub(super) fn not_accepted(account: &Account, access: &Access, error: &CallError, again: &str) -> Declined {
     let title = account.marketplace.title;
     let [.., token, secret] = account.marketplace.credential_names;
     match error {
         CallError::Unauthorized { .. } | CallError::Forbidden { .. } => {
             let message = format!("{title} does not accept these credentials ({error}); nothing was changed");
-            let fix = format!(
+            let mut fix = format!(
                 "compare all four values, above all {token} and {secret}, with the page at {title}, then: {again}"
             );
+            if access.state == AccessState::Revoked {
+                fix = format!("{fix} ; {}", Notices::about(account).ask_again(&account.name, access));
+            }
             declined(4, message, fix)
         }
         error => {
@@ -122,5 +142,29 @@ pub(super) fn exit_of(error: &CallError) -> u8 {
         ErrorType::AuthRevoked | ErrorType::AuthForbidden => 4,
         ErrorType::Internal => 1,
         _ => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::testing;
+
+    #[test]
+    fn the_command_that_is_named_works_at_the_step_at_which_the_login_failed() {
+        let (_dir, config) = testing::config_dir();
+        let account = config.accounts.values().next().unwrap();
+        let html = CallError::BadAnswer { at: "POST x".to_owned(), what: "a page".to_owned() };
+        let words = || "no".to_owned();
+        for error in [LoginError::Call(html), LoginError::Clock(900), LoginError::Wrong(words())] {
+            let fix = |step| not_let_in(account, step, error.clone()).fix;
+            let (first, later) = (fix(Step::Beginning), fix(Step::Finishing));
+            assert!(first.ends_with("sellerd auth login cm"), "{error}: {first}");
+            assert!(later.contains("sellerd auth login cm --resume"), "{error}: {later}");
+        }
+        for error in [LoginError::Refused, LoginError::Over(words()), LoginError::App(words())] {
+            let fix = not_let_in(account, Step::Finishing, error.clone()).fix;
+            assert!(fix.ends_with("sellerd auth login cm"), "{error}: {fix}");
+        }
     }
 }

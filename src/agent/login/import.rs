@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::declined::declined;
-use super::{LoggedIn, expose};
+use super::{Accepted, expose};
 use crate::agent::ask::{Answered, Desk};
 use crate::config::{self, Pairs};
 use crate::domain::AccountName;
@@ -21,10 +21,12 @@ pub struct Brought {
 
 impl Desk {
     /// Puts credentials into use that a person brings.
-    pub async fn import(&self, name: &AccountName, brought: &Brought) -> Answered<LoggedIn> {
+    pub async fn import(&self, name: &AccountName, brought: &Brought) -> Answered<Accepted> {
         let (account, vault) = self.account(name)?;
         let again = format!("sellerd auth import {name}");
-        let pairs = Pairs::from_text(brought.text.expose_secret(), account.credentials.is_none())
+        // Some editors begin a file with a mark of its byte order, which is no part of the first value.
+        let text = brought.text.expose_secret().trim_start_matches('\u{feff}');
+        let pairs = Pairs::from_text(text, account.credentials.is_none())
             .map_err(|why| declined(2, why, again.clone()))?;
         if pairs.consumer.is_none() && pairs.token.is_none() {
             return Err(declined(2, "there are no credentials in it", again));

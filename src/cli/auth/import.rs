@@ -7,9 +7,9 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::typed::Typed;
-use super::{account, ask, welcome};
+use super::{account, ask, is_meant, welcome};
 use crate::agent::ask::Desk;
-use crate::agent::login::{Brought, LoggedIn};
+use crate::agent::login::{Accepted, Brought};
 use crate::cli::args::ImportOptions;
 use crate::cli::home::Home;
 use crate::cli::output::note;
@@ -25,7 +25,8 @@ pub async fn run(options: ImportOptions, home: &Home) -> Result<Exit, Failure> {
     home.log(&config, false, &SystemClock::shared());
     let account = account(&config, &name)?;
     let other_seller = options.other_seller;
-    let brought = match options.from_file {
+    let mut typed = None;
+    let mut brought = match options.from_file {
         Some(path) if path != Path::new("-") => {
             let open = File::open(&path).and_then(read);
             let text = open.map_err(|error| {
@@ -34,7 +35,9 @@ pub async fn run(options: ImportOptions, home: &Home) -> Result<Exit, Failure> {
             })?;
             Brought { text, other_seller }
         }
-        None if io::stdin().is_terminal() && !home.no_input => prompts(account, other_seller).await?,
+        None if io::stdin().is_terminal() && !home.no_input => {
+            prompts(account, other_seller, typed.insert(Typed::begin()?)).await?
+        }
         None if io::stdin().is_terminal() => {
             let fix = format!("sellerd auth import {name} --from-file FILE");
             return Err(Failure::usage("nobody may be asked, and no file is named", fix));
@@ -46,18 +49,26 @@ pub async fn run(options: ImportOptions, home: &Home) -> Result<Exit, Failure> {
         }
     };
     let path = format!("/account/{name}/import");
-    let logged_in: LoggedIn =
+    let mut accepted: Accepted =
         ask(&config, &path, &brought, async |desk: &Desk| desk.import(&name, &brought).await).await?;
-    welcome(home, &name, &logged_in).await
+    if let Accepted::Unsure(unsure) = accepted {
+        is_meant(home, typed.as_mut(), unsure).await?;
+        brought.other_seller = true;
+        accepted =
+            ask(&config, &path, &brought, async |desk: &Desk| desk.import(&name, &brought).await).await?;
+    }
+    match accepted {
+        Accepted::LoggedIn(logged_in) => welcome(home, &name, &logged_in).await,
+        Accepted::Unsure(unsure) => Err(unsure.declined.into()),
+    }
 }
 
 /// Asks for the four values. Those of a pair may be left empty where another pair is in use, or comes with a login.
-async fn prompts(account: &Account, other_seller: bool) -> Result<Brought, Failure> {
+async fn prompts(account: &Account, other_seller: bool, typed: &mut Typed) -> Result<Brought, Failure> {
     let title = account.marketplace.title;
     note(&format!(
         "The four values of {title}, from its page. What you type is not shown; Enter leaves one as it is.\n"
     ));
-    let mut typed = Typed::begin()?;
     let mut values: [SecretString; 4] = Default::default();
     for (value, name) in values.iter_mut().zip(account.marketplace.credential_names) {
         *value = typed.hidden(&format!("  {name}: ")).await?;

@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::{Document, Row, ends, way_in};
+use super::{Document, Known, Row, ends, way_in};
 use crate::agent::credentials::mended_by;
-use crate::agent::login::{begun_at, is_of};
+use crate::agent::login::begun_at;
+use crate::agent::notices::Notices;
 use crate::cli::args::Format;
 use crate::cli::home::Home;
 use crate::cli::output::{self, when};
@@ -13,6 +14,7 @@ use crate::cli::{Exit, Failure};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config};
 use crate::policy::access::{Access, AccessState};
+use crate::policy::expiry::nearness;
 use crate::store::logins::{self, Login};
 use crate::store::{Tx, accounts};
 
@@ -55,9 +57,7 @@ fn read(tx: &Tx<'_>, config: &Config, now: DateTime<Utc>) -> Result<Vec<Standing
 struct Standing {
     row: Row,
     title: &'static str,
-    since: Option<DateTime<Utc>>,
-    made: Option<DateTime<Utc>>,
-    ends: Option<DateTime<Utc>>,
+    known: Known,
     /// A login that waits for a person.
     begun: Option<DateTime<Utc>>,
     /// Why there is something to do.
@@ -75,45 +75,28 @@ impl Standing {
         login: Option<Login>,
         now: DateTime<Utc>,
     ) -> Self {
-        let login = login.unwrap_or_default();
-        // What is known of another login than the one in use is only who it was.
-        let current = account.credentials.as_ref().is_some_and(|credentials| is_of(&login, credentials));
-        let known = match current {
-            true => login,
-            false => Login { identity: login.identity, expires_at: login.expires_at, ..Login::default() },
-        };
+        let known = Known::of(account, access, login);
+        let judged = judge(account, &known, now);
         let begun = begun_at(&config.state_dir, &account.name);
-        let over = known.expires_at.is_some_and(|at| at <= now);
-        let spoilt = account.looked.spoilt();
-        let (lost, why) = match spoilt {
-            Some(spoilt) => (true, Some(format!("{}: {}", spoilt.code, spoilt.placed()))),
-            None => judge(account, access.as_ref(), over),
-        };
-        let soon = known.expires_at.is_some_and(|at| (at - now).num_days() < 30);
         let fix = match begun {
-            Some(_) if lost => Some(format!("sellerd auth login {} --resume", account.name)),
-            _ if spoilt.is_some() => spoilt.map(|spoilt| mended_by(account, spoilt)),
-            _ => (lost || soon).then(|| way_in(account)),
+            Some(_) if judged.wants_login => Some(format!("sellerd auth login {} --resume", account.name)),
+            _ => judged.fix,
         };
-        // While nothing was asked there is no moment since when; and what a login was is not what none is.
-        let complete = account.credentials.as_ref().is_some_and(|credentials| credentials.token.is_some());
-        let access = access.filter(|access| complete && access.state != AccessState::Unknown);
         Self {
-            row: Row::known(account, access.as_ref(), &known),
+            row: Row::known(account, &known),
             title: account.marketplace.title,
-            since: access.map(|access| access.since),
-            made: known.token_created_at,
-            ends: known.expires_at,
+            known,
             begun,
-            why,
+            why: judged.why,
             fix,
-            lost,
+            lost: judged.lost,
         }
     }
 
     fn draw(&self, now: DateTime<Utc>, tz: Tz) -> String {
         let Row { account, state, identity, identity_id, scopes, sources, unused, .. } = &self.row;
-        let since = self.since.map_or(String::new(), |at| format!(" since {}", when(at, now, tz)));
+        let access = self.known.access.as_ref();
+        let since = access.map_or(String::new(), |access| format!(" since {}", when(access.since, now, tz)));
         let mut text = format!("{account} ({})   {state}{since}\n", self.title);
         let mut line = |what: &str, words: &str| text.push_str(&format!("  {what:<13} {words}\n"));
         if let (Some(name), Some(id)) = (identity, identity_id) {
@@ -126,7 +109,11 @@ impl Standing {
         }
         let [consumer, token] = sources.clone().unwrap_or_default();
         line("app pair", consumer.as_deref().unwrap_or("missing"));
-        let made = self.made.map_or(String::new(), |at| format!(", made {}", when(at, now, tz)));
+        let made = self
+            .known
+            .login
+            .token_created_at
+            .map_or(String::new(), |at| format!(", made {}", when(at, now, tz)));
         line("token pair", &token.map_or("missing".to_owned(), |place| format!("{place}{made}")));
         for place in unused {
             line("", &format!("another pair stands in {place}; it is not used"));
@@ -134,8 +121,14 @@ impl Standing {
         if let Some(scopes) = scopes {
             line("permissions", &scopes.join(", "));
         }
-        if let Some(end) = self.ends {
+        if let Some(end) = self.known.login.expires_at {
             line("ends", &ends(end, now, tz));
+        }
+        if let Some(at) = access.and_then(|access| access.next_probe_at) {
+            line("asked again", &when(at, now, tz));
+        }
+        if let Some(day) = access.and_then(|access| access.reapply_on) {
+            line("ask for it", &format!("again on {day} or later"));
         }
         if let Some(begun) = self.begun {
             line("begun", &format!("a login waits since {}", when(begun, now, tz)));
@@ -150,19 +143,46 @@ impl Standing {
     }
 }
 
-/// Whether the account cannot work as it is, and why.
-fn judge(account: &Account, access: Option<&Access>, over: bool) -> (bool, Option<String>) {
+/// What there is to say of an account, and to do.
+#[derive(Debug, Default)]
+struct Judged {
+    /// It cannot work as it is.
+    lost: bool,
+    /// A new login is all that it wants.
+    wants_login: bool,
+    why: Option<String>,
+    fix: Option<String>,
+}
+
+fn judge(account: &Account, Known { access, login }: &Known, now: DateTime<Utc>) -> Judged {
     let [key, _, token, _] = account.marketplace.credential_names;
-    let missing = |what: &str| (true, Some(format!("there is no {what} yet")));
+    let renew =
+        |why: String| Judged { lost: true, wants_login: true, why: Some(why), fix: Some(way_in(account)) };
+    if let Some(spoilt) = account.looked.spoilt() {
+        let why = format!("{}: {}", spoilt.code, spoilt.placed());
+        return Judged { fix: Some(mended_by(account, spoilt)), ..renew(why) };
+    }
     match &account.credentials {
-        None => return missing(key),
-        Some(credentials) if credentials.token.is_none() => return missing(token),
+        None => return renew(format!("there is no {key} yet")),
+        Some(credentials) if credentials.token.is_none() => return renew(format!("there is no {token} yet")),
         Some(_) => {}
     }
-    let blocked = access.filter(|access| !access.state.lets_through());
-    match blocked {
-        Some(access) => (true, Some(access.reason.clone())),
-        None if over => (true, Some("the login is over".to_owned())),
-        None => (false, None),
+    // What its problem says in `status`.
+    let way_out = |access| Some((access, Notices::about(account).way_out(&account.name, access)?));
+    match (access.as_ref().and_then(way_out), login.expires_at) {
+        (Some((access, fix)), _) if !access.state.lets_through() => Judged {
+            lost: true,
+            wants_login: access.state == AccessState::Unauthorized,
+            why: Some(access.reason.clone()),
+            fix: Some(fix),
+        },
+        (_, Some(ends)) if ends <= now => renew("the login is over".to_owned()),
+        (_, Some(ends)) if nearness(login.token_created_at, ends, now).is_some() => {
+            Judged { fix: Some(way_in(account)), ..Judged::default() }
+        }
+        (Some((access, fix)), _) => {
+            Judged { why: Some(access.reason.clone()), fix: Some(fix), ..Judged::default() }
+        }
+        (None, _) => Judged::default(),
     }
 }

@@ -1,6 +1,6 @@
 //! `sellerd auth test`: does the marketplace accept the login?
 
-use super::{Document, Row, account, row, way_in};
+use super::{Document, Row, account, row};
 use crate::agent::ask::{Desk, Tested};
 use crate::cli::args::Format;
 use crate::cli::home::Home;
@@ -20,10 +20,8 @@ pub async fn run(name: &str, home: &Home) -> Result<Exit, Failure> {
     };
     let account = account(&config, &name)?;
     let lost = ["unauthorized", "revoked", "suspended"].contains(&tested.state.as_str());
-    let fix = tested.error.as_ref().map(|_| match lost {
-        true => format!("{}, then: sellerd auth test {name}", way_in(account)),
-        false => format!("try again: sellerd auth test {name}"),
-    });
+    let way_out = tested.fix.clone().unwrap_or_else(|| format!("try again: sellerd auth test {name}"));
+    let fix = tested.error.as_ref().map(|_| way_out);
     match home.output {
         Format::Table => match (&tested.identity, &tested.error) {
             (Some(identity), _) => output::text(&format!("{name}: logged in as {identity}\n"))?,

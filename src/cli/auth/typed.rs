@@ -38,12 +38,25 @@ impl Typed {
         Ok(Self { lines, signals })
     }
 
+    /// Lines and signals that are played.
+    #[cfg(test)]
+    pub fn of(lines: mpsc::Receiver<String>, signals: mpsc::Receiver<Command>) -> Self {
+        Self { lines, signals }
+    }
+
     /// The next line; `None` at the end of stdin. Ctrl-C is an error.
     pub async fn line(&mut self) -> Result<Option<String>, Failure> {
         tokio::select! {
             line = self.lines.recv() => Ok(line),
             () = stopped(&mut self.signals) => Err(interrupted()),
         }
+    }
+
+    /// Asks something that is answered with yes or not.
+    pub async fn says_yes(&mut self, question: &str) -> Result<bool, Failure> {
+        note(&format!("{question}  [y/N]  > "));
+        let line = self.line().await?.unwrap_or_default();
+        Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 
     /// Waits for Ctrl-C.
@@ -103,5 +116,22 @@ impl Drop for Hidden {
         if let Some(before) = &self.0 {
             let _ = tcsetattr(io::stdin(), OptionalActions::Flush, before);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_yes_is_a_yes() {
+        for (said, yes) in [("y", true), (" Yes ", true), ("", false), ("n", false), ("yesterday", false)] {
+            let ((say, lines), (_tell, signals)) = (mpsc::channel(1), mpsc::channel(1));
+            say.send(said.to_owned()).await.unwrap();
+            assert_eq!(Typed::of(lines, signals).says_yes("?").await.ok(), Some(yes), "{said}");
+        }
+        let ((say, lines), (_tell, signals)) = (mpsc::channel(1), mpsc::channel(1));
+        drop(say);
+        assert_eq!(Typed::of(lines, signals).says_yes("?").await.ok(), Some(false), "nobody is there");
     }
 }

@@ -142,8 +142,6 @@ impl Client {
             let (started, now) = (parts.clock.elapsed(), parts.clock.now());
             restraint.sent(started, parts.headers.per_minute);
             let result = self.send(&target, exchange, authorization.as_deref()).await;
-            let effect = effect_of(&result);
-            let failed = |error| Failed { error, effect };
             let sent = Sent {
                 at: &at,
                 now,
@@ -155,7 +153,10 @@ impl Client {
                 clock_corrected,
                 standing: restraint.standing(parts.clock.elapsed(), parts.headers.per_minute),
             };
-            let Verdict { attempt: mut record, mut next } = classify(&result, sent, parts.headers);
+            let Verdict { attempt: mut record, mut next } =
+                classify(&result, sent, parts.headers, parts.maintenance);
+            let effect = effect_of(&result, &record);
+            let failed = |error| Failed { error, effect };
             record.duration = parts.clock.elapsed().saturating_sub(started);
             if let (Next::Redirect(location), Ok(response)) = (&next, &result)
                 && let Some(host) = target.elsewhere(location)
@@ -284,9 +285,10 @@ fn unsent(error: CallError) -> Failed {
 }
 
 /// What is known of a request's effect when it brings no answer that can be used. A refusal of the login, of the pace
-/// or of the address comes before anything is done.
-fn effect_of(result: &Result<WireResponse, WireError>) -> Effect {
+/// or of the address comes before anything is done, and so does one with a word about maintenance.
+fn effect_of(result: &Result<WireResponse, WireError>, record: &Attempt) -> Effect {
     match result {
+        Ok(response) if matches!(response.status, 400..=499) && record.trouble.is_some() => Effect::None,
         Ok(response) if matches!(response.status, 301 | 307 | 308 | 401 | 403 | 410 | 429) => Effect::None,
         Err(error) if error.unsent => Effect::None,
         _ => Effect::Unknown,
@@ -391,6 +393,7 @@ mod tests {
             gate: gate.clone(),
             signer: None,
             headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour, per_minute: None },
+            maintenance: |_| None,
             canary: Canary {
                 template: "account",
                 target: Target::new("http://127.0.0.1:1/account").unwrap(),

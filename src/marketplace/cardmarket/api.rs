@@ -271,8 +271,8 @@ pub(super) fn read_body(answer: &Answer) -> Result<Body<'_>, CallError> {
     }
 }
 
-/// A 400 also means that a service is switched off for a while (cardmarket.md 6.1). The text may be localised, so it
-/// decides nothing but the words of the message.
+/// The text may be localised, so it decides nothing but the words of the message; that a service is switched off was
+/// known before ([`wire::maintenance`]).
 pub(super) fn rejected(answer: &Answer, reason: String) -> CallError {
     let reason = reason.chars().take(200).collect();
     CallError::Rejected { at: answer.at.clone(), status: answer.response.status, reason }

@@ -52,6 +52,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         window: WINDOW,
         per_minute: None,
     },
+    maintenance: wire::maintenance,
     order_feeds: &FEEDS,
     // The articles in carts have a list of their own. An export is asked for, asked after about four times until it is
     // made, and says nothing of carts.

@@ -8,6 +8,7 @@ use crate::domain::{
     Complaint, Currency, Extent, LineId, Listing, ListingId, Money, Order, OrderId, OrderLine, OrderRead,
     OrderState,
 };
+use crate::http::WireResponse;
 use crate::marketplace::Identity;
 use crate::marketplace::json::{self, Raw};
 
@@ -36,6 +37,19 @@ impl Body<'_> {
 /// What went wrong, from the two members in which any answer may say it.
 pub(super) fn fault(mkm_error_description: Raw<'_>, error: Raw<'_>) -> Option<String> {
     json::words(mkm_error_description).or_else(|| json::words(error))
+}
+
+/// What Cardmarket answers with a 400 while a service is switched off (cardmarket.md 6.3). These are all the words that are
+/// known of it; a text that is localised is a declined request like any other.
+const SWITCHED_OFF: [&str; 2] = ["Service currently not available", "This feature is currently unavailable"];
+
+/// Whether an answer says that a service is switched off for a while, and in which words.
+pub(super) fn maintenance(response: &WireResponse) -> Option<&'static str> {
+    if response.status != 400 {
+        return None;
+    }
+    let said = serde_json::from_slice::<Body<'_>>(&response.body).ok()?.error()?.to_lowercase();
+    SWITCHED_OFF.into_iter().find(|words| said.contains(&words.to_lowercase()))
 }
 
 #[derive(Deserialize)]
@@ -371,6 +385,23 @@ mod tests {
         assert!(broken("count", (-1).into()).contains("negative"));
         assert!(broken("count", i64::MAX.into()).contains("more than any shop has"));
         assert!(broken("currencyCode", "Euro".into()).contains("no currency"));
+    }
+
+    #[test]
+    fn only_a_400_that_says_so_is_maintenance() {
+        let of = |status, body: &str| {
+            maintenance(&WireResponse { status, body: body.as_bytes().to_vec(), ..WireResponse::default() })
+        };
+        let said = |words: &str| format!(r#"{{"mkm_error_description":"{words}","http_status_code":400}}"#);
+        let off = said("Service currently not available");
+        assert_eq!(of(400, &off), Some("Service currently not available"));
+        assert!(of(400, &said("This feature is currently unavailable.")).is_some());
+        assert!(of(400, r#"{"error":"SERVICE CURRENTLY NOT AVAILABLE"}"#).is_some());
+        for (status, body) in
+            [(200, off.as_str()), (404, &off), (400, &said("Too many articles")), (400, ""), (400, "[]")]
+        {
+            assert_eq!(of(status, body), None, "{status} {body}");
+        }
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     credential_names: ["consumer key", "consumer secret", "access token", "access token secret"],
     // A call counts against the clock hour in which it is made, and no header says how many are left (trademe.md 6).
     limit_headers: LimitHeaders { count: None, limit: None, window: WindowKind::Hour, per_minute: None },
+    maintenance: |_| None,
     order_feeds: &FEEDS,
     reading: StockReading { page: 500, beside: 0, export: None },
     zero_is_final: WRITES.zero_is_final,

@@ -166,6 +166,7 @@ fn account(
         gate: Arc::new(Open),
         signer: Some(Signer::new((DESCRIPTOR.profile)(&options), &member())),
         headers: DESCRIPTOR.limit_headers,
+        maintenance: DESCRIPTOR.maintenance,
         canary: (DESCRIPTOR.canary)(&Target::new(DESCRIPTOR.base_url).unwrap()),
         clock: clock.clone(),
         random: Arc::new(Random::seeded(1)),

@@ -97,6 +97,7 @@ impl Account {
             gate,
             signer: Some(Signer::new((DESCRIPTOR.profile)(&options), &member())),
             headers: DESCRIPTOR.limit_headers,
+            maintenance: DESCRIPTOR.maintenance,
             canary: (DESCRIPTOR.canary)(&Target::new(DESCRIPTOR.base_url).unwrap()),
             clock: clock(),
             random: Arc::new(Random::seeded(1)),

@@ -36,6 +36,7 @@ pub fn client(marketplace: &Descriptor, keys: &Keys, options: &Options) -> Clien
         gate: Arc::new(Open),
         signer: Some(Signer::new((marketplace.profile)(options), &credentials)),
         headers: marketplace.limit_headers,
+        maintenance: marketplace.maintenance,
         canary: (marketplace.canary)(&Target::new(marketplace.base_url).expect("a URL")),
         clock: SystemClock::shared(),
         random: Arc::new(Random::from_machine()),

@@ -3,8 +3,9 @@
 use std::fs;
 use std::net::TcpListener;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::sandbox::App;
+use sellerd::store::logins;
 
 use super::browser::{ask, decide, sent_to};
 use super::{Waiting, row, standing};
@@ -90,7 +91,14 @@ fn a_login_ends_with_its_time_and_a_new_one_goes_on() {
     };
     login().says("ends");
     let known = standing(&place, "cm");
-    assert!(known["expires_at"].is_string() && known["fix"].is_string(), "it ends within a day: {known}");
+    assert!(known["expires_at"].is_string() && known["fix"].is_null(), "it has only begun: {known}");
+    place.store(|tx| {
+        let login = logins::get(tx, &"cm".into())?.expect("a login");
+        let ago = |at: Option<DateTime<Utc>>| at.map(|at| at - TimeDelta::hours(20));
+        let (token_created_at, expires_at) = (ago(login.token_created_at), ago(login.expires_at));
+        logins::set(tx, &"cm".into(), &logins::Login { token_created_at, expires_at, ..login })
+    });
+    assert_eq!(standing(&place, "cm")["fix"], "sellerd auth login cm", "its last third");
     place.sandbox.set_offset(TimeDelta::hours(25));
     place.job("probe", 4);
     assert_eq!(access(&place.status(), "cm")["state"], "unauthorized");

@@ -119,7 +119,8 @@ fn a_login_that_may_ask_nobody_is_finished_by_another_call() {
     let begun = place.run("--no-input auth login nz").exits(4).document("sellerd.auth/1");
     let url = begun["url"].as_str().expect("an address");
     assert_eq!(row(&begun, "nz")["url"], url);
-    assert_eq!(begun["finish"], "sellerd auth login nz --pin <PIN>");
+    let finish = format!("sellerd -c {} auth login nz --pin <PIN>", place.dir().display());
+    assert_eq!(begun["finish"], finish);
     place.run("auth login nz --pin 1234567").exits(4).says("does not accept this PIN");
     let number = pin(url);
     let done = place.run(&format!("-o json auth login nz --pin {number}")).exits(0);
@@ -210,6 +211,61 @@ fn the_wrong_seller_changes_nothing_unless_it_is_meant() {
     assert_eq!(standing(&place, "nz")["identity"], "other-shop");
 }
 
+/// A place whose account works with a pair that was put into place by hand, and has read its shop with it.
+fn worked_by_hand() -> Place {
+    let place = shop("");
+    place.write_secrets("nz", place.sandbox.trademe_credentials());
+    place.write_job("nz-pull", "stock-pull", "0 0 1 1 *", "account = \"nz\"");
+    place.job("nz-pull", 0);
+    assert!(standing(&place, "nz")["identity"].is_null(), "nobody has noted who it is");
+    place
+}
+
+/// Logs in as this seller, with nobody to ask.
+fn log_in(place: &Place, seller: &str) -> crate::support::Ran {
+    let begun = place.run("--no-input auth login nz").exits(4).document("sellerd.auth/1");
+    let number = pin_of(begun["url"].as_str().expect("an address"), seller);
+    place.run(&format!("auth login nz --pin {number}"))
+}
+
+#[test]
+fn the_pair_in_use_says_whose_an_account_is_where_nobody_has_noted_it() {
+    let place = worked_by_hand();
+    let before = place.sandbox.trademe_requests().len();
+    log_in(&place, "other-shop").exits(4).says("and nz has been demo-shop").says("--other-seller");
+    let asked = place.sandbox.trademe_requests().split_off(before);
+    let who = asked.iter().filter(|seen| seen.path.ends_with("Summary.json")).count();
+    assert_eq!(who, 2, "the new pair and the one in use, once each");
+    assert!(!place.state().join("secrets/nz.toml").exists());
+    assert_eq!(standing(&place, "nz")["identity"], "demo-shop", "now it is noted");
+    let place = worked_by_hand();
+    log_in(&place, "demo-shop").exits(0).says("logged in as demo-shop");
+}
+
+#[test]
+fn an_account_that_nobody_can_say_the_seller_of_changes_hands_only_when_that_is_meant() {
+    for gone in [true, false] {
+        let place = worked_by_hand();
+        match gone {
+            true => write_app(&place),
+            false => {
+                let mut wrong = place.sandbox.trademe_credentials().clone();
+                wrong.token_secret = "0".repeat(32);
+                place.write_secrets("nz", &wrong);
+            }
+        }
+        let why = if gone { "there is no login any more" } else { "does not say who it is" };
+        let refused = log_in(&place, "other-shop").exits(4);
+        refused.says("nobody can say whether nz has been theirs").says(why);
+        assert!(pending(&place) && standing(&place, "nz")["identity"].is_null());
+        place.run("--no-input auth login nz --resume").exits(4).says("nz --resume --other-seller");
+        let keys = place.sandbox.trademe_credentials().clone();
+        let text = format!("{}\n{}\n", keys.token, keys.token_secret);
+        super::fed(&place, "auth import nz", &text).exits(4).says("auth import nz --other-seller");
+        place.run("auth login nz --resume --other-seller").exits(0).says("logged in as other-shop");
+    }
+}
+
 #[test]
 fn the_browser_brings_it_by_itself_where_a_callback_leads_here() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
@@ -226,6 +282,30 @@ fn the_browser_brings_it_by_itself_where_a_callback_leads_here() {
     let back = decide(&refused.url, "demo-shop", "deny").location.expect("it is sent somewhere");
     ask("GET", &back.replace("https://shop.invalid", &format!("http://{free}")), "");
     refused.ends(4).says("access was refused");
+}
+
+#[test]
+fn a_first_step_that_fails_names_a_command_that_works() {
+    for fault in ["html", "503", "unavailable"] {
+        let place = shop("");
+        place.fault(&format!("{fault} --shop trademe"));
+        let fix =
+            place.run("-o json auth login nz").exits(5).error()["fix"].as_str().expect("a fix").to_owned();
+        assert!(fix.ends_with("auth login nz"), "{fault}: {fix}");
+    }
+}
+
+#[test]
+fn a_login_that_cannot_be_shown_is_not_told_as_one_that_works() {
+    let place = shop("");
+    place.write_secrets("nz", place.sandbox.trademe_credentials());
+    place.job("nz-probe", 0);
+    write_app(&place);
+    let document = place.run("--no-input auth login nz").exits(4).document("sellerd.auth/1");
+    let waiting = row(&document, "nz");
+    assert_eq!((waiting["state"].as_str(), waiting["since"].is_null()), (Some("unknown"), true), "{waiting}");
+    let finish = format!("sellerd -c {} auth login nz --pin <PIN>", place.dir().display());
+    assert_eq!((document["finish"].as_str(), waiting["fix"].as_str()), (Some(&*finish), Some(&*finish)));
 }
 
 #[test]

@@ -26,13 +26,16 @@ fn four_values_from_stdin_a_file_or_in_the_form_of_a_secrets_file() {
             "consumer_key = \" {key} \"\nconsumer_secret=\"{secret}\"\ntoken = \"{token}\"\ntoken_secret = \"{of}\"\n"
         )
     };
-    for (from, form) in [("stdin", "bare"), ("-", "toml"), ("file", "bare"), ("file", "toml")] {
+    let forms = [("stdin", "bare"), ("-", "toml"), ("file", "bare"), ("file", "toml"), ("file", "marked")];
+    for (from, form) in forms {
         let place = bare();
         let keys = place.sandbox.credentials().clone();
         place.run("config check").exits(78).says("E302");
         assert_eq!(standing(&place, "cm")["fix"], "sellerd auth import cm");
         let text =
             if form == "toml" { toml(&keys) } else { format!(" {}\r\n", values(&keys).join(" \r\n ")) };
+        // The mark of the byte order, as some editors write it.
+        let text = if form == "marked" { format!("\u{feff}{}", text.trim_start()) } else { text };
         let ran = match from {
             "stdin" => fed(&place, "auth import cm", &text),
             "-" => fed(&place, "auth import cm --from-file -", &text),
@@ -69,6 +72,17 @@ fn credentials_that_do_not_work_change_nothing() {
     fed(&place, "auth import nobody", &wrong).exits(2).says("the accounts are: cm");
     place.run("auth import cm --from-file /no/such/file").exits(2).says("/no/such/file");
     place.job("probe", 0);
+}
+
+#[test]
+fn while_access_is_revoked_an_import_that_fails_names_the_day_to_ask_for_it_again() {
+    let place = Place::of(5);
+    place.fault("revoke");
+    place.job("probe", 4);
+    let day = place.status()["accounts"][0]["access"]["reapply_on"].as_str().expect("a day").to_owned();
+    let keys = place.sandbox.credentials().clone();
+    let ran = fed(&place, "auth import cm", &values(&keys).join("\n")).exits(4);
+    ran.says("compare all four values").says(&format!("ask Cardmarket for it again on {day} or later"));
 }
 
 #[test]
