@@ -43,6 +43,8 @@ pub const EVENTS: &[Event] = &[
     event("auth.forbidden", Level::ERROR, &["http.response.status_code"], "access is switched off, it is not the login"),
     event("auth.expiring", Level::WARN, &["expires", "in_s"], "a login ends in 30 days, in 7, in one, or has ended"),
     event("auth.suspended", Level::ERROR, &["http.response.status_code", "body", "next_probe_at"], "the account is left alone for a while"),
+    event("auth.unusable", Level::ERROR, &["code"], "an account's credentials cannot be read, and it is not worked"),
+    event("auth.doubtful", Level::WARN, &["code"], "an account's credentials may be others than are meant"),
     event("auth.restricted", Level::WARN, &["http.response.status_code", "body"], "one resource is refused, the rest goes on"),
     event("auth.restored", Level::INFO, &["down_s"], "requests are answered again"),
     event("http.request.completed", Level::DEBUG,

@@ -253,6 +253,9 @@ fn what_a_guard_holds_is_applied_only_by_the_guards_name() {
     let made = plan(&place);
     assert_eq!(guards_that_hold(&made), ["max_zeroed_items"]);
     assert_eq!(made["state"], "pending");
+    let problem = &place.status()["problems"][0];
+    assert_eq!(problem["code"], "E520");
+    assert!(problem["title"].as_str().unwrap().starts_with("a guard holds p-1 of stock-sync"), "{problem}");
     let shown = place.run("plan show p-1").exits(0);
     let shown = shown.says("GUARD    max_zeroed_items: 3 listings go to zero, limit 1");
     shown.says("sellerd apply p-1 --accept-guard max_zeroed_items");
@@ -265,6 +268,7 @@ fn what_a_guard_holds_is_applied_only_by_the_guards_name() {
     assert_eq!(writes(&place), 0);
     place.run("apply p-1 --accept-guard max_zeroed_items").exits(0).says("3 changes made");
     assert!(writes(&place) > 0);
+    assert_eq!(place.status()["problems"].as_array().map(Vec::len), Some(0));
 }
 
 #[test]

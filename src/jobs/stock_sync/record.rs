@@ -153,8 +153,8 @@ pub(in super::super) fn tell_of_expired(plans: &[PlanId]) {
     }
 }
 
-/// The plan, and the problem that it is or that it ends, in one transaction. A plan that a person asked for is nobody's
-/// problem.
+/// The plan, and the problem that it is or that it ends, in one transaction. It takes the place of the job's plan before
+/// it, and so does its problem, whoever asked for either.
 async fn write(
     context: &Context,
     new: plans::NewPlan,
@@ -162,7 +162,7 @@ async fn write(
     tripped: Vec<String>,
     balance: Balance,
 ) -> Result<(PlanId, Vec<PlanId>), JobError> {
-    let (job, now, usual) = (context.job.clone(), context.clock.now(), context.errand == Errand::Usual);
+    let (job, now) = (context.job.clone(), context.clock.now());
     let id = context.store.write(move |tx: &Tx<'_>| {
         let unread = |error: std::io::Error| StoreError::Internal(format!("the plan is lost: {error}"));
         let mut writing = plans::Writing::begin(tx, &new)?;
@@ -179,7 +179,7 @@ async fn write(
         balance.note(tx, &job, now)?;
         match tripped.is_empty() {
             true => drop(problems::close(tx, GUARD_TRIPPED, job.as_str(), now)?),
-            false if usual => problems::open(
+            false => problems::open(
                 tx,
                 &problems::Problem {
                     code: GUARD_TRIPPED.to_owned(),
@@ -193,7 +193,6 @@ async fn write(
                     ),
                 },
             )?,
-            false => {}
         }
         Ok((id, expired))
     });

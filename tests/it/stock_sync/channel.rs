@@ -125,7 +125,10 @@ fn what_keeps_a_rise_waiting_is_said_with_the_way_out() {
     says("nz: it has no order-poll job; make one in jobs/, with account = \"nz\"");
     std::fs::remove_file(shelf.0.dir().join("jobs/nz-sync.toml")).expect("a file");
     std::fs::remove_file(shelf.0.dir().join("secrets/nz.toml")).expect("a file");
+    // The agent has looked for every account's credentials; a plan without it looks for those of its own.
+    let agent = shelf.0.agent();
     says("nz: it is not logged in; sellerd auth ");
+    agent.stop();
 }
 
 #[test]
