@@ -60,6 +60,9 @@ pub struct Shared {
     pub wires: Arc<dyn Wires>,
     /// Told when an account is let in again.
     pub woken: Arc<Notify>,
+    /// Held by whoever looks for credentials and puts what was found into use: of two at once the slower one would put
+    /// back what the other has replaced.
+    pub changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The usable accounts by name. Those without credentials that can be used are left out, and a problem says so. And so

@@ -252,7 +252,8 @@ impl StoreGate {
         let learnt = quota::learn(usage, self.window, self.limit, said, counted);
         if let Some(at) = said.at.filter(|_| self.window == WindowKind::Hour) {
             // Who counts by the day says how many are used; and a row of days is not shortened by one wrong date.
-            tally::bring_back(tx, &self.account, self.window.resets_at(at))?;
+            // Nor does one answer whose time is wrong move what was counted by the clock that is right.
+            tally::bring_back(tx, &self.account, self.window.resets_at(at.max(now)))?;
         }
         if self.public_rule.is_some() && usage.window_start < learnt.window_start {
             metering::new_day(tx, &self.account, now)?;

@@ -30,5 +30,12 @@ pub(super) fn config_dir() -> (TempDir, Config) {
 /// A database beside the configuration, and the rest.
 pub(super) fn shared(dir: &TempDir, clock: &SharedClock, wires: Arc<dyn Wires>) -> Shared {
     let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, clock.now()).unwrap();
-    Shared { store, clock: clock.clone(), random: Arc::new(Random::seeded(1)), wires, woken: Arc::default() }
+    Shared {
+        store,
+        clock: clock.clone(),
+        random: Arc::new(Random::seeded(1)),
+        wires,
+        woken: Arc::default(),
+        changing: Arc::default(),
+    }
 }

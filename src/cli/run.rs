@@ -41,5 +41,6 @@ pub fn shared(store: Store, clock: &SharedClock) -> Shared {
         random: Arc::new(Random::from_machine()),
         wires: Arc::new(Network),
         woken: Arc::default(),
+        changing: Arc::default(),
     }
 }

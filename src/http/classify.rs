@@ -92,7 +92,7 @@ const CLOCK_TOLERANCE_MS: i64 = 60_000;
 /// The years that a marketplace's clock may show, and the requests that it may count. What is outside was not meant
 /// as what it stands for, and a time or a number is reckoned with.
 const CLOCKS: Range<i32> = 2000..2200;
-const COUNTS: RangeInclusive<i64> = 0..=1_000_000_000;
+pub(super) const COUNTS: RangeInclusive<i64> = 0..=1_000_000_000;
 
 /// Judges what came back.
 pub fn classify(

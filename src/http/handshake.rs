@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::classify::{Next, too_many};
+use super::classify::{COUNTS, Next, too_many};
 use super::client::{Client, Parts};
 use super::oauth1::{Signer, Target, Unsigned};
 use super::transport::{Body, WireError, WireRequest, WireResponse};
@@ -171,7 +171,8 @@ fn record(
         400.. => (parts.maintenance)(response).map(|_| Trouble::Maintenance),
         _ => None,
     };
-    let number = |name: Option<&str>| name.and_then(|name| response.number(name)).filter(|n| *n >= 0);
+    let number =
+        |name: Option<&str>| name.and_then(|name| response.number(name)).filter(|n| COUNTS.contains(n));
     let error_type = match response.status {
         ..400 => None,
         401 => Some(ErrorType::AuthRevoked),

@@ -50,11 +50,13 @@ pub(super) async fn poll(context: &Context, report: &mut Report) -> Result<Polle
     for feed in &due {
         read_list(context, feed, &mut seen, report).await?;
     }
+    // An order that is followed is known: where it cannot be read, it hides no sale.
+    let all_read = report.complaints.len() == complaints;
     for feed in &due {
         follow(context, feed, &seen, report).await?;
     }
     let whole = intake::passed_by(feeds).all(|list| due.iter().any(|due| due.name == list.name));
-    let polled = Polled { began, whole, all_read: report.complaints.len() == complaints };
+    let polled = Polled { began, whole, all_read };
     let known = (polled.whole && polled.all_read).then(|| known_until(market, began));
     let (name, now) = (account.clone(), context.clock.now());
     let noted = context.store.write(move |tx| {
@@ -71,9 +73,7 @@ pub(super) async fn complete(
     polled: Polled,
     report: &mut Report,
 ) -> Result<Polled, JobError> {
-    let complaints = report.complaints.len();
-    poll_rest(context, report).await?;
-    let all_read = polled.all_read && report.complaints.len() == complaints;
+    let all_read = poll_rest(context, report).await? && polled.all_read;
     if all_read {
         let (account, market) = context.market()?;
         let (name, until) = (account.clone(), known_until(market, polled.began));
@@ -100,15 +100,17 @@ async fn waited_for(context: &Context) -> Result<bool, JobError> {
 }
 
 /// Reads the lists that a poll may have left out, so that with the poll before it every order is known that was placed
-/// until then, however far on it is.
-pub(super) async fn poll_rest(context: &Context, report: &mut Report) -> Result<(), JobError> {
+/// until then, however far on it is. Returns whether every row of them could be read.
+pub(super) async fn poll_rest(context: &Context, report: &mut Report) -> Result<bool, JobError> {
     let (_, market) = context.market()?;
-    let mut seen = HashSet::new();
+    let (mut seen, mut all_read) = (HashSet::new(), true);
     for feed in intake::passed_by(market.capabilities().order_feeds) {
+        let complaints = report.complaints.len();
         read_list(context, feed, &mut seen, report).await?;
+        all_read &= report.complaints.len() == complaints;
         follow(context, feed, &seen, report).await?;
     }
-    Ok(())
+    Ok(all_read)
 }
 
 async fn feeds_due(

@@ -17,7 +17,7 @@ use crate::planning::as_of;
 use crate::planning::observe::{Completeness, Observation};
 use crate::planning::trust::{self, SnapshotFacts, Trust};
 use crate::store::listings::ListingRow;
-use crate::store::{StoreError, Tx, accounts, listings, orders, snapshots};
+use crate::store::{StoreError, Tx, accounts, intents, listings, orders, snapshots};
 
 /// A reading that came to its end.
 #[derive(Debug)]
@@ -246,7 +246,8 @@ fn finish(
     Ok((trust, gone.len() as i64))
 }
 
-/// Whether as many copies as are missing were sold since the stock was read at `since`, item by item.
+/// Whether as many copies as are missing were sold since the stock was read at `since`, item by item, or we took them off
+/// sale ourselves.
 fn is_sold(
     tx: &Tx<'_>,
     account: &AccountName,
@@ -261,6 +262,9 @@ fn is_sold(
         }
         Ok(())
     })?;
+    for sku in intents::taken_off_since(tx, account, since)? {
+        missing.remove(&sku);
+    }
     let ahead = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, account)?);
     orders::sold_since(tx, account, as_of::known_to(since, now, ahead), |line| {
         if let Some(left) = missing.get_mut(&line.sku) {

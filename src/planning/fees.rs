@@ -113,6 +113,13 @@ fn too_dear(cost: i64, balance: Option<i64>, left: Option<i64>, currency: Curren
 }
 
 impl KeptBack {
+    /// A new listing of which nobody has asked the fees, since a run asks those of so many.
+    pub fn for_a_later_run(most: usize) -> Self {
+        let detail =
+            format!("one run asks what {most} new listings cost; this one's turn comes in a later run");
+        Self { reason: held::LATER_RUN, detail }
+    }
+
     /// Why it is not made, where the word for programs does not stand beside it.
     pub fn words(&self) -> String {
         match self.reason {

@@ -152,6 +152,8 @@ pub mod held {
     pub const MARKETPLACE_REFUSES: &str = "marketplace-refuses";
     /// The balance of the account does not reach for the fee of a new listing.
     pub const BALANCE_TOO_LOW: &str = "balance-too-low";
+    /// One run asks what so many new listings cost, and no more.
+    pub const LATER_RUN: &str = "later-run";
 }
 
 /// The observed rows did not come in the order of their SKUs. Nothing may be concluded from such a join: what was

@@ -43,7 +43,7 @@ pub const SMALL: u64 = 5;
 
 /// Judges the latest reading. `believed` is the last complete reading that was sound; `between` are the readings since
 /// then but for the latest, oldest first; `confirmed` says that a person has looked and the stock is really empty, and
-/// `sold` that every copy of a [`SMALL`] stock that it does not show was sold.
+/// `sold` that every copy of a [`SMALL`] stock that it does not show was sold, or taken off sale by us.
 pub fn judge(
     latest: &SnapshotFacts,
     believed: Option<&SnapshotFacts>,

@@ -58,6 +58,8 @@ pub fn orders_wanted(tx: &Tx<'_>, account: &AccountName) -> Result<Option<DateTi
 
 /// Notes that another account waits for the orders up to then.
 pub fn want_orders(tx: &Tx<'_>, account: &AccountName, until: DateTime<Utc>) -> Result<(), StoreError> {
+    // Another one may wait for later ones already.
+    let until = orders_wanted(tx, account)?.map_or(until, |wanted| wanted.max(until));
     set_feed_read_at(tx, account, ORDERS_WANTED, until)
 }
 

@@ -202,6 +202,20 @@ pub fn done_since(tx: &Tx<'_>, account: &AccountName, since: DateTime<Utc>) -> R
     Ok(statement.query_row(params![account.as_str(), ms(since)], |row| row.get(0))?)
 }
 
+/// The SKUs of an account of which our own writes took copies off sale since.
+pub fn taken_off_since(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    since: DateTime<Utc>,
+) -> Result<Vec<Sku>, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select distinct sku from intents where account = ?1 and state = 'done' and settled_at >= ?2
+            and op in ('quantity', 'zero', 'remove')",
+    )?;
+    let rows = statement.query_map(params![account.as_str(), ms(since)], |row| Ok(Sku(row.get(0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 fn each(
     tx: &Tx<'_>,
     which: &str,

@@ -128,14 +128,14 @@ pub fn mark_lost(tx: &Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Gives up waiting for the answers to a run's reads: the run is over, so nobody waits for them any more. A write
-/// stays in doubt.
+/// Gives up waiting for the answers to a run's reads: the run is over, so nobody waits for them any more. Nobody was killed
+/// over them, so they count as those that got none in time. A write stays in doubt.
 pub fn mark_reads_lost(tx: &Tx<'_>, run: RunId, now: DateTime<Utc>) -> Result<(), StoreError> {
     tx.0.prepare_cached(
-        "update requests set state = 'lost', settled_at = ?2
+        "update requests set state = 'lost', settled_at = ?2, error_type = ?3
          where run_id = ?1 and state = 'sent' and writes = 0",
     )?
-    .execute(params![run.0, ms(now)])?;
+    .execute(params![run.0, ms(now), ErrorType::Timeout.as_str()])?;
     Ok(())
 }
 
@@ -260,6 +260,9 @@ mod tests {
         mark_lost(&tx, ids[1], now()).unwrap();
         let outage = Settled { error_type: Some(ErrorType::Connect), ..settled(None) };
         settle(&tx, ids[3], &outage).unwrap();
+        let cut = open(&tx, &NewRequest { account: "cut".into(), ..request(Some(RunId(9))) }).unwrap();
+        mark_reads_lost(&tx, RunId(9), now()).unwrap();
+        assert_eq!(never_answered(&tx, &"cut".into(), cut + 1, 2).unwrap(), 0, "its run was over");
         let counts: Vec<u32> = ids.iter().map(|id| count(*id)).collect();
         assert_eq!(counts, [0, 0, 1, 2, 0, 1]);
         assert_eq!(count(other()), 2, "those that are sent and those given up, and no more than asked for");

@@ -188,7 +188,7 @@ async fn a_day_of_more_than_there_is_ends_without_a_refusal_and_as_it_was_foreca
     let keep = kept.clone();
     let make = |store: Store| {
         *locked(&keep) = Some(store.clone());
-        Shared { store, clock: shared_clock, random, wires, woken: Arc::default() }
+        Shared { store, clock: shared_clock, random, wires, woken: Arc::default(), changing: Arc::default() }
     };
     let daemon = Daemon::start(config.clone(), make, machine, Box::new(hand.clone()), &NoFront).await;
     let daemon = daemon.unwrap_or_else(|error| panic!("{error}"));

@@ -108,6 +108,7 @@ fn life(config: &Config, shop: &Arc<Mutex<Shop>>, from: DateTime<Utc>, until: Da
                 random: Arc::new(Random::seeded(1)),
                 wires,
                 woken: Arc::default(),
+                changing: Arc::default(),
             }
         };
         let daemon = Daemon::start(config.clone(), make, machine, Box::new(hand.clone()), &NoFront).await;

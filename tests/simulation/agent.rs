@@ -83,7 +83,8 @@ impl Agent {
         let wires = Arc::new(Wired { world: world.clone(), who, removed });
         // Another process draws other numbers.
         let random = Arc::new(Random::seeded(story.seed.wrapping_mul(1_000_003) ^ u64::from(who)));
-        let shared = |store| Shared { store, clock, random, wires, woken: Arc::default() };
+        let shared =
+            |store| Shared { store, clock, random, wires, woken: Arc::default(), changing: Arc::default() };
         let daemon =
             Daemon::start(config.clone(), shared, machine.clone(), Box::new(trigger), &NoFront).await?;
         let desk = daemon.desk();

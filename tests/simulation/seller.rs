@@ -64,6 +64,11 @@ impl Written {
     pub fn since(&self) -> DateTime<Utc> {
         self.at.trunc_subsecs(0)
     }
+
+    /// The same, as if it had been written so much earlier.
+    pub fn older(&self, by: TimeDelta) -> Self {
+        Self { at: self.at - by, awake: self.awake - by, rows: BTreeMap::new() }
+    }
 }
 
 impl Seller {

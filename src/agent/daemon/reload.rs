@@ -54,6 +54,8 @@ impl Daemon {
             );
             return Err(why);
         };
+        let changing = Arc::clone(&self.watch.shared.changing);
+        let _changing = changing.lock().await;
         // Credentials that cannot be used keep their own account from working, and nothing else from changing.
         credentials::look_for_all(&mut new).await;
         let changes = old.changes_to(&new);

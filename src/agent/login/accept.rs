@@ -152,6 +152,7 @@ impl Desk {
 
     /// Looks for the credentials of one account, which its runs use from their next one on.
     pub(super) async fn look_anew(&self, name: &AccountName) -> Answered<()> {
+        let _changing = self.shared.changing.lock().await;
         let mut found = (*self.config()).clone();
         credentials::look_for(&mut found, vec![name.clone()]).await;
         let config = {

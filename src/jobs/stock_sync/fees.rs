@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use super::super::{Context, JobError, Worked};
 use super::record::Drafted;
 use super::spool::{self, Spool};
-use crate::domain::{AccountName, Change, Currency, ErrorType, JobName, Money};
-use crate::planning::fees::{Quoted, Short, Weighed, depends_on_balance, weigh};
+use crate::domain::{AccountName, Change, Currency, ErrorType, JobName, Money, Operation};
+use crate::planning::dispatch::Step;
+use crate::planning::fees::{KeptBack, Quoted, Short, Weighed, depends_on_balance, weigh};
 use crate::planning::summary::Sums;
 use crate::store::{StoreError, Tx, problems};
 
@@ -16,6 +17,10 @@ pub const BALANCE_TOO_LOW: &str = "E530";
 
 /// So many changes are asked about at once.
 const PART: usize = 512;
+
+/// Of so many new listings the fees are asked in one run. It takes two requests for each, and what takes copies off sale
+/// waits for the plan: a list with a thousand new items would use up every hour by its questions alone.
+const MOST_NEW: usize = 100;
 
 /// Takes out of a plan what the marketplace would not make or the balance does not reach for. Where nothing is charged
 /// nobody is asked.
@@ -28,13 +33,26 @@ pub(super) async fn sort_out(
         return Ok((drafted, Weighed::default()));
     }
     let failed = |error: std::io::Error| spool::failed(&error);
-    let (mut quoted, mut first) = (Vec::new(), 0);
+    let (mut quoted, mut first, mut new, mut later) = (Vec::new(), 0, 0, Vec::new());
+    let all_new = drafted.sums.briefs.iter().filter(|brief| brief.step == Step::Add).count();
+    // Each run asks about others, so that those that are refused do not keep the rest waiting for ever.
+    let begin = context.run.0.unsigned_abs() as usize % all_new.max(1) * MOST_NEW % all_new.max(1);
     drafted.spool.rewind().map_err(failed)?;
     while let Some(part) = drafted.spool.next_part().map_err(failed)? {
-        ask(context, part.changes.iter().collect(), first, &mut quoted).await?;
+        let mut asked = Vec::with_capacity(part.changes.len());
+        for (place, change) in (first..).zip(&part.changes) {
+            let is_new = change.op == Operation::Add;
+            match is_new && (new + all_new - begin) % all_new >= MOST_NEW {
+                true => later.push(place),
+                false => asked.push((place, change)),
+            }
+            new += usize::from(is_new);
+        }
+        ask(context, &asked, &mut quoted).await?;
         first += part.changes.len();
     }
-    let weighed = settle(context, &quoted).await?;
+    let mut weighed = settle(context, &quoted).await?;
+    weighed.kept_back.extend(later.into_iter().map(|place| (place, KeptBack::for_a_later_run(MOST_NEW))));
     if weighed.kept_back.is_empty() {
         return Ok((drafted, weighed));
     }
@@ -55,29 +73,23 @@ pub(super) async fn sort_out(
 pub(super) async fn again(context: &Context, changes: &[(usize, &Change)]) -> Result<Weighed, JobError> {
     let mut quoted = Vec::new();
     for part in changes.chunks(PART) {
-        let from = quoted.len();
-        ask(context, part.iter().map(|(_, change)| *change).collect(), 0, &mut quoted).await?;
-        for quoted in &mut quoted[from..] {
-            quoted.place = part.get(quoted.place).map_or(quoted.place, |(place, _)| *place);
-        }
+        ask(context, part, &mut quoted).await?;
     }
     settle(context, &quoted).await
 }
 
-/// Asks about a part of the plan that begins at this place.
+/// Asks about some changes, given with their places in the plan.
 async fn ask(
     context: &Context,
-    changes: Vec<&Change>,
-    first: usize,
+    asked: &[(usize, &Change)],
     quoted: &mut Vec<Quoted>,
 ) -> Result<(), JobError> {
     let (_, market) = context.market()?;
-    let changes: Vec<Change> = changes.into_iter().cloned().collect();
+    let changes: Vec<Change> = asked.iter().map(|(_, change)| (*change).clone()).collect();
     for fee in market.fees(&changes).await? {
         charged_in(context, fee.amount)?;
-        if let Some(change) = changes.get(fee.change) {
-            let place = first + fee.change;
-            quoted.push(Quoted::of(fee, place, change.op));
+        if let Some((place, change)) = asked.get(fee.change) {
+            quoted.push(Quoted::of(fee, *place, change.op));
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::fees::{self, Balance};
 use super::spool::{self, Spool};
 use super::{judge, shape};
 use crate::config::StockSync;
-use crate::domain::{Bill, Cadence, Change, ErrorType, Operation, PlanId, PlanState, RunId};
+use crate::domain::{Bill, Cadence, Change, ErrorType, JobName, Operation, PlanId, PlanState, RunId};
 use crate::marketplace::{Looking, Marketplace};
 use crate::planning::guards::{self, GuardFacts, GuardResult};
 use crate::planning::reconcile::Tally;
@@ -179,24 +179,26 @@ async fn write(
         balance.note(tx, &job, now)?;
         match tripped.is_empty() {
             true => drop(problems::close(tx, GUARD_TRIPPED, job.as_str(), now)?),
-            false => problems::open(
-                tx,
-                &problems::Problem {
-                    code: GUARD_TRIPPED.to_owned(),
-                    subject: job.to_string(),
-                    severity: problems::Severity::Warning,
-                    title: format!("a guard holds {id} of {job}: {}", tripped.join("; ")),
-                    since: now,
-                    fix: format!(
-                        "look at it: sellerd plan show {id}; then mend the source, or accept it: sellerd apply {id} \
-                         --accept-guard NAME"
-                    ),
-                },
-            )?,
+            false => problems::open(tx, &held(&job, id, &tripped.join("; "), now))?,
         }
         Ok((id, expired))
     });
     Ok(id.await?)
+}
+
+/// The problem of a plan that guards hold, with what they say.
+pub(super) fn held(job: &JobName, id: PlanId, words: &str, since: DateTime<Utc>) -> problems::Problem {
+    problems::Problem {
+        code: GUARD_TRIPPED.to_owned(),
+        subject: job.to_string(),
+        severity: problems::Severity::Warning,
+        title: format!("a guard holds {id} of {job}: {words}"),
+        since,
+        fix: format!(
+            "look at it: sellerd plan show {id}; then mend the source, or accept it: sellerd apply {id} \
+             --accept-guard NAME"
+        ),
+    }
 }
 
 /// Requests that applying a plan later takes before the first write: its items and the orders are read again.

@@ -4,7 +4,7 @@
 //! quotas and their turns, and would stand still with each of them that is refused. What they have not read holds
 //! back what would put more on sale here, and nothing else.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::{Context, JobError, Sister};
 use crate::domain::{AccountName, Sku};
@@ -12,7 +12,10 @@ use crate::policy::access::AccessState;
 use crate::store::plans::PlanRow;
 use crate::store::{StoreError, Tx, accounts, cursors, movements, snapshots};
 
-/// Why nothing more may be offered, in words: the orders of one of them are not known up to then.
+/// What was read longer ago says too little of what was sold since, whatever the time of the list.
+const LONGEST_UNREAD: TimeDelta = TimeDelta::hours(24);
+
+/// Why nothing more may be offered, in words: the orders of one of them are not known up to then, or nobody reads them.
 pub(super) fn unread(
     tx: &Tx<'_>,
     sisters: &[Sister],
@@ -21,18 +24,15 @@ pub(super) fn unread(
 ) -> Result<Option<String>, StoreError> {
     let mut words = Vec::new();
     for sister in sisters {
-        if cursors::orders_known(tx, &sister.name, now)?.is_none_or(|known| known < until) {
-            let state = accounts::access(tx, &sister.name, now)?.state;
+        let state = accounts::access(tx, &sister.name, now)?.state;
+        let is_read = sister.way_in.is_none() && sister.order_poll.is_some() && state.lets_through();
+        let least = until.max(now - LONGEST_UNREAD);
+        if !is_read || cursors::orders_known(tx, &sister.name, now)?.is_none_or(|known| known < least) {
             words.push(format!("{}: {}", sister.name, way_out(sister, state)));
         }
     }
-    let until = until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    Ok((!words.is_empty()).then(|| {
-        format!(
-            "what sells the same copies may have sold them: its orders are not known up to {until} ({})",
-            words.join("; ")
-        )
-    }))
+    let what = "what sells the same copies may have sold them, and its orders are not known";
+    Ok((!words.is_empty()).then(|| format!("{what} ({})", words.join("; "))))
 }
 
 /// What a person does so that the orders of a sister are read.

@@ -80,6 +80,25 @@ fn without_money_on_the_account_nothing_is_listed_and_the_reason_is_said() {
 }
 
 #[test]
+fn one_run_asks_what_a_hundred_new_listings_cost_and_the_others_have_their_turn() {
+    let shelf = Shelf::with(&[], &[("A", 2, 1_000)], |options| options.trademe.balance_cents = 100_000);
+    shelf.0.write("templates/default.json", TEMPLATE);
+    shelf.job_file("nz", "", &format!("{OPEN}max_fees = \"500.00\"\n"));
+    let new: String = (0..105).map(|n| format!("NEW-{n},1,21.05,Widget {n}\n")).collect();
+    shelf.list("nz", &format!("sku,quantity,price,title\nA,0,10.00,A\n{new}"));
+    let mut waited = std::collections::BTreeSet::new();
+    for _ in 0..2 {
+        let plan = shelf.0.run("-o json plan nz-sync").exits(0).document("sellerd.plan/1");
+        let counts = &plan["summary"]["counts"];
+        assert_eq!((counts["add"].as_i64(), counts["zero"].as_i64()), (Some(100), Some(1)));
+        let held = plan["held"].as_array().unwrap();
+        assert!(held.len() == 5 && held.iter().all(|held| held["reason"] == "later-run"), "{held:?}");
+        waited.insert(held.iter().map(|held| held["sku"].to_string()).collect::<Vec<_>>());
+    }
+    assert_eq!(waited.len(), 2, "not always the same");
+}
+
+#[test]
 fn whatever_becomes_of_the_answers_an_edit_stands_and_nothing_is_sold_twice() {
     for fault in
         ["drop-before --writes --next 1", "drop-after --writes --next 1", "5xx-after --writes --next 2"]

@@ -199,3 +199,17 @@ fn the_buffer_of_a_channel_is_held_back_at_each_of_its_accounts() {
     assert_eq!(shelf.nz(), rows(&[("A", 2, 1_000), ("Z", 9, 1_000)]));
     assert_eq!(said(&shelf.plan("cm")), (vec![], vec![]));
 }
+
+#[test]
+fn a_small_shop_that_was_sold_out_elsewhere_and_emptied_by_us_is_believed() {
+    let of_three = [("A", 1, 100), ("B", 1, 100), ("C", 1, 100)];
+    let shelf = channel(&of_three, &of_three.map(|(key, copies, _)| (key, copies, 1_000)), "");
+    shelf.list("cm", "sku,quantity\nA,1\nB,1\nC,1\n");
+    shelf.sync("cm", 0);
+    ["A", "B", "C"].iter().for_each(|key| shelf.buy_at_trademe(key, 1));
+    shelf.0.job("nz-poll", 0);
+    shelf.sync("cm", 0);
+    assert_eq!(shelf.cm(), []);
+    let run = shelf.sync("cm", 0);
+    assert_eq!(run["outcome"], "success", "{run}");
+}

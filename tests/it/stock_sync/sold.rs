@@ -432,6 +432,7 @@ fn tell(channel: bool, story: Vec<Step>) -> Result<(), TestCaseError> {
             random: Arc::new(Random::seeded(1)),
             wires: Arc::new(Watched(truth.clone())),
             woken: Arc::default(),
+            changing: Arc::default(),
         };
         let accounts =
             Accounts::make(&config, &Accounts::default(), &shared).await.expect("they can be used");

@@ -184,6 +184,7 @@ impl Agent {
             random: Arc::new(Random::seeded(world.clock.now().timestamp() as u64)),
             wires: Arc::new(Wire(world.clone())),
             woken: Arc::default(),
+            changing: Arc::default(),
         };
         let accounts = Accounts::make(config, &Accounts::default(), &shared).await.expect("it can be used");
         let stop = CancellationToken::new();

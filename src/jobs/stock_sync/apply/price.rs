@@ -14,6 +14,7 @@ use crate::config::StockSync;
 use crate::domain::{Change, ErrorType, Intent};
 use crate::planning::guards::{GuardResult, MAX_FEES, max_fees};
 use crate::store::plans::{self, PlanRow};
+use crate::store::{Tx, problems};
 
 /// Adds to what has `ended` what would not be made any more. `false` where the guard holds the plan: then nothing of it
 /// may leave, and `report` says so.
@@ -38,7 +39,13 @@ pub(super) async fn bearable(
     if guard.tripped && !accepted.iter().any(|name| name == MAX_FEES) {
         let (id, guards, summary) =
             (row.plan_id, judged_again(row, &guard)?, with_fees(row, weighed.charged)?);
-        context.store.write(move |tx| plans::judge_again(tx, id, &guards, &summary)).await?;
+        let words = format!("{}: {}", guard.guard, guard.words);
+        let problem = record::held(&row.job, id, &words, context.clock.now());
+        let held = move |tx: &Tx<'_>| {
+            plans::judge_again(tx, id, &guards, &summary)?;
+            problems::open(tx, &problem)
+        };
+        context.store.write(held).await?;
         record::tell_of_guard(&guard, id);
         report.guarded = true;
         report.say(format!("{id} is held: {}: {}", guard.guard, guard.words));
