@@ -25,7 +25,8 @@ pub(super) fn unread(
     let mut words = Vec::new();
     for sister in sisters {
         let state = accounts::access(tx, &sister.name, now)?.state;
-        let is_read = sister.way_in.is_none() && sister.order_poll.is_some() && state.lets_through();
+        // Without a job for it they may be read all the same: by its own sync.
+        let is_read = sister.way_in.is_none() && state.lets_through();
         let least = until.max(now - LONGEST_UNREAD);
         if !is_read || cursors::orders_known(tx, &sister.name, now)?.is_none_or(|known| known < least) {
             words.push(format!("{}: {}", sister.name, way_out(sister, state)));
