@@ -213,3 +213,18 @@ fn a_small_shop_that_was_sold_out_elsewhere_and_emptied_by_us_is_believed() {
     let run = shelf.sync("cm", 0);
     assert_eq!(run["outcome"], "success", "{run}");
 }
+
+#[test]
+fn an_account_that_is_refused_holds_rises_though_its_orders_were_read_after_the_list() {
+    let shelf = channel(&[("A", 1, 100)], &[("A", 2, 1_000)], "");
+    shelf.list("cm", "sku,quantity\nA,2\n");
+    shelf.0.job("nz-poll", 0);
+    let plan = shelf.plan("cm");
+    assert_eq!(said(&plan), (vec!["quantity A 1 2".to_owned()], vec![]), "{plan}");
+    shelf.0.fault("revoke --shop trademe");
+    shelf.0.job("nz-poll", 4);
+    let plan = shelf.plan("cm");
+    assert_eq!(said(&plan), (vec![], vec!["A order-read-pending".to_owned()]), "{plan}");
+    let detail = plan["held"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("nz: it is unauthorized; see sellerd auth status"), "{detail}");
+}
