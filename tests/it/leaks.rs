@@ -220,3 +220,16 @@ fn the_shop_really_sends_what_is_looked_for() {
         assert!(body.to_lowercase().contains("canary"), "{body}");
     }
 }
+
+#[test]
+fn a_panic_with_the_credentials_in_its_words_shows_no_secret() {
+    let place = Place::of(10);
+    let canaries = Canaries::of(place.sandbox.credentials());
+    let config = sellerd::config::load(&place.dir()).config.expect("it is right");
+    let credentials = config.accounts.values().find_map(|account| account.credentials.clone());
+    let credentials = credentials.expect("they were read");
+    let panic = std::panic::catch_unwind(|| panic!("{credentials:?}")).expect_err("it panics");
+    let said = panic.downcast_ref::<String>().expect("its words");
+    assert!(said.contains("consumer_secret"), "{said}");
+    canaries.not_in(said.as_bytes(), "a panic");
+}
