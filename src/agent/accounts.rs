@@ -23,8 +23,8 @@ use crate::http::{
 };
 use crate::jobs::{Shelf, Sister, Turn, Way, Worked};
 use crate::marketplace::{Connection, Marketplace, Templates};
-use crate::policy::access::{AccessEvent, Asked};
-use crate::store::{Store, StoreError, Tx, accounts, leases};
+use crate::policy::access::{AccessEvent, Asked, MOST_UNDECIDED};
+use crate::store::{Store, StoreError, Tx, accounts, leases, requests};
 
 /// Opens the wire of an account. Under simulation another one takes its place.
 pub trait Wires: Send + Sync {
@@ -312,6 +312,14 @@ async fn take_over(
                 if let Some(renewed) = renewed.filter(|_| before.is_some()) {
                     accounts::set_access(tx, &name, &renewed)?;
                     access = renewed;
+                }
+            } else if held.is_none() {
+                // Whatever has no answer by now was left by a process that is dead.
+                let never_answered = requests::never_answered(tx, &name, None, MOST_UNDECIDED + 1)?;
+                if let Some(doubted) = access.after_kill(never_answered, now) {
+                    accounts::set_access(tx, &name, &doubted)?;
+                    notices.announce(&name, &access, &doubted);
+                    access = doubted;
                 }
             }
             // An account that was gone from the configuration and is back may be as blocked as it was.

@@ -315,7 +315,7 @@ impl StoreGate {
         let from = accounts::access(tx, &self.account, now)?;
         let never_answered = match event {
             AccessEvent::Refused(_) if from.state.lets_through() => {
-                requests::never_answered(tx, &self.account, pass.request_id, MOST_UNDECIDED)?
+                requests::never_answered(tx, &self.account, Some(pass.request_id), MOST_UNDECIDED)?
             }
             _ => 0,
         };

@@ -204,6 +204,15 @@ impl Notices {
                 format!("{market} is not at its address any more ({reason})"),
                 format!("set `base_url` of {account} in sellerd.toml, then: {test}"),
             ),
+            (AccessState::Suspended, _) if access.evidence.is_none() => {
+                let why = match access.next_probe_at {
+                    Some(_) => "it did not answer since",
+                    None => "the agent asks no more by itself",
+                };
+                let title =
+                    format!("nobody knows whether {market} still lets {account} in ({reason}), and {why}");
+                (SUSPENDED, title, format!("look what kills sellerd, then: {test}"))
+            }
             (AccessState::Suspended, _) => {
                 let why = match access.next_probe_at {
                     Some(_) => "it could not be asked yet what that means",
@@ -254,6 +263,13 @@ impl Notices {
                 "{} refuses everything ({}); nothing more is sent for this account",
                 self.marketplace,
                 to.reason,
+            ),
+            (AccessState::Suspended, Some(Cause::Undecided)) if to.evidence.is_none() => tracing::warn!(
+                event = "auth.unread",
+                account,
+                "sellerd was killed over {}; {} is asked the cheapest question before anything else",
+                to.reason,
+                self.marketplace,
             ),
             (AccessState::Suspended, Some(Cause::Undecided)) => tracing::debug!(
                 account,

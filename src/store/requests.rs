@@ -164,13 +164,22 @@ pub fn last_write(tx: &Tx<'_>, account: &AccountName) -> Result<Option<DateTime<
     Ok(statement.query_row([account.as_str()], |row| time_opt(row, 0))?)
 }
 
-/// How many of the account's requests right before this one, one after the other and `most` at most, left and were
-/// never settled with a word: the process died, or could not write it down.
-pub fn never_answered(tx: &Tx<'_>, account: &AccountName, before: i64, most: u32) -> Result<u32, StoreError> {
+/// How many of the account's last requests, or of those right before one, left one after the other and were never
+/// settled with a word: the process died, or could not write it down. No more than `most` are looked at, and those that
+/// are known to have got no answer are passed over: they say nothing of what the others were answered.
+pub fn never_answered(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    before: Option<i64>,
+    most: u32,
+) -> Result<u32, StoreError> {
     // As of the last write: what lies further back is long ago.
     let mut statement = tx.0.prepare_cached(
-        "select state <> 'answered' and error_type is null from requests
-         where request_id between ?2 - 1000 and ?2 - 1 and account = ?1 order by request_id desc limit ?3",
+        "with til as (select coalesce(?2, (select max(request_id) from requests) + 1) as id)
+         select state <> 'answered' from requests, til
+         where request_id between til.id - 1000 and til.id - 1 and account = ?1
+            and (state = 'answered' or error_type is null)
+         order by request_id desc limit ?3",
     )?;
     let mut rows = statement.query(params![account.as_str(), before, most])?;
     let mut count = 0;
@@ -250,7 +259,7 @@ mod tests {
         let conn = scratch();
         let tx = Tx(&conn);
         let other = || open(&tx, &NewRequest { account: "other".into(), ..request(None) }).unwrap();
-        let count = |before| never_answered(&tx, &"cm".into(), before, 2).unwrap();
+        let count = |before| never_answered(&tx, &"cm".into(), Some(before), 2).unwrap();
         let mut ids = Vec::new();
         for _ in 0..6 {
             ids.push(open(&tx, &request(None)).unwrap());
@@ -260,12 +269,14 @@ mod tests {
         mark_lost(&tx, ids[1], now()).unwrap();
         let outage = Settled { error_type: Some(ErrorType::Connect), ..settled(None) };
         settle(&tx, ids[3], &outage).unwrap();
-        let cut = open(&tx, &NewRequest { account: "cut".into(), ..request(Some(RunId(9))) }).unwrap();
+        open(&tx, &NewRequest { account: "cut".into(), ..request(Some(RunId(9))) }).unwrap();
         mark_reads_lost(&tx, RunId(9), now()).unwrap();
-        assert_eq!(never_answered(&tx, &"cut".into(), cut + 1, 2).unwrap(), 0, "its run was over");
+        assert_eq!(never_answered(&tx, &"cut".into(), None, 2).unwrap(), 0, "its run was over");
         let counts: Vec<u32> = ids.iter().map(|id| count(*id)).collect();
-        assert_eq!(counts, [0, 0, 1, 2, 0, 1]);
+        assert_eq!(counts, [0, 0, 1, 2, 2, 2]);
         assert_eq!(count(other()), 2, "those that are sent and those given up, and no more than asked for");
+        assert_eq!(never_answered(&tx, &"other".into(), None, 9).unwrap(), 7);
+        assert_eq!(never_answered(&tx, &"nobody".into(), None, 9).unwrap(), 0);
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub const EVENTS: &[Event] = &[
     event("auth.suspended", Level::ERROR, &["http.response.status_code", "body", "next_probe_at"], "the account is left alone for a while"),
     event("auth.unusable", Level::ERROR, &["code"], "an account's credentials cannot be read, and it is not worked"),
     event("auth.doubtful", Level::WARN, &["code"], "an account's credentials may be others than are meant"),
+    event("auth.unread", Level::WARN, &[], "it was killed over its last requests; the canary is asked before anything else"),
     event("auth.restricted", Level::WARN, &["http.response.status_code", "body"], "one resource is refused, the rest goes on"),
     event("auth.restored", Level::INFO, &["down_s"], "requests are answered again"),
     event("http.request.completed", Level::DEBUG,

@@ -94,6 +94,61 @@ fn killed_with_its_questions_on_their_way_it_asks_three_times_and_then_a_person_
 }
 
 #[test]
+fn killed_before_it_reads_any_answer_it_asks_three_times_and_then_a_person_has_to() {
+    let (place, other) = two_accounts();
+    place.fault("slow 10m");
+    place.sandbox.fault(FaultKind::Status { status: 403 });
+    for life in 1..=5 {
+        let agent = place.agent();
+        until_asked_more(&other);
+        // The order poll twice, and then the cheapest question there is.
+        eventually("a question that is not answered", || (place.asked() >= life.min(3)).then_some(()));
+        agent.kill();
+    }
+    assert_eq!(place.asked(), 3);
+    assert!(place.seen()[2].path.ends_with("/account"), "{:?}", place.seen());
+    let agent = place.agent();
+    until_asked_more(&other);
+    let status = place.status();
+    let found = access(&status, "cm");
+    assert_eq!((found["state"].as_str(), found["cause"].as_str()), (Some("suspended"), Some("undecided")));
+    assert!(found["next_probe_at"].is_null() && found["evidence"].is_null(), "{found}");
+    let problem = &status["problems"][0];
+    assert_eq!(problem["code"], "E451");
+    assert!(problem["title"].as_str().unwrap().contains("asks no more by itself"), "{problem}");
+    assert!(problem["fix"].as_str().unwrap().contains("sellerd auth test cm"), "{problem}");
+    assert_eq!(place.asked(), 3);
+
+    // It was welcome all the while.
+    place.sandbox.clear_faults();
+    place.run("auth test cm").exits(0);
+    until_asked_more(&place);
+    assert_eq!(place.status()["problems"].as_array().map(Vec::len), Some(0));
+    agent.stop();
+}
+
+#[test]
+fn killed_twice_before_it_read_an_answer_it_asks_the_cheapest_question_and_goes_on() {
+    let place = Place::of(10);
+    place.write_job("order-poll", "order-poll", "0 0 1 1 *", "account = \"cm\"");
+    for _ in 0..2 {
+        place.fault("slow 10m --next 1");
+        let asked = place.asked();
+        let mut job = place.program().args("job run order-poll").start();
+        eventually("a question that is not answered", || (place.asked() > asked).then_some(()));
+        job.kill().unwrap();
+        job.wait().unwrap();
+    }
+    let before = place.asked();
+    let run = place.job("order-poll", 0);
+    assert_eq!(run["outcome"], "success", "{run}");
+    assert!(place.seen()[before].path.ends_with("/account"), "{:?}", place.seen());
+    let status = place.status();
+    assert_eq!(access(&status, "cm")["state"], "active");
+    assert_eq!(status["problems"].as_array().map(Vec::len), Some(0), "{status}");
+}
+
+#[test]
 fn new_credentials_let_a_running_agent_go_on_at_once() {
     let place = Place::of(10);
     let right = place.sandbox.credentials().clone();

@@ -20,7 +20,7 @@ pub struct Control {
 }
 
 /// All of them.
-pub const CONTROLS: [Control; 14] = [
+pub const CONTROLS: [Control; 15] = [
     Control {
         name: "suspension",
         removed: Removed::Suspension,
@@ -39,6 +39,13 @@ pub const CONTROLS: [Control; 14] = [
         name: "count-of-questions",
         removed: Removed::Spent,
         scene: scenes::refused_and_killed_over_its_questions,
+        complaint: "6: the login is gone",
+        within: 8,
+    },
+    Control {
+        name: "count-of-kills",
+        removed: Removed::Unread,
+        scene: scenes::refused_and_killed_unread,
         complaint: "6: the login is gone",
         within: 8,
     },

@@ -93,6 +93,13 @@ impl Inner {
         let _ = self.side.as_ref().map(|side| side.execute(sql, [account]));
     }
 
+    /// For a protection that is taken away: kills alone say nothing.
+    pub fn forget_kills(&self, account: &str) {
+        let sql = "update accounts_access set state = 'active'
+                where account = ?1 and state = 'suspended' and evidence_status is null";
+        let _ = self.side.as_ref().map(|side| side.execute(sql, [account]));
+    }
+
     /// How many requests are left in this account's window by what is written down.
     pub fn rest_written(&self, account: &str, limit: Option<u32>) -> Option<i64> {
         let sql = "select coalesce(allowed, ?2) - used from quota_windows where account = ?1";

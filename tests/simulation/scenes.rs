@@ -283,18 +283,31 @@ pub fn refused_and_killed(seed: u64) -> Story {
 
 /// One account is refused for good, and the agent is killed over each question what that means.
 pub fn refused_and_killed_over_its_questions(seed: u64) -> Story {
-    let mut r = random(seed ^ 0x6173_6b73);
-    // Of the refusals, those for good.
-    let mut story = refused(seed / 4 * 2 * REFUSALS + seed % 4);
-    let faults = story.shop_deeds.iter().filter(|(_, _, deed)| matches!(deed, ShopDeed::Fault(_)));
-    let at = faults.map(|(at, ..)| *at).min().unwrap_or_default();
-    for minutes in [0, 6, 12] {
+    killed_over(Moment::Canary, &[0, 6, 12], random(seed ^ 0x6173_6b73), seed)
+}
+
+/// One account is refused for good, and the agent is killed over each of its requests, mostly before it reads the answer.
+pub fn refused_and_killed_unread(seed: u64) -> Story {
+    killed_over(Moment::Refused, &[0, 6, 12, 18, 24], random(seed ^ 0x756e_7264), seed)
+}
+
+fn killed_over(moment: Moment, after_minutes: &[i64], mut r: fastrand::Rng, seed: u64) -> Story {
+    let (mut story, at) = refused_for_good(seed);
+    for minutes in after_minutes {
         let (steps, turns, away) = (r.u32(0..4), r.u32(0..6), TimeDelta::seconds(r.i64(0..30)));
-        let crash = Blow::CrashAt { moment: Moment::Canary, before: 0, steps, turns, away };
-        story.blows.push((at + TimeDelta::minutes(minutes), crash));
+        let crash = Blow::CrashAt { moment, before: 0, steps, turns, away };
+        story.blows.push((at + TimeDelta::minutes(*minutes), crash));
     }
     story.blows.sort_by_key(|(at, _)| *at);
     story
+}
+
+/// Of the stories of [`refused`] one with a refusal for good, and when that begins.
+fn refused_for_good(seed: u64) -> (Story, TimeDelta) {
+    let story = refused(seed / 4 * 2 * REFUSALS + seed % 4);
+    let faults = story.shop_deeds.iter().filter(|(_, _, deed)| matches!(deed, ShopDeed::Fault(_)));
+    let at = faults.map(|(at, ..)| *at).min().unwrap_or_default();
+    (story, at)
 }
 
 /// How long [`served`] lasts.

@@ -43,8 +43,8 @@ impl Inner {
             return;
         }
         account.left += 1;
-        let (left, most) = (account.left, MOST_REFUSED.max(account.left_unread) + account.most_probes());
-        if account.refusals > 0 && left > most {
+        let (left, most) = (account.left, MOST_REFUSED + account.most_probes());
+        if left > most {
             self.broken(format!("6: the login is gone, and {left} requests left"));
         }
     }
@@ -55,9 +55,6 @@ impl Inner {
         let account = self.account(name);
         if refused.is_some() && account.login_gone && asked != Asked::Person {
             account.refusals += 1;
-            if account.refusals == 1 {
-                account.left_unread = account.left;
-            }
         }
         let (refusals, most) = (account.refusals, MOST_REFUSED + account.most_probes());
         if refusals > most {
@@ -92,7 +89,7 @@ impl Inner {
 impl crate::world::Account {
     /// From now on nothing has left, as far as the promise goes: somebody has acted, or the login is gone since now.
     pub fn count_anew(&mut self) {
-        (self.refusals, self.left, self.left_unread) = (0, 0, 0);
+        (self.refusals, self.left) = (0, 0);
     }
 
     /// The agent was told that its request got no answer, or was refused for its time alone.

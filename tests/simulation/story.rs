@@ -257,6 +257,8 @@ pub enum Moment {
     Write,
     /// It asks what a refusal means.
     Canary,
+    /// It is for an account whose login is gone.
+    Refused,
 }
 
 impl Story {

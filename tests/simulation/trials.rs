@@ -83,6 +83,7 @@ pub fn replay(scene: &str, seed: u64, without: Option<&String>) -> ExitCode {
         "refused" => scenes::refused(seed),
         "refused-and-killed" => scenes::refused_and_killed(seed),
         "killed-over-its-questions" => scenes::refused_and_killed_over_its_questions(seed),
+        "killed-unread" => scenes::refused_and_killed_unread(seed),
         "undisturbed" => Story::of(seed).undisturbed(),
         _ => Story::of(seed),
     };
@@ -282,12 +283,14 @@ fn refusals(_: &Ask) -> Result<String, String> {
     }
     let killed = many::tell(0..SEEDS, &scenes::refused_and_killed);
     let asking = many::tell(0..SEEDS, &scenes::refused_and_killed_over_its_questions);
+    let unread = many::tell(0..SEEDS, &scenes::refused_and_killed_unread);
     let said = format!(
         "{SEEDS} refusals of one account of two: polls of the other shift by {} ms at most; {} crashes around as many, \
-         and {} over the questions what they mean",
+         {} over the questions what they mean, and {} over requests whose answers were not read",
         most.num_milliseconds(),
         killed.tally.crashes,
-        asking.tally.crashes
+        asking.tally.crashes,
+        unread.tally.crashes
     );
     if !wrong.is_empty() {
         return Err(format!(
@@ -296,7 +299,8 @@ fn refusals(_: &Ask) -> Result<String, String> {
         ));
     }
     verdict(&killed, "refused-and-killed", said.clone())?;
-    verdict(&asking, "killed-over-its-questions", said)
+    verdict(&asking, "killed-over-its-questions", said.clone())?;
+    verdict(&unread, "killed-unread", said)
 }
 
 /// How far the first requests of this account's polls lie from where they are in the other story, while it is told.

@@ -46,6 +46,8 @@ pub enum Removed {
     SecondQuestion,
     /// Questions that got no answer are not counted where the agent was killed over them.
     Spent,
+    /// Nor is any other request.
+    Unread,
 }
 
 /// The gate with somebody beside it.
@@ -99,6 +101,16 @@ impl Watch {
                 }
                 self.gate.enter(outgoing).await
             }
+            Some(Removed::Unread) => {
+                self.world.look().forget_kills(self.account);
+                match outgoing.asked {
+                    // Nor is there a question to ask.
+                    Asked::Canary if self.world.look().account(self.account).refusals == 0 => {
+                        Err(Refusal::Halted)
+                    }
+                    _ => self.gate.enter(outgoing).await,
+                }
+            }
             Some(Removed::Halt) => self.gate.enter(&Outgoing { writes: false, ..outgoing.clone() }).await,
             Some(Removed::ServerQuota) => {
                 let pass = self.gate.enter(outgoing).await?;
@@ -148,13 +160,18 @@ impl Watch {
         let mut world = self.world.look();
         let intents = outgoing.intents.iter().map(|intent| intent.0).collect();
         let intents = outgoing.writes.then_some(intents);
-        world.account(self.account).let_out_last.insert(self.who, intents);
+        let account = world.account(self.account);
+        account.let_out_last.insert(self.who, intents);
+        let is_refused = account.login_gone;
         if outgoing.writes && world.halted {
             world.broken("a write was let out while every write is halted".to_owned());
         }
         drop(world);
         if outgoing.writes {
             self.world.about_to(Moment::Write);
+        }
+        if is_refused {
+            self.world.about_to(Moment::Refused);
         }
     }
 

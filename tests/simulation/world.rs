@@ -107,8 +107,6 @@ pub struct Account {
     pub refusals: u32,
     /// Requests that left in that time, but for those of which the agent was told that nothing came back.
     pub left: u32,
-    /// Those that had left when the first refusal was written down: whoever is killed before it reads any cannot know.
-    pub left_unread: u32,
     /// What may be sent by what is written down.
     pub standing: Standing,
     /// When something was sent to it (true time).
@@ -271,7 +269,6 @@ impl World {
             meant: false,
             refusals: 0,
             left: 0,
-            left_unread: 0,
             standing: Standing::Open,
             sent_at: Vec::new(),
             asked: BTreeMap::new(),

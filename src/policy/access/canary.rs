@@ -42,6 +42,27 @@ impl Access {
         self.cause == Some(Cause::Undecided) && self.probes >= MOST_UNDECIDED
     }
 
+    /// The state after a kill, where so many requests left one after the other and nobody read an answer to any. What they
+    /// were answered may have been a refusal, so they are counted as if it had been: the canary is asked before any
+    /// work goes on, and who is killed over that as well waits for a person. `None` where one kill says nothing.
+    pub fn after_kill(&self, never_answered: u32, now: DateTime<Utc>) -> Option<Self> {
+        if !self.state.lets_through() || never_answered < MOST_UNDECIDED {
+            return None;
+        }
+        let probes = never_answered - 1;
+        Some(Self {
+            state: AccessState::Suspended,
+            since: now,
+            cause: Some(Cause::Undecided),
+            reason: format!("{never_answered} requests in a row, and no answer was read"),
+            evidence: None,
+            probes,
+            next_probe_at: (probes < MOST_UNDECIDED).then_some(now),
+            reapply_on: None,
+            closed: self.closed.clone(),
+        })
+    }
+
     /// The state once a canary was settled, be it without an answer or with one that says nothing: it leaves again later.
     pub fn canary_was_not_answered(&self, rules: Rules<'_>, now: DateTime<Utc>) -> Self {
         match self.next_probe_at {

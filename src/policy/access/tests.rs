@@ -226,6 +226,22 @@ fn killed_over_two_canaries_it_asks_no_more_until_a_person_does_or_the_last_of_t
 }
 
 #[test]
+fn two_kills_without_an_answer_cost_one_cheap_question() {
+    let welcome = Access { state: AccessState::Active, ..Access::unknown(now()) };
+    assert_eq!(welcome.after_kill(1, now()), None, "that can happen to anybody");
+    let doubted = welcome.after_kill(2, now()).unwrap();
+    assert!(doubted.canary_may_leave(now()) && doubted.is_asked_again());
+    assert_eq!(doubted.after_kill(9, now()), None, "the state says it already");
+    let asked = doubted.canary_leaves(RULES, now());
+    let restored = asked.after(&answered("GET account", true), Asked::Canary, RULES, now()).unwrap();
+    assert_eq!(restored.state, AccessState::Active);
+    let refused = asked.after(&refused(Refusing::Forbidden, "GET account"), Asked::Canary, RULES, now());
+    assert_eq!(refused.unwrap().state, AccessState::Revoked);
+    assert!(welcome.after_kill(3, now()).unwrap().is_spent());
+    assert_eq!(decided(Refusing::Login).after_kill(3, now()), None);
+}
+
+#[test]
 fn an_edge_is_asked_a_few_times_and_then_a_person_has_to_look() {
     let mut access = decided(Refusing::Edge);
     let mut asked = 1;
@@ -361,6 +377,33 @@ proptest! {
                 None => grown(TimeDelta::minutes(1), index + never_answered as usize, TimeDelta::minutes(30)),
             };
             prop_assert!(pair[1] - pair[0] >= least, "{} after number {index} of {canaries:?}", pair[1] - pair[0]);
+        }
+    }
+
+    /// As above, but nobody has read a refusal yet. What each life leaves behind is counted when the next one begins.
+    #[test]
+    fn killed_before_it_reads_an_answer_it_asks_three_times_at_most(lives in lives()) {
+        let (mut access, mut at) = (Access::unknown(now()), now());
+        let (mut never_answered, mut unsure, mut stopped) = (0, 0, false);
+        for (wait, fate) in lives {
+            let asked = if access.state.lets_through() { Asked::Work } else { Asked::Canary };
+            if asked == Asked::Work || access.canary_may_leave(at) {
+                prop_assert!(!stopped, "it was for a person to ask");
+                access = access.canary_leaves(RULES, at);
+                match fate {
+                    Fate::Killed => {
+                        (never_answered, unsure) = (never_answered + 1, unsure + 1);
+                        access = access.after_kill(never_answered, at).unwrap_or(access);
+                    }
+                    Fate::NoAnswer if asked == Asked::Canary => access = access.canary_was_not_answered(RULES, at),
+                    Fate::NoAnswer => {}
+                    Fate::Refused(_) => break,
+                }
+                stopped = unsure == 3;
+            }
+            prop_assert!(unsure <= 3);
+            prop_assert_eq!(access.state.lets_through(), unsure < 2);
+            at += TimeDelta::seconds(wait);
         }
     }
 
