@@ -15,7 +15,7 @@ use crate::planning::dispatch::Brief;
 use crate::planning::summary;
 use crate::source;
 use crate::store::plans::PlanRow;
-use crate::store::{StoreError, intents, movements, plans, problems};
+use crate::store::{intents, movements, plans, problems};
 
 /// Of a plan with more items than this changed since, and more than a tenth of them, nothing is applied.
 const FEW: usize = 5;
@@ -28,7 +28,8 @@ pub(in super::super) async fn later(
     accepted: &[String],
     report: &mut Report,
 ) -> Result<(), JobError> {
-    let (row, intents) = load(context, id).await?;
+    let row = context.store.read(move |tx| plans::get(tx, id)).await?;
+    let row = row.ok_or_else(|| JobError::Stale(format!("there is no plan {id}; see: sellerd plan list")))?;
     report.plan = Some(id);
     usable(context, &row)?;
     let held = held_by(&row, accepted);
@@ -38,31 +39,28 @@ pub(in super::super) async fn later(
         return Ok(());
     }
     same_source(settings, context, &row).await?;
-    if let Some(put_off) = put_off(context, bill(context, &row, &intents)?).await? {
+    let briefs = of_each(context, id, |intent| Brief::of(&intent.change)).await?;
+    if let Some(put_off) = put_off(context, bill(context, &row, &briefs)?).await? {
         return Err(put_off.into());
     }
+    let all = briefs.len();
+    drop(briefs);
     // One question to the marketplace however many requests it takes there, so there is nothing to count.
     context.progress.begin("reading again what the plan rests on", 0);
-    let changed = changed(context, &row, &intents, report).await?;
-    if changed.len() > FEW && changed.len() * 10 > intents.len() {
-        let what: Vec<String> = changed
-            .iter()
-            .take(FEW)
-            .filter_map(|(index, why)| Some(format!("{} {why}", intents.get(*index)?.change.sku)))
-            .collect();
+    let changed = changed(context, &row, report).await?;
+    if changed.len() > FEW && changed.len() * 10 > all {
+        let what: Vec<String> = changed.values().take(FEW).map(|(sku, why)| format!("{sku} {why}")).collect();
         return Err(JobError::Stale(format!(
-            "{} of {} items of {id} changed since it was made: {}, and others; make a new one: sellerd plan {}",
+            "{} of {all} items of {id} changed since it was made: {}, and others; make a new one: sellerd plan {}",
             changed.len(),
-            intents.len(),
             what.join(", "),
             row.job
         )));
     }
-    let mut ended = changed.iter().map(|(index, why)| (*index, Ended::skipped(why))).collect();
-    if !price::bearable(settings, context, &row, &intents, &mut ended, accepted, report).await? {
+    let mut ended = changed.iter().map(|(place, (_, why))| (*place, Ended::skipped(why))).collect();
+    if !price::bearable(settings, context, &row, &mut ended, accepted, report).await? {
         return Ok(());
     }
-    drop(intents);
     tracing::info!(event = "plan.approved", plan.id = %id, by = "a person", "a plan may be applied");
     super::apply(settings, context, id, accepted, ended, None, report).await?;
     let (job, now) = (row.job.clone(), context.clock.now());
@@ -70,25 +68,29 @@ pub(in super::super) async fn later(
     Ok(())
 }
 
-async fn load(context: &Context, id: PlanId) -> Result<(PlanRow, Vec<Intent>), JobError> {
-    let loaded = context.store.read(move |tx| {
-        let Some(row) = plans::get(tx, id)? else { return Ok(None) };
+/// What is wanted of each change of a plan, in its order. A plan may be as large as the shop, so it is gone through more
+/// than once and never held.
+pub(super) async fn of_each<T: Send + 'static>(
+    context: &Context,
+    id: PlanId,
+    wanted: impl Fn(&Intent) -> T + Send + 'static,
+) -> Result<Vec<T>, JobError> {
+    let read = context.store.read(move |tx| {
         let mut all = Vec::new();
         intents::of_plan(tx, id, |intent| {
-            all.push(intent);
+            all.push(wanted(&intent));
             Ok(())
         })?;
-        Ok(Some((row, all)))
+        Ok(all)
     });
-    loaded.await?.ok_or_else(|| JobError::Stale(format!("there is no plan {id}; see: sellerd plan list")))
+    Ok(read.await?)
 }
 
 /// What it takes, with the requests that read again what it rests on. None of it leaves before the rest does: a person
 /// who applies a plan wants it whole.
-fn bill(context: &Context, row: &PlanRow, intents: &[Intent]) -> Result<Bill, JobError> {
-    let briefs: Vec<Brief> = intents.iter().map(|intent| Brief::of(&intent.change)).collect();
+fn bill(context: &Context, row: &PlanRow, briefs: &[Brief]) -> Result<Bill, JobError> {
     let (_, market) = context.market()?;
-    let writes = summary::bill(&briefs, &shape(&market.capabilities().writes));
+    let writes = summary::bill(briefs, &shape(&market.capabilities().writes));
     let all = cost::requests_needed(row.summary.get()).unwrap_or_default().max(writes.requests);
     let before = all - writes.requests;
     let until_prices = if writes.until_prices == 0 { 0 } else { before + writes.until_prices };
@@ -150,32 +152,32 @@ async fn same_source(settings: &StockSync, context: &Context, row: &PlanRow) -> 
 async fn changed(
     context: &Context,
     row: &PlanRow,
-    intents: &[Intent],
     report: &mut Report,
-) -> Result<BTreeMap<usize, String>, JobError> {
+) -> Result<BTreeMap<usize, (Sku, String)>, JobError> {
     let (account, market) = context.market()?;
-    let wanted: Vec<_> = intents.iter().map(settle::wanted).collect();
+    let wanted = of_each(context, row.plan_id, settle::wanted).await?;
     let shown = Shown::of(market.look(&wanted).await?);
     drop(wanted);
     order_poll::poll(context, report).await?;
-    let (account, skus) =
-        (account.clone(), intents.iter().map(|i| i.change.sku.clone()).collect::<Vec<Sku>>());
-    let (sisters, row) = (context.worked()?.shelf.sisters.clone(), row.clone());
-    let moves = context.store.read(move |tx| {
+    let (account, sisters, row) = (account.clone(), context.worked()?.shelf.sisters.clone(), row.clone());
+    let changed = context.store.read(move |tx| {
         let since = sisters::news_to(tx, &row)?;
-        let of = |sku| Ok((movements::net(tx, &account, sku)?, sisters::moved(tx, &sisters, sku, since)?));
-        skus.iter().map(of).collect::<Result<Vec<_>, StoreError>>()
+        let mut changed = BTreeMap::new();
+        intents::of_plan(tx, row.plan_id, |intent| {
+            let sku = &intent.change.sku;
+            let elsewhere = sisters::moved(tx, &sisters, sku, since)?;
+            let elsewhere = elsewhere
+                .first()
+                .map(|(name, net)| format!("has orders at {name} that moved since ({net:+} copies)"));
+            let why = difference(&intent, movements::net(tx, &account, sku)?, &shown).or(elsewhere);
+            if let (Some(why), Ok(place)) = (why, usize::try_from(intent.seq)) {
+                changed.insert(place, (intent.change.sku, why));
+            }
+            Ok(())
+        })?;
+        Ok(changed)
     });
-    let mut changed = BTreeMap::new();
-    for ((index, intent), (net, elsewhere)) in intents.iter().enumerate().zip(moves.await?) {
-        let elsewhere = elsewhere
-            .first()
-            .map(|(name, net)| format!("has orders at {name} that moved since ({net:+} copies)"));
-        if let Some(why) = difference(intent, net, &shown).or(elsewhere) {
-            changed.insert(index, why);
-        }
-    }
-    Ok(changed)
+    Ok(changed.await?)
 }
 
 /// How an item differs from what the plan saw of it.

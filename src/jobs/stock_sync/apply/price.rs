@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::super::super::{Context, JobError, Report};
 use super::super::fees::{self, Balance};
 use super::super::record;
+use super::later::of_each;
 use super::outcome::Ended;
 use crate::config::StockSync;
-use crate::domain::{Change, ErrorType, Intent};
+use crate::domain::{Change, ErrorType};
 use crate::planning::guards::{GuardResult, MAX_FEES, max_fees};
 use crate::store::plans::{self, PlanRow};
 use crate::store::{Tx, problems};
@@ -22,7 +23,6 @@ pub(super) async fn bearable(
     settings: &StockSync,
     context: &Context,
     row: &PlanRow,
-    intents: &[Intent],
     ended: &mut BTreeMap<usize, Ended>,
     accepted: &[String],
     report: &mut Report,
@@ -32,8 +32,9 @@ pub(super) async fn bearable(
         return Ok(true);
     }
     let worked = context.worked()?;
-    let left = intents.iter().enumerate().filter(|(place, _)| !ended.contains_key(place));
-    let left: Vec<(usize, &Change)> = left.map(|(place, intent)| (place, &intent.change)).collect();
+    let changes = of_each(context, row.plan_id, |intent| intent.change.clone()).await?;
+    let left: Vec<(usize, &Change)> =
+        changes.iter().enumerate().filter(|(place, _)| !ended.contains_key(place)).collect();
     let weighed = fees::again(context, &left).await?;
     let guard = max_fees(settings.guards.max_fees, weighed.charged, worked.currency);
     if guard.tripped && !accepted.iter().any(|name| name == MAX_FEES) {
