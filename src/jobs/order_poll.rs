@@ -381,6 +381,9 @@ mod tests {
             |state: OrderState| place.store.read(move |tx| orders::open_in_state(tx, &"cm".into(), &state));
         assert_eq!(follow(OrderState::Paid).await.unwrap(), [OrderId(1)]);
         assert_eq!(follow(OrderState::Received).await.unwrap(), [OrderId(2)]);
+        let now = crate::clock::Clock::now(&*place.clock);
+        let known = place.store.read(move |tx| cursors::orders_known(tx, &"cm".into(), now)).await.unwrap();
+        assert!(known.is_some(), "it is known, so it hides no sale from the other accounts of its channels");
 
         let refused = poll(CallError::Unauthorized { at: at() }).await.unwrap_err();
         assert_eq!(refused.outcome(), Outcome::Blocked, "a login that is lost ends the poll");

@@ -241,10 +241,12 @@ fn a_plan_that_costs_more_when_it_is_applied_than_when_it_was_made_is_held_by_th
     assert_eq!((&shown["state"], &shown["summary"]["fees_minor"]), (&"pending".into(), &300.into()));
     counter.run(&format!("plan show {plan}")).exits(0).says(words).says(&accept);
     counter.run(&format!("apply {plan}")).exits(6);
+    let problem = || counter.0.0.status()["problems"][0]["code"].clone();
+    assert_eq!(problem(), "E520", "whoever looks later sees it, too");
 
     let done = counter.run(&format!("apply {plan} --accept-guard max_fees")).exits(0).says(says);
     assert!(!done.stdout.contains("sellerd undo"), "{}", done.stdout);
-    assert_eq!(counter.done(), [What::Withdrawn]);
+    assert_eq!((counter.done(), problem()), (vec![What::Withdrawn], serde_json::Value::Null));
 }
 
 #[test]
