@@ -370,6 +370,12 @@ mod tests {
         shop.shop().orders = vec![order(1, OrderState::Paid), order(2, OrderState::Paid)];
         place.work(Box::new(shop.clone()), run).await.unwrap();
         shop.shop().orders.iter_mut().for_each(|order| order.state = OrderState::Received);
+        let known = async || {
+            let now = crate::clock::Clock::now(&*place.clock);
+            place.store.read(move |tx| cursors::orders_known(tx, &"cm".into(), now)).await.unwrap().unwrap()
+        };
+        let known_before = known().await;
+        place.clock.jump(TimeDelta::minutes(1));
         let at = || "GET order/{id}".to_owned();
         let poll = |error| place.work(Box::new(OneBroken(shop.clone(), OrderId(1), error)), run);
 
@@ -381,9 +387,10 @@ mod tests {
             |state: OrderState| place.store.read(move |tx| orders::open_in_state(tx, &"cm".into(), &state));
         assert_eq!(follow(OrderState::Paid).await.unwrap(), [OrderId(1)]);
         assert_eq!(follow(OrderState::Received).await.unwrap(), [OrderId(2)]);
-        let now = crate::clock::Clock::now(&*place.clock);
-        let known = place.store.read(move |tx| cursors::orders_known(tx, &"cm".into(), now)).await.unwrap();
-        assert!(known.is_some(), "it is known, so it hides no sale from the other accounts of its channels");
+        assert!(
+            known().await > known_before,
+            "it is known, so it hides no sale from the channel's other accounts"
+        );
 
         let refused = poll(CallError::Unauthorized { at: at() }).await.unwrap_err();
         assert_eq!(refused.outcome(), Outcome::Blocked, "a login that is lost ends the poll");
