@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::runner::{Due, Runner};
 use super::watch::Watch;
 use crate::config::{Account, Work, starts_more_than};
-use crate::domain::{ErrorType, JobName, Outcome, Trigger, spelled};
+use crate::domain::{Clocks, ErrorType, JobName, Outcome, Trigger, spelled};
 use crate::jobs::{Errand, cost};
 use crate::policy::deferral::{Cost, Leave, Purse, held_back, starts_after};
 use crate::policy::stretch::{Rest, Slot};
@@ -45,14 +45,16 @@ pub(super) fn judge(
     tx: &Tx<'_>,
     account: &Account,
     due: &Due,
-    now: DateTime<Utc>,
+    clocks: &Clocks,
 ) -> Result<Judged, StoreError> {
+    let now = clocks.now;
     if !accounts::access(tx, &account.name, now)?.state.lets_through() {
         // The gate says why.
         return Ok(Judged::Goes(None));
     }
-    let offset = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, &account.name)?);
-    let (purse, theirs) = (purse(tx, account)?, now + offset);
+    let (purse, reckoned) = (purse(tx, account)?, accounts::theirs(tx, &account.name, clocks)?);
+    let theirs = reckoned.at;
+    let offset = theirs - now;
     let by_hand = due.trigger == Trigger::Manual;
     let (name, job) = (account.name.as_str(), due.job.name.as_str());
     let known = cost::known(tx, account, &due.errand, now)?;
@@ -64,10 +66,11 @@ pub(super) fn judge(
         since: now,
         starts_at,
     };
-    let held = held_back(purse.usage, purse.kind, purse.limit, name, theirs);
-    if let Some(until) = held.filter(|_| !by_hand) {
-        // In a minute at most: nothing that a person would have to read about.
-        let starts_at = until - offset + starts_after(name, job, purse.kind.start(theirs)) / 4;
+    let held = held_back(purse.usage, purse.kind, purse.limit, name, reckoned);
+    if let Some(wait) = held.filter(|_| !by_hand) {
+        // In a minute as a rule, and where nobody knows whether the window is over as soon as that is sure: nothing
+        // that a person would have to read about.
+        let starts_at = now + wait + starts_after(name, job, purse.kind.start(reckoned.least)) / 4;
         deferrals::put(tx, &put_off_to(starts_at, cost.map_or(1, |cost| cost.requests)))?;
         return Ok(Judged::PassedOver(Some(starts_at)));
     }

@@ -8,6 +8,7 @@ pub mod due;
 pub mod expiry;
 pub mod meter;
 pub mod quota;
+pub mod reckoning;
 pub mod restraint;
 pub mod schedule;
 pub mod stretch;
