@@ -12,7 +12,7 @@ use crate::clock::SharedClock;
 use crate::domain::{AccountName, Clocks, ErrorType, RequestClass};
 use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
 use crate::policy::access::{Access, AccessEvent, AccessState, Asked, MOST_UNDECIDED, Rules};
-use crate::policy::deferral;
+use crate::policy::allowance::{self, Kept};
 use crate::policy::meter::PublicRule;
 use crate::policy::quota::{self, Counted, WindowKind};
 use crate::store::{
@@ -180,52 +180,30 @@ impl StoreGate {
     ) -> Result<Result<(), (Refusal, TimeDelta)>, StoreError> {
         let clocks = Clocks { now, mark: self.clock.mark() };
         let theirs = accounts::theirs(tx, &self.account, &clocks)?;
-        let (window, kind) = (self.window.as_str(), self.window);
-        let usage = quotas::usage(tx, &self.account, window)?;
+        let window = self.window.as_str();
+        let purse = quotas::purse(tx, &self.account, self.window, self.limit)?;
         if let Some(rule) = self.public_rule.filter(|_| outgoing.class == RequestClass::Public)
             && let Err(declined) = metering::may_ask(tx, &self.account, rule, theirs.at)?
         {
             return Ok(Err((Refusal::Public(declined), TimeDelta::zero())));
         }
-        // By our wall clock, which people compare it with.
-        let no_more =
-            |wait: TimeDelta, used, limit| Ok(Err((Refusal::Quota { until: now + wait, used, limit }, wait)));
-        if let Some(wait) = deferral::held_back(usage, kind, self.limit, self.account.as_str(), theirs) {
-            let (used, limit) = usage.map_or((0, 0), |usage| (usage.used, usage.limit.unwrap_or(usage.used)));
-            return no_more(wait, used, limit);
-        }
-        let before = usage.map(|usage| usage.window_start);
-        let again = |enters| match before {
-            Some(before) if before < enters => tally::of(tx, &self.account, enters),
-            _ => Ok(0),
-        };
-        // Whether a window is over by a clock that was set or since time has passed, only an answer can tell: until
-        // then it is the old one, and what is left of that is there to ask with.
-        let mut by = if theirs.in_doubt(kind) { theirs.least } else { theirs.at };
-        let again_then = again(kind.start(by))?;
-        let mut taken = match theirs.in_doubt(kind) {
-            true => quota::take_in_doubt(usage, kind, self.limit, by, again_then),
-            false => quota::take(usage, kind, self.limit, outgoing.class, by, again_then),
-        };
-        if taken.is_err() && theirs.in_doubt(kind) && kind != WindowKind::Hour {
-            // Nothing is left, and the wall clock had its time to be set right.
-            by = theirs.at;
-            taken = quota::take(usage, kind, self.limit, outgoing.class, by, again(kind.start(by))?);
-        }
-        match taken {
+        let again = |window_start| tally::of(tx, &self.account, window_start);
+        match allowance::take(&purse, outgoing.class, self.account.as_str(), theirs, again)? {
             Ok(usage) => {
                 quotas::set_usage(tx, &self.account, window, &usage)?;
                 tally::add(tx, &self.account, usage.window_start, outgoing.run, outgoing.class)?;
+                let before = purse.usage.map(|usage| usage.window_start);
                 if self.public_rule.is_some() && before != Some(usage.window_start) {
                     metering::new_day(tx, &self.account, now)?;
                 }
                 Ok(Ok(()))
             }
-            Err(full) => {
-                if let Some(usage) = quota::stranded(usage, kind, self.limit, by) {
+            Err(Kept { wait, used, limit, instead }) => {
+                if let Some(usage) = instead {
                     quotas::set_usage(tx, &self.account, window, &usage)?;
                 }
-                no_more(full.until - by, full.used, full.limit)
+                // By our wall clock, which people compare it with.
+                Ok(Err((Refusal::Quota { until: now + wait, used, limit }, wait)))
             }
         }
     }
@@ -350,6 +328,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
     use crate::domain::RunId;
+    use crate::policy::deferral;
     use crate::store::Lane;
 
     /// A gate of the account `nz` with two requests an hour.

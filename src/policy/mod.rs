@@ -1,6 +1,7 @@
 //! WHETHER and WHEN. Pure: `now` comes in as an argument, nothing here waits, logs or draws random numbers.
 
 pub mod access;
+pub mod allowance;
 pub mod backoff;
 pub mod bill;
 pub mod deferral;
