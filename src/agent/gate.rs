@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use tokio::sync::Notify;
 
 use super::metering;
@@ -203,7 +203,8 @@ impl StoreGate {
                     quotas::set_usage(tx, &self.account, window, &usage)?;
                 }
                 // By our wall clock, which people compare it with.
-                Ok(Err((Refusal::Quota { until: now + wait, used, limit }, wait)))
+                let until = (now + wait).round_subsecs(0);
+                Ok(Err((Refusal::Quota { until, used, limit }, wait)))
             }
         }
     }

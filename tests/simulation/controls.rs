@@ -20,7 +20,7 @@ pub struct Control {
 }
 
 /// All of them.
-pub const CONTROLS: [Control; 14] = [
+pub const CONTROLS: [Control; 15] = [
     Control {
         name: "suspension",
         removed: Removed::Suspension,
@@ -56,6 +56,13 @@ pub const CONTROLS: [Control; 14] = [
         scene: scenes::edge_of_day,
         complaint: "5:",
         within: 8,
+    },
+    Control {
+        name: "mark",
+        removed: Removed::Mark,
+        scene: scenes::set_over_the_edge,
+        complaint: "5:",
+        within: 6,
     },
     Control {
         name: "intent-before-send",
