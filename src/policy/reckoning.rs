@@ -8,6 +8,9 @@
 //!
 //! After another start of the machine, what has passed since is the least that it can be, and the wall clock is all there
 //! is to say how much more. That is doubt, which the first answer ends.
+//!
+//! A virtual machine that was paused knows nothing of the time: then what is reckoned lies behind, the next answer says
+//! so, and where nothing is left to ask with, the account waits for as much longer. Silence is the cheaper mistake.
 
 use std::time::Duration;
 

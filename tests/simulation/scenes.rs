@@ -190,7 +190,7 @@ pub fn set_over_the_edge(seed: u64) -> Story {
     };
     for (at, by) in turns {
         let at = TimeDelta::seconds(at);
-        let to = TimeDelta::seconds(by) + if seed % 2 == 0 { ahead } else { TimeDelta::zero() };
+        let to = TimeDelta::seconds(by) + if seed.is_multiple_of(2) { ahead } else { TimeDelta::zero() };
         if r.u8(0..3) > 0 {
             story.blows.push((at, Blow::Restart { away: TimeDelta::seconds(4) }));
         }

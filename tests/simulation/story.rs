@@ -294,7 +294,7 @@ impl Story {
             removed: None,
             measure_recovery: false,
             own_trigger: false,
-            boots: if seed % 2 == 0 { 3 } else { 0 },
+            boots: if seed.is_multiple_of(2) { 3 } else { 0 },
             sellers: BTreeMap::new(),
             channel: false,
         };
