@@ -12,7 +12,6 @@ use super::credentials::{self, NotWorked};
 use super::gate::StoreGate;
 use super::login::terms;
 use super::notices::Notices;
-use super::reckoning::Reckoning;
 use crate::clock::SharedClock;
 use crate::config::{Account, Config, Job, Looked, Work, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
@@ -268,7 +267,6 @@ pub(super) fn line(
         window: descriptor.limit_headers.window,
         limit: account.limit,
         public_rule: account.public_rule(),
-        reckoning: Reckoning::default(),
         woken: shared.woken.clone(),
     };
     let parts = Parts {

@@ -120,13 +120,13 @@ impl Desk {
             return None;
         }
         let config = self.config();
-        let now = self.shared.clock.now();
+        let clocks = self.shared.clock.both();
         let account = config.jobs.get(name).and_then(|job| config.accounts.get(job.account.as_ref()?));
         let requests_left = match account.cloned() {
             None => None,
             // A number that cannot be read now is one that is not shown.
             Some(account) => {
-                let read = self.shared.store.read(move |tx| status::requests_left(&account, tx, now));
+                let read = self.shared.store.read(move |tx| status::requests_left(&account, tx, &clocks));
                 read.await.unwrap_or_default()
             }
         };

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::runner::{Due, Runner};
 use super::watch::Watch;
 use crate::config::{Account, Work, starts_more_than};
-use crate::domain::{ErrorType, JobName, Outcome, Trigger, spelled};
+use crate::domain::{Clocks, ErrorType, JobName, Outcome, Trigger, spelled};
 use crate::jobs::{Errand, cost};
 use crate::policy::deferral::{Cost, Leave, Purse, held_back, starts_after};
 use crate::policy::stretch::{Rest, Slot};
@@ -45,14 +45,16 @@ pub(super) fn judge(
     tx: &Tx<'_>,
     account: &Account,
     due: &Due,
-    now: DateTime<Utc>,
+    clocks: &Clocks,
 ) -> Result<Judged, StoreError> {
+    let now = clocks.now;
     if !accounts::access(tx, &account.name, now)?.state.lets_through() {
         // The gate says why.
         return Ok(Judged::Goes(None));
     }
-    let offset = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, &account.name)?);
-    let (purse, theirs) = (purse(tx, account)?, now + offset);
+    let (purse, reckoned) = (purse(tx, account)?, accounts::theirs(tx, &account.name, clocks)?);
+    let theirs = reckoned.at;
+    let offset = theirs - now;
     let by_hand = due.trigger == Trigger::Manual;
     let (name, job) = (account.name.as_str(), due.job.name.as_str());
     let known = cost::known(tx, account, &due.errand, now)?;
@@ -64,10 +66,11 @@ pub(super) fn judge(
         since: now,
         starts_at,
     };
-    let held = held_back(purse.usage, purse.kind, purse.limit, name, theirs);
-    if let Some(until) = held.filter(|_| !by_hand) {
-        // In a minute at most: nothing that a person would have to read about.
-        let starts_at = until - offset + starts_after(name, job, purse.kind.start(theirs)) / 4;
+    let held = held_back(purse.usage, purse.kind, purse.limit, name, reckoned);
+    if let Some(wait) = held.filter(|_| !by_hand) {
+        // In a minute as a rule, and where nobody knows whether the window is over as soon as that is sure: nothing
+        // that a person would have to read about.
+        let starts_at = now + wait + starts_after(name, job, purse.kind.start(reckoned.least)) / 4;
         deferrals::put(tx, &put_off_to(starts_at, cost.map_or(1, |cost| cost.requests)))?;
         return Ok(Judged::PassedOver(Some(starts_at)));
     }
@@ -80,10 +83,15 @@ pub(super) fn judge(
     match (purse.leave(cost, owed, theirs), cost) {
         (Leave::Waits { rest, until }, Some(cost)) => {
             // A person and its own time excepted, whoever asks for it is told by what was recorded first.
-            if before.is_some() && !by_hand && due.trigger != Trigger::Retry {
-                return Ok(Judged::PassedOver(None));
-            }
             let starts_at = until - offset + starts_after(name, job, until);
+            if let Some(before) = before.filter(|_| !by_hand && due.trigger != Trigger::Retry) {
+                let moved = (before.starts_at - starts_at).abs() > TimeDelta::minutes(1);
+                if moved {
+                    // Our clock was set since.
+                    deferrals::put(tx, &Deferral { starts_at, ..before })?;
+                }
+                return Ok(Judged::PassedOver(moved.then_some(starts_at)));
+            }
             if !by_hand {
                 deferrals::put(tx, &put_off_to(starts_at, cost.requests))?;
             }
@@ -284,10 +292,105 @@ async fn start_due(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::spending::Spending;
+    use crate::agent::status::Status;
+    use crate::agent::testing::config_dir;
+    use crate::clock::{Clock, ManualClock};
+    use crate::config::{Config, Job};
+    use crate::domain::AccountName;
+    use crate::policy::quota::Usage;
+    use crate::store::{Lane, Store};
 
     #[test]
     fn polls_that_lie_seconds_apart_are_said_to() {
         let said = |milliseconds| in_words(TimeDelta::milliseconds(milliseconds));
         assert_eq!((said(4_700), said(288_000), said(90)), ("4 s".into(), "4 min 48 s".into(), "1 s".into()));
+    }
+
+    /// A run of a job of `cm`, whose day was used up by the right clock at 14:45 in Berlin.
+    struct Place {
+        store: Store,
+        clock: Arc<ManualClock>,
+        config: Config,
+        _dirs: [tempfile::TempDir; 2],
+    }
+
+    impl Place {
+        async fn new() -> Self {
+            let (config_dir, mut config) = config_dir();
+            config.accounts.get_mut(&AccountName::from("cm")).unwrap().limit = Some(100);
+            let dir = tempfile::tempdir().unwrap();
+            let clock = ManualClock::at("2026-11-22T13:45:00Z".parse().unwrap());
+            let (now, mark) = (clock.now(), clock.mark());
+            let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now).unwrap();
+            let written = store.write(move |tx| {
+                let start = "2026-11-21T23:00:00Z".parse().unwrap();
+                let usage = Usage { window_start: start, used: 100, limit: Some(100) };
+                quotas::set_usage(tx, &"cm".into(), "day", &usage)?;
+                accounts::set_last_said(tx, &"cm".into(), now, mark.as_ref())
+            });
+            written.await.unwrap();
+            Self { store, clock, config, _dirs: [config_dir, dir] }
+        }
+
+        /// When the job starts that is due now; none where it begins.
+        async fn starts_at(&self, trigger: Trigger) -> Option<DateTime<Utc>> {
+            let account = self.config.accounts[&AccountName::from("cm")].clone();
+            let polls = |job: &&Job| matches!(job.work, Work::OrderPoll(_));
+            let job = Arc::new(self.config.jobs.values().find(polls).unwrap().clone());
+            let clocks = self.clock.both();
+            let due = Due { job, at: clocks.now, trigger, errand: Errand::Usual };
+            let judged = self.store.write(move |tx| {
+                let judged = judge(tx, &account, &due, &clocks)?;
+                Ok((matches!(judged, Judged::Goes(_)), deferrals::of(tx, &due.job.name)?))
+            });
+            let (goes, deferral) = judged.await.unwrap();
+            assert_eq!(goes, deferral.is_none());
+            deferral.map(|deferral| deferral.starts_at)
+        }
+
+        /// When the window ends, and when what waits starts, as people are told.
+        async fn told(&self) -> [DateTime<Utc>; 3] {
+            let status = Status::read(&self.config, Some(&self.store), self.clock.both()).await.unwrap();
+            let spending = Spending::read(&self.config, Some(&self.store), self.clock.both()).await.unwrap();
+            let cm = &spending.accounts[0];
+            assert_eq!(cm.quotas[0].quota.used, 100);
+            [status.accounts[0].quotas[0].resets_at, cm.quotas[0].quota.resets_at, cm.deferred[0].starts_at]
+        }
+
+        fn pass(&self, until: DateTime<Utc>) {
+            self.clock.sleep_machine((until - self.clock.now()).to_std().unwrap());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_a_window_starts_by_the_clock_that_the_gate_goes_by_and_by_no_other() {
+        let place = Place::new().await;
+        let reset = place.clock.now() + TimeDelta::hours(9) + TimeDelta::minutes(15);
+        let mut off = 0;
+        for by in [20 * 60, -31 * 60] {
+            off += by;
+            place.clock.jump(TimeDelta::minutes(by));
+            let starts_at = place.starts_at(Trigger::Catchup).await.unwrap();
+            // By our own clock, as it is set now.
+            let reset = reset + TimeDelta::minutes(off);
+            assert!(starts_at > reset && starts_at < reset + TimeDelta::minutes(2), "{starts_at}");
+            assert_eq!(place.told().await, [reset, reset, starts_at]);
+        }
+        let starts_at = place.starts_at(Trigger::Catchup).await.unwrap();
+        place.pass(starts_at);
+        assert_eq!(place.starts_at(Trigger::Retry).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_a_clock_to_be_set_starts_when_it_had_its_time() {
+        let place = Place::new().await;
+        place.clock.reboot(Duration::from_secs(20 * 3_600));
+        let grace = place.clock.now() + TimeDelta::minutes(10);
+        let starts_at = place.starts_at(Trigger::Catchup).await.unwrap();
+        assert!(starts_at > grace && starts_at < grace + TimeDelta::minutes(1), "{starts_at}");
+        assert_eq!(place.told().await, [grace, grace, starts_at]);
+        place.pass(starts_at);
+        assert_eq!(place.starts_at(Trigger::Retry).await, None);
     }
 }

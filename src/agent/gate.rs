@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use tokio::sync::Notify;
 
 use super::metering;
 use super::notices::Notices;
-use super::reckoning::Reckoning;
 use crate::clock::SharedClock;
-use crate::domain::{AccountName, ErrorType, RequestClass};
+use crate::domain::{AccountName, Clocks, ErrorType, RequestClass};
 use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
 use crate::policy::access::{Access, AccessEvent, AccessState, Asked, MOST_UNDECIDED, Rules};
-use crate::policy::deferral;
+use crate::policy::allowance::{self, Kept};
 use crate::policy::meter::PublicRule;
 use crate::policy::quota::{self, Counted, WindowKind};
 use crate::store::{
@@ -41,8 +40,6 @@ pub struct StoreGate {
     pub limit: Option<i64>,
     /// What the marketplace expects of how much is public data, if anything.
     pub public_rule: Option<PublicRule>,
-    /// The marketplace's time as its last answer told it.
-    pub reckoning: Reckoning,
     /// Told when the account is let in again.
     pub woken: Arc<Notify>,
 }
@@ -58,7 +55,7 @@ impl Gate for StoreGate {
             && *soon > TimeDelta::zero()
             && *soon <= quota::GUARD
         {
-            // A window begins in a moment.
+            // A window begins in a clocks.
             self.clock.sleep(soon.to_std().unwrap_or_default()).await;
             result = self.ask(outgoing).await?;
         }
@@ -77,13 +74,9 @@ impl Gate for StoreGate {
     }
 
     async fn settle(&self, pass: Pass, attempt: &Attempt) -> Result<Settled, Refusal> {
-        let (gate, attempt, now) = (self.clone(), attempt.clone(), self.clock.now());
-        let clock_offset_ms = attempt.clock_offset_ms;
-        let settled = self.store.write(move |tx| gate.write_down(tx, &pass, &attempt, now)).await;
+        let (gate, attempt, clocks) = (self.clone(), attempt.clone(), self.clock.both());
+        let settled = self.store.write(move |tx| gate.write_down(tx, &pass, &attempt, &clocks)).await;
         let settled = settled.map_err(cannot_record)?;
-        if let Some(offset) = clock_offset_ms {
-            self.reckoning.note(now + TimeDelta::milliseconds(offset), self.clock.elapsed());
-        }
         let Some((from, to)) = settled else { return Ok(Settled::default()) };
         self.notices.announce(&self.account, &from, &to);
         if to.state.lets_through() && !from.state.lets_through() {
@@ -123,7 +116,7 @@ impl StoreGate {
         }
         let clock_offset_ms = accounts::clock_offset_ms(tx, &self.account)?;
         if outgoing.counted
-            && let Err(refused) = self.take_quota(tx, outgoing, now, clock_offset_ms)?
+            && let Err(refused) = self.take_quota(tx, outgoing, now)?
         {
             return Ok(Err(refused));
         }
@@ -184,53 +177,34 @@ impl StoreGate {
         tx: &Tx<'_>,
         outgoing: &Outgoing,
         now: DateTime<Utc>,
-        clock_offset_ms: i64,
     ) -> Result<Result<(), (Refusal, TimeDelta)>, StoreError> {
-        let by_clock = now + TimeDelta::milliseconds(clock_offset_ms);
-        let (least, theirs) = self.reckoning.theirs(now, by_clock, self.clock.elapsed());
+        let clocks = Clocks { now, mark: self.clock.mark() };
+        let theirs = accounts::theirs(tx, &self.account, &clocks)?;
         let window = self.window.as_str();
-        let usage = quotas::usage(tx, &self.account, window)?;
+        let purse = quotas::purse(tx, &self.account, self.window, self.limit)?;
         if let Some(rule) = self.public_rule.filter(|_| outgoing.class == RequestClass::Public)
-            && let Err(declined) = metering::may_ask(tx, &self.account, rule, theirs)?
+            && let Err(declined) = metering::may_ask(tx, &self.account, rule, theirs.at)?
         {
             return Ok(Err((Refusal::Public(declined), TimeDelta::zero())));
         }
-        if let Some(until) =
-            deferral::held_back(usage, self.window, self.limit, self.account.as_str(), theirs)
-        {
-            let (used, limit) = usage.map_or((0, 0), |usage| (usage.used, usage.limit.unwrap_or(usage.used)));
-            return Ok(Err((Refusal::Quota { until, used, limit }, until - theirs)));
-        }
-        // Whether an hour is over by a clock that was set or by one that slept, only an answer can tell. A day is too
-        // long to wait for where none comes.
-        let in_doubt =
-            self.window == WindowKind::Hour && self.window.start(least) < self.window.start(theirs);
-        let enters = self.window.start(if in_doubt { least } else { theirs });
-        let before = usage.map(|usage| usage.window_start);
-        let again = match before {
-            Some(before) if before < enters => tally::of(tx, &self.account, enters)?,
-            _ => 0,
-        };
-        let taken = if in_doubt {
-            quota::take_in_doubt(usage, self.window, self.limit, least, again)
-        } else {
-            quota::take(usage, self.window, self.limit, outgoing.class, theirs, again)
-        };
-        match taken {
+        let again = |window_start| tally::of(tx, &self.account, window_start);
+        match allowance::take(&purse, outgoing.class, self.account.as_str(), theirs, again)? {
             Ok(usage) => {
                 quotas::set_usage(tx, &self.account, window, &usage)?;
                 tally::add(tx, &self.account, usage.window_start, outgoing.run, outgoing.class)?;
+                let before = purse.usage.map(|usage| usage.window_start);
                 if self.public_rule.is_some() && before != Some(usage.window_start) {
                     metering::new_day(tx, &self.account, now)?;
                 }
                 Ok(Ok(()))
             }
-            Err(full) => {
-                if let Some(usage) = quota::stranded(usage, self.window, self.limit, theirs) {
+            Err(Kept { wait, used, limit, instead }) => {
+                if let Some(usage) = instead {
                     quotas::set_usage(tx, &self.account, window, &usage)?;
                 }
-                let refusal = Refusal::Quota { until: full.until, used: full.used, limit: full.limit };
-                Ok(Err((refusal, full.until - theirs)))
+                // By our wall clock, which people compare it with.
+                let until = (now + wait).round_subsecs(0);
+                Ok(Err((Refusal::Quota { until, used, limit }, wait)))
             }
         }
     }
@@ -271,8 +245,9 @@ impl StoreGate {
         tx: &Tx<'_>,
         pass: &Pass,
         attempt: &Attempt,
-        now: DateTime<Utc>,
+        clocks: &Clocks,
     ) -> Result<Option<(Access, Access)>, StoreError> {
+        let now = clocks.now;
         let settled = requests::Settled {
             status: attempt.status,
             error_type: attempt.error_type,
@@ -286,6 +261,8 @@ impl StoreGate {
             accounts::set_last_answer_at(tx, &self.account, now)?;
         }
         if let Some(offset) = attempt.clock_offset_ms {
+            let theirs = now + TimeDelta::milliseconds(offset);
+            accounts::set_last_said(tx, &self.account, theirs, clocks.mark.as_ref())?;
             let offset = if offset.abs() < CLOCK_NOISE_MS { 0 } else { offset };
             accounts::set_clock_offset_ms(tx, &self.account, offset)?;
             self.notices.note_clock(tx, &self.account, offset, attempt, now)?;
@@ -347,9 +324,12 @@ fn cannot_record(error: StoreError) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::clock::{Clock, ManualClock};
     use crate::domain::RunId;
+    use crate::policy::deferral;
     use crate::store::Lane;
 
     /// A gate of the account `nz` with two requests an hour.
@@ -370,7 +350,6 @@ mod tests {
             window: WindowKind::Hour,
             limit: Some(2),
             public_rule: None,
-            reckoning: Reckoning::default(),
             woken: Arc::default(),
         }
     }
@@ -433,8 +412,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let clock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
         let gate = StoreGate { clock: clock.clone(), limit: Some(20), ..gate(dir.path()).await };
-        // Another process knows of the time what was written down.
-        let anew = || StoreGate { reckoning: Reckoning::default(), ..gate.clone() };
+        // Another process knows of the time what was written down, and after another boot of it only the least.
+        let anew = || {
+            clock.reboot(Duration::ZERO);
+            gate.clone()
+        };
         let ahead = |minutes| clock.jump(TimeDelta::minutes(minutes));
         let answer = |minutes: i64| Attempt {
             status: Some(200),
@@ -480,11 +462,132 @@ mod tests {
             left += 1;
         }
         assert_eq!(left, 9);
-        ahead(29);
+        clock.sleep_machine(Duration::from_secs(29 * 60));
         ask(&anew(), 0).await;
-        let (start, used) = used().await.unwrap();
-        assert_eq!(start, "2026-11-22T15:00:00+00:00");
-        assert!(used <= 7, "what wrong clocks counted later is counted once more at most: {used}");
+        assert_eq!(used().await, Some(("2026-11-22T15:00:00+00:00".to_owned(), 2)));
+    }
+
+    /// An account with two requests in a window that began at `start`, both used up by the right clock at `now`.
+    async fn used_up(
+        dir: &std::path::Path,
+        window: WindowKind,
+        now: &str,
+    ) -> (StoreGate, std::sync::Arc<ManualClock>) {
+        let clock = ManualClock::at(now.parse().unwrap());
+        let gate = StoreGate { clock: clock.clone(), window, ..gate(dir).await };
+        for _ in 0..2 {
+            answered(&gate, 0).await.unwrap();
+        }
+        (gate, clock)
+    }
+
+    /// Asks, and is answered by a marketplace whose clock is `ahead` of ours.
+    async fn answered(gate: &StoreGate, ahead: i64) -> Result<(), Refusal> {
+        let pass = gate.enter(&outgoing(true)).await?;
+        let offset = Some(1_000 * ahead);
+        let answer = Attempt { status: Some(200), clock_offset_ms: offset, ..Attempt::default() };
+        gate.settle(pass, &answer).await.map(drop)
+    }
+
+    /// How long nothing leaves, by the refusal's own word.
+    async fn wait(gate: &StoreGate) -> Duration {
+        match gate.enter(&outgoing(true)).await {
+            Err(Refusal::Quota { until, .. }) => (until - gate.clock.now()).to_std().unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const BERLIN: WindowKind = WindowKind::Day(chrono_tz::Europe::Berlin);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_that_is_used_up_is_not_left_by_setting_the_clock() {
+        for (window, left) in [(WindowKind::Hour, 15), (BERLIN, 9 * 60 + 15)] {
+            for (ahead, back) in [(20, -400), (9_000, -90_000), (1_000_000, -30)] {
+                let dir = tempfile::tempdir().unwrap();
+                let (gate, clock) = used_up(dir.path(), window, "2026-11-22T13:45:00Z").await;
+                let left = Duration::from_secs(60 * left);
+                clock.jump(TimeDelta::minutes(ahead));
+                assert_eq!(wait(&gate).await, left, "{ahead}");
+                clock.jump(TimeDelta::minutes(back - ahead));
+                assert_eq!(wait(&gate).await, left, "{back}");
+                clock.sleep_machine(left - Duration::from_secs(4));
+                assert_eq!(wait(&gate).await, Duration::from_secs(4), "a sleep is none");
+                // Once it has begun, at the account's own second of its first minute.
+                clock.sleep_machine(Duration::from_secs(5));
+                let spread = wait(&gate).await;
+                assert!(spread < Duration::from_secs(60), "{spread:?}");
+                clock.sleep_machine(spread);
+                answered(&gate, -back * 60).await.unwrap();
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_process_does_not_ask_whether_an_hour_is_over_that_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (gate, clock) = used_up(dir.path(), WindowKind::Hour, "2026-11-22T13:45:00Z").await;
+        // Nothing but the database outlives the first.
+        drop(gate);
+        let gate = StoreGate { clock: clock.clone(), ..self::gate(dir.path()).await };
+        clock.jump(TimeDelta::minutes(20));
+        assert_eq!(wait(&gate).await, Duration::from_secs(15 * 60));
+        clock.sleep_machine(Duration::from_secs(16 * 60));
+        answered(&gate, -20 * 60).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_another_boot_an_hour_that_is_used_up_and_may_be_over_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (gate, clock) = used_up(dir.path(), WindowKind::Hour, "2026-11-22T13:45:00Z").await;
+        clock.jump(TimeDelta::hours(40));
+        clock.reboot(Duration::from_secs(30));
+        let told = wait(&gate).await;
+        let quarter = Duration::from_secs(15 * 60);
+        assert!(told > quarter && told < quarter + Duration::from_secs(60), "{told:?}");
+        clock.sleep_machine(told - Duration::from_secs(5));
+        assert_eq!(wait(&gate).await, Duration::from_secs(5));
+        clock.sleep_machine(Duration::from_secs(5));
+        answered(&gate, -40 * 3_600).await.unwrap();
+        gate.enter(&outgoing(true))
+            .await
+            .expect_err("the answer has told that a new hour has begun with one of two");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_another_boot_a_day_that_is_used_up_and_may_be_over_gives_the_clock_time_to_be_set() {
+        let dir = tempfile::tempdir().unwrap();
+        let (gate, clock) = used_up(dir.path(), BERLIN, "2026-11-22T13:45:00Z").await;
+        clock.jump(TimeDelta::hours(40));
+        clock.reboot(Duration::from_secs(30));
+        assert_eq!(wait(&gate).await, deferral::GRACE);
+        clock.sleep_machine(Duration::from_secs(300));
+        assert_eq!(wait(&gate).await, Duration::from_secs(300));
+        // Whoever sets clocks has set it right: the day is not over, and that is sure enough.
+        clock.jump(TimeDelta::hours(-40));
+        let told = wait(&gate).await;
+        assert!(told > Duration::from_secs(9 * 3_600), "{told:?}");
+        // After a night it is, and it is found out as soon as the clock has had its time.
+        clock.reboot(Duration::from_secs(18 * 3_600));
+        assert_eq!(wait(&gate).await, deferral::GRACE);
+        clock.sleep_machine(deferral::GRACE);
+        answered(&gate, 0).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_another_boot_what_is_left_of_a_window_is_there_to_ask_for_the_time() {
+        for window in [WindowKind::Hour, BERLIN] {
+            let dir = tempfile::tempdir().unwrap();
+            let (gate, clock) = used_up(dir.path(), window, "2026-11-22T13:45:00Z").await;
+            let gate = StoreGate { limit: Some(4), ..gate };
+            clock.jump(TimeDelta::hours(40));
+            // Killed over the first.
+            for _ in 0..2 {
+                clock.reboot(Duration::from_secs(30));
+                gate.enter(&outgoing(true)).await.unwrap();
+            }
+            clock.reboot(Duration::from_secs(30));
+            gate.enter(&outgoing(true)).await.unwrap_err();
+        }
     }
 
     #[tokio::test]

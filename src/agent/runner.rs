@@ -218,7 +218,7 @@ impl Runner {
         self.end_what_is_over().await;
         let new = new_run(due, clock.now());
         let account = due.job.account.as_ref().and_then(|name| lock(&self.0.accounts).settings(name));
-        let (this, now) = (due.clone(), clock.now());
+        let (this, clocks) = (due.clone(), clock.both());
         let opened = store.write(move |tx| {
             // Only a run that stands for slots deals with those before it: one that waits behind a nudge is still owed.
             if matches!(new.trigger, Trigger::Schedule | Trigger::Catchup) {
@@ -229,13 +229,13 @@ impl Runner {
                 return Ok(None);
             }
             let judged = account
-                .map_or(Ok(Judged::Goes(None)), |account| deferral::judge(tx, &account, &this, now))?;
+                .map_or(Ok(Judged::Goes(None)), |account| deferral::judge(tx, &account, &this, &clocks))?;
             match judged {
                 Judged::Goes(needs) => Ok(runs::open(tx, &new)?.map(|run| Opened::Begins(run, needs))),
                 Judged::PassedOver(until) => Ok(until.map(|_| Opened::PassedOver)),
                 Judged::PutOff(end) => {
                     let Some(run) = runs::open(tx, &new)? else { return Ok(None) };
-                    runs::finish(tx, run, &end, now)?;
+                    runs::finish(tx, run, &end, clocks.now)?;
                     Ok(runs::show(tx, run)?.map(Opened::PutOff))
                 }
             }

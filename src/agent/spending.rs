@@ -6,16 +6,15 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::deferral::purse;
 use super::metering;
+use super::standing::Standing;
 use super::status::{PublicStatus, QuotaStatus, instant};
 use crate::config::{Account, Config, Job, Work, slots};
-use crate::domain::{AccountName, JobName, RequestClass};
+use crate::domain::{AccountName, Clocks, JobName, RequestClass};
 use crate::jobs::cost;
 use crate::policy::deferral::{Cost, Purse};
-use crate::policy::quota;
 use crate::store::deferrals::{self, Deferral};
-use crate::store::{Store, StoreError, Tx, accounts, flags, tally};
+use crate::store::{Store, StoreError, Tx, flags, tally};
 
 /// The document `sellerd.quota/1`.
 #[derive(Debug, Serialize)]
@@ -83,24 +82,24 @@ impl Spending {
     pub async fn read(
         config: &Config,
         store: Option<&Store>,
-        now: DateTime<Utc>,
+        clocks: impl Into<Clocks>,
     ) -> Result<Self, StoreError> {
-        let config = config.clone();
+        let (config, clocks) = (config.clone(), clocks.into());
         match store {
-            None => Self::make(&config, None, now),
-            Some(store) => store.read(move |tx| Self::make(&config, Some(tx), now)).await,
+            None => Self::make(&config, None, &clocks),
+            Some(store) => store.read(move |tx| Self::make(&config, Some(tx), &clocks)).await,
         }
     }
 
-    fn make(config: &Config, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    fn make(config: &Config, tx: Option<&Tx<'_>>, clocks: &Clocks) -> Result<Self, StoreError> {
         let paused = tx.map_or(Ok(Default::default()), flags::paused)?;
         let accounts = config.accounts.values().map(|account| {
             let jobs = config.jobs.values().filter(|job| {
                 job.account.as_ref() == Some(&account.name) && job.enabled && !paused.contains_key(&job.name)
             });
-            spending(account, &jobs.collect::<Vec<_>>(), tx, now)
+            spending(account, &jobs.collect::<Vec<_>>(), tx, clocks)
         });
-        Ok(Self { schema: "sellerd.quota/1", at: now, accounts: accounts.collect::<Result<_, _>>()? })
+        Ok(Self { schema: "sellerd.quota/1", at: clocks.now, accounts: accounts.collect::<Result<_, _>>()? })
     }
 }
 
@@ -108,26 +107,17 @@ fn spending(
     account: &Account,
     jobs: &[&Job],
     tx: Option<&Tx<'_>>,
-    now: DateTime<Utc>,
+    clocks: &Clocks,
 ) -> Result<AccountSpending, StoreError> {
-    let kind = account.marketplace.limit_headers.window;
-    let offset = match tx {
-        Some(tx) => TimeDelta::milliseconds(accounts::clock_offset_ms(tx, &account.name)?),
-        None => TimeDelta::zero(),
-    };
-    let theirs = now + offset;
-    let purse = match tx {
-        Some(tx) => purse(tx, account)?,
-        None => Purse { kind, usage: None, limit: account.limit },
-    };
-    let usage = quota::current(purse.usage, kind, theirs);
-    let resets_at = kind.resets_at(theirs);
+    let standing = Standing::of(account, tx, clocks)?;
+    let Standing { purse, usage, theirs, offset, resets_at } = standing;
+    let kind = purse.kind;
     let waiting: Vec<Deferral> = match tx {
         Some(tx) => deferrals::list(tx)?.into_iter().filter(|d| d.account == account.name).collect(),
         None => Vec::new(),
     };
     let spent = match tx {
-        Some(tx) => tally::spent(tx, &account.name, kind.start(theirs), resets_at)?,
+        Some(tx) => tally::spent(tx, &account.name, kind.start(theirs), kind.resets_at(theirs))?,
         None => tally::Spent::default(),
     };
     let mut projected = usage.used;
@@ -141,7 +131,7 @@ fn spending(
             // Its slots are passed over until then. Where only its plan waits, it goes on reading.
             continue;
         }
-        let runs = slots(job, now, resets_at - offset);
+        let runs = slots(job, clocks.now, resets_at);
         match each {
             Some(each) => projected = projected.saturating_add(runs.saturating_mul(each)),
             None if runs > 0 => not_projected.push(job.name.clone()),
@@ -152,7 +142,7 @@ fn spending(
         window: kind.as_str(),
         used: usage.used,
         limit: usage.limit.or(account.limit),
-        resets_at: resets_at - offset,
+        resets_at,
     };
     let named =
         |(job, requests): (String, i64)| (if job.is_empty() { BY_HAND.to_owned() } else { job }, requests);

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::broken_off::BrokenOff;
 use super::gone::Gone;
 use super::metering;
+use super::standing::Standing;
 use crate::config::{Account, Config, Job};
-use crate::domain::{AccountName, JobName, Mode, PlanId, PlanState};
+use crate::domain::{AccountName, Clocks, JobName, Mode, PlanId, PlanState};
 use crate::policy::access::{Access, AccessState, Closed, Evidence};
-use crate::policy::quota;
 use crate::store::parked::{self, Parked};
 use crate::store::{
-    Store, StoreError, Tx, accounts, flags, intents, listings, plans, problems, promotions, quotas, runs,
+    Store, StoreError, Tx, accounts, flags, intents, listings, plans, problems, promotions, runs,
 };
 
 /// The document `sellerd.status/1`.
@@ -201,13 +201,14 @@ impl Status {
     pub async fn read(
         config: &Config,
         store: Option<&Store>,
-        now: DateTime<Utc>,
+        clocks: impl Into<Clocks>,
     ) -> Result<Self, StoreError> {
+        let clocks = clocks.into();
         match store {
-            None => Ok(Self::make(config, None, &Gone::default(), now)?),
+            None => Ok(Self::make(config, None, &Gone::default(), &clocks)?),
             Some(store) => {
                 let config = config.clone();
-                store.read(move |tx| Self::make(&config, Some(tx), &Gone::default(), now)).await
+                store.read(move |tx| Self::make(&config, Some(tx), &Gone::default(), &clocks)).await
             }
         }
     }
@@ -216,20 +217,17 @@ impl Status {
     pub async fn read_beside(
         config: &Config,
         store: Option<&Store>,
-        now: DateTime<Utc>,
+        clocks: impl Into<Clocks>,
     ) -> Result<Self, StoreError> {
-        let Some(store) = store else { return Self::read(config, None, now).await };
+        let clocks = clocks.into();
+        let Some(store) = store else { return Self::read(config, None, clocks).await };
         let gone = Gone::look(store, &config.state_dir).await?;
         let config = config.clone();
-        store.read(move |tx| Self::make(&config, Some(tx), &gone, now)).await
+        store.read(move |tx| Self::make(&config, Some(tx), &gone, &clocks)).await
     }
 
-    fn make(
-        config: &Config,
-        tx: Option<&Tx<'_>>,
-        gone: &Gone,
-        now: DateTime<Utc>,
-    ) -> Result<Self, StoreError> {
+    fn make(config: &Config, tx: Option<&Tx<'_>>, gone: &Gone, clocks: &Clocks) -> Result<Self, StoreError> {
+        let now = clocks.now;
         let halted_since = tx.map_or(Ok(None), flags::halted)?;
         let paused = tx.map_or(Ok(Default::default()), flags::paused)?;
         let waiting = tx.map_or(Ok(Vec::new()), |tx| plans::waiting(tx, None, now))?;
@@ -237,7 +235,7 @@ impl Status {
             schema: "sellerd.status/1",
             at: now,
             timezone: config.timezone.name().to_owned(),
-            accounts: config.accounts.values().map(|a| account(a, tx, now)).collect::<Result<_, _>>()?,
+            accounts: config.accounts.values().map(|a| account(a, tx, clocks)).collect::<Result<_, _>>()?,
             jobs: config
                 .jobs
                 .values()
@@ -279,36 +277,33 @@ impl PlanStatus {
 }
 
 /// Requests that an account may still make in its window; `None` without a limit.
-pub fn requests_left(account: &Account, tx: &Tx<'_>, now: DateTime<Utc>) -> Result<Option<i64>, StoreError> {
-    let window = account.marketplace.limit_headers.window;
-    let usage = quota::current(quotas::usage(tx, &account.name, window.as_str())?, window, now);
-    Ok(usage.limit.or(account.limit).map(|limit| limit.saturating_sub(usage.used).max(0)))
+pub fn requests_left(account: &Account, tx: &Tx<'_>, clocks: &Clocks) -> Result<Option<i64>, StoreError> {
+    let standing = Standing::of(account, Some(tx), clocks)?;
+    Ok(standing.limit().map(|limit| limit.saturating_sub(standing.usage.used).max(0)))
 }
 
 /// Requests used of the account's window, and the most that are allowed.
 pub fn requests_used(
     account: &Account,
     tx: &Tx<'_>,
-    now: DateTime<Utc>,
+    clocks: &Clocks,
 ) -> Result<(i64, Option<i64>), StoreError> {
-    let window = account.marketplace.limit_headers.window;
-    let usage = quota::current(quotas::usage(tx, &account.name, window.as_str())?, window, now);
-    Ok((usage.used, usage.limit.or(account.limit)))
+    let standing = Standing::of(account, Some(tx), clocks)?;
+    Ok((standing.usage.used, standing.limit()))
 }
 
-fn account(account: &Account, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result<AccountStatus, StoreError> {
-    let window = account.marketplace.limit_headers.window;
-    let (access, usage, listings, in_doubt, parked) = match tx {
-        None => (Access::unknown(now), None, 0, 0, None),
+fn account(account: &Account, tx: Option<&Tx<'_>>, clocks: &Clocks) -> Result<AccountStatus, StoreError> {
+    let now = clocks.now;
+    let standing = Standing::of(account, tx, clocks)?;
+    let (access, listings, in_doubt, parked) = match tx {
+        None => (Access::unknown(now), 0, 0, None),
         Some(tx) => (
             accounts::access(tx, &account.name, now)?,
-            quotas::usage(tx, &account.name, window.as_str())?,
             listings::count(tx, &account.name)?,
             intents::in_doubt(tx, &account.name)?.len() as i64,
             parked::get(tx, &account.name)?,
         ),
     };
-    let usage = quota::current(usage, window, now);
     let asked = access.state != AccessState::Unknown;
     Ok(AccountStatus {
         account: account.name.clone(),
@@ -324,12 +319,12 @@ fn account(account: &Account, tx: Option<&Tx<'_>>, now: DateTime<Utc>) -> Result
             closed: access.closed.iter().map(ClosedStatus::of).collect(),
         },
         quotas: vec![QuotaStatus {
-            window: window.as_str(),
-            used: usage.used,
-            limit: usage.limit.or(account.limit),
-            resets_at: window.resets_at(now),
+            window: standing.purse.kind.as_str(),
+            used: standing.usage.used,
+            limit: standing.limit(),
+            resets_at: standing.resets_at,
         }],
-        public: metering::status(account, tx, now)?,
+        public: metering::status(account, tx, standing.theirs)?,
         listings,
         drift: None,
         in_doubt,

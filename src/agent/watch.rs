@@ -46,7 +46,7 @@ impl Watch {
     /// The status, or why there is none.
     pub async fn status(&self) -> Result<Status, String> {
         let config = self.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        let status = Status::read(&config, Some(&self.shared.store), self.shared.clock.now()).await;
+        let status = Status::read(&config, Some(&self.shared.store), self.shared.clock.both()).await;
         status.map_err(|error| error.to_string())
     }
 

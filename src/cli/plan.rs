@@ -160,8 +160,8 @@ pub async fn print(
 /// What the words about a plan are made of.
 pub async fn view(store: &Store, plan: PlanRow, config: &Config, most: usize) -> Result<View, Failure> {
     let account = account_of(&plan, config)?.clone();
-    let now = SystemClock::default().now();
-    Ok(store.read(move |tx| View::read(tx, plan, &account, most, now)).await?)
+    let clocks = SystemClock::default().both();
+    Ok(store.read(move |tx| View::read(tx, plan, &account, most, &clocks)).await?)
 }
 
 fn account_of<'a>(plan: &PlanRow, config: &'a Config) -> Result<&'a Account, Failure> {

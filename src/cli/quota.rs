@@ -15,7 +15,7 @@ use crate::clock::{Clock, SystemClock};
 pub async fn run(home: &Home) -> Result<Exit, Failure> {
     let config = home.config()?;
     let store = home.store(&config)?;
-    let spending = Spending::read(&config, store.as_ref(), SystemClock::default().now()).await?;
+    let spending = Spending::read(&config, store.as_ref(), SystemClock::default().both()).await?;
     match home.output {
         Format::Table => output::text(&draw(&spending, config.timezone))?,
         format => output::document(format, &spending)?,

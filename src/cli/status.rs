@@ -40,7 +40,7 @@ pub async fn jobs(home: &Home) -> Result<Exit, Failure> {
 async fn read(home: &Home) -> Result<(Status, Tz), Failure> {
     let config = home.config()?;
     let store = home.store(&config)?;
-    let status = Status::read_beside(&config, store.as_ref(), SystemClock::default().now()).await?;
+    let status = Status::read_beside(&config, store.as_ref(), SystemClock::default().both()).await?;
     Ok((status, config.timezone))
 }
 

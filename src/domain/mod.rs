@@ -2,6 +2,7 @@
 
 mod bill;
 mod change;
+mod clocks;
 mod credentials;
 mod desired;
 mod drafting;
@@ -16,6 +17,7 @@ mod text;
 
 pub use bill::Bill;
 pub use change::{Bounds, Change, Held, Intent, IntentState, Offer, Operation, PlanState};
+pub use clocks::{Clocks, Mark};
 pub use credentials::Credentials;
 pub use desired::{Bound, Desired, DesiredMore, LIST_AHEAD};
 pub use drafting::{Drafting, Facet};

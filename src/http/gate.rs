@@ -115,9 +115,9 @@ pub enum Refusal {
         reapply_on: Option<NaiveDate>,
     },
     /// The window's requests are used up.
-    #[error("{used} of {limit} requests are used; the next window begins {until}")]
+    #[error("{used} of {limit} requests are used; the next one leaves {until} at the earliest")]
     Quota {
-        /// When the next window begins.
+        /// When it is worth asking again, by our wall clock.
         until: DateTime<Utc>,
         /// What was used.
         used: i64,

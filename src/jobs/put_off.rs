@@ -3,7 +3,7 @@
 //!
 //! What is known before a run starts, the agent weighs itself. This is for what only the run can know.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{Context, JobError};
 use crate::domain::{Bill, RequestClass, Trigger};
@@ -39,12 +39,14 @@ enum Then {
 pub(super) async fn put_off(context: &Context, bill: Bill) -> Result<Option<PutOff>, JobError> {
     let worked = context.worked()?;
     let (account, kind, limit) = (worked.name.clone(), worked.window, worked.limit);
-    let (run, job, trigger, now) = (context.run, context.job.clone(), context.trigger, context.clock.now());
+    let (run, job, trigger) = (context.run, context.job.clone(), context.trigger);
+    let clocks = context.clock.both();
     let decided = context.store.write(move |tx| {
-        let offset = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, &account)?);
+        let (now, theirs) = (clocks.now, accounts::theirs(tx, &account, &clocks)?.at);
+        let offset = theirs - now;
         let purse = quotas::purse(tx, &account, kind, limit)?;
         let (made, owed) = (requests::count_for_run(tx, run)?, trigger == Trigger::Retry);
-        let Some(Short { rest, class, until }) = bill::short(&bill, &purse, made, owed, now + offset) else {
+        let Some(Short { rest, class, until }) = bill::short(&bill, &purse, made, owed, theirs) else {
             return Ok(None);
         };
         let then = match trigger {

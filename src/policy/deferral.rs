@@ -4,9 +4,12 @@
 //! anew the next day. So it waits as a whole. One that no window can pay for would wait for ever; it starts with the
 //! next one and gets as far as it gets.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::quota::{self, Usage, WindowKind};
+use super::reckoning::Theirs;
 use crate::domain::RequestClass;
 
 /// Requests that a run takes, as far as is known before it starts.
@@ -115,23 +118,43 @@ pub fn starts_after(account: &str, job: &str, window_start: DateTime<Utc>) -> Ti
     spread(account, window_start) + spread(job, window_start) / 4
 }
 
-/// Until when nothing is sent in the window that holds `now`, where the one just before it was used up to the last
-/// request: the marketplace may count a little longer than our clocks agree, and whoever ran into the limit with us
-/// comes back at the same moment.
+/// For how long nothing is sent, though the window that was reached may be over.
+///
+/// Where it was used up to the last request, the next one begins a little later, so that not everybody comes back at
+/// the same moment. And where it is not even sure that it is over, since the machine was started anew and only its wall
+/// clock says so, nothing is sent before it is: an hour passes. A day is too long to wait for after every night, so
+/// there the wall clock has [`GRACE`] to be set right, and is then believed. That is the one case in which a request can
+/// meet a window that is full: the machine was started anew, its clock is wrong by the rest of a day or more, nothing
+/// sets it right, and the day's requests are all used. The answer to that request says so.
 pub fn held_back(
     usage: Option<Usage>,
     kind: WindowKind,
     configured_limit: Option<i64>,
     name: &str,
-    now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
+    theirs: Theirs,
+) -> Option<TimeDelta> {
     let before = usage?;
-    let start = kind.start(now);
-    let limit = before.limit.or(configured_limit)?;
-    let was_full = before.used >= limit && limit > 1 && kind.resets_at(before.window_start) == start;
-    let until = start + spread(name, start);
-    (was_full && now < until).then_some(until)
+    let limit = before.limit.or(configured_limit).filter(|limit| before.used >= *limit)?;
+    let next = kind.resets_at(before.window_start);
+    let begins = next + if limit > 1 { spread(name, next) } else { TimeDelta::zero() };
+    if theirs.in_doubt(kind) && before.window_start == kind.start(theirs.least) {
+        let left = begins - theirs.least;
+        let grace = match kind {
+            WindowKind::Hour => left,
+            WindowKind::Day(_) => {
+                TimeDelta::from_std(GRACE.saturating_sub(theirs.own)).unwrap_or(left).min(left)
+            }
+        };
+        if grace > TimeDelta::zero() {
+            return Some(grace);
+        }
+    }
+    let just_begun = |now: &DateTime<Utc>| kind.start(*now) == next && *now < begins;
+    [theirs.least, theirs.at].into_iter().find(just_begun).map(|now| begins - now)
 }
+
+/// So long a machine that was just started has for setting its clock, where a day is used up and may be over.
+pub const GRACE: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests {
@@ -211,12 +234,48 @@ mod tests {
         let start = at("2026-01-15T13:00:00Z");
         let held = |used, hours, seconds| {
             let usage = Usage { window_start: start - TimeDelta::hours(hours), used, limit: None };
-            held_back(Some(usage), WindowKind::Hour, Some(100), "nz", start + TimeDelta::seconds(seconds))
+            let theirs = Theirs::sure(start + TimeDelta::seconds(seconds));
+            held_back(Some(usage), WindowKind::Hour, Some(100), "nz", theirs)
         };
-        let until = start + spread("nz", start);
-        assert_eq!(held(100, 1, 4), Some(until));
+        assert_eq!(held(100, 1, 4), Some(spread("nz", start) - TimeDelta::seconds(4)));
         assert_eq!((held(100, 1, 61), held(99, 1, 4)), (None, None));
         assert_eq!((held(100, 2, 4), held(100, 0, 4)), (None, None), "only the one before");
+    }
+
+    #[test]
+    fn an_hour_that_is_used_up_and_may_be_over_is_waited_for() {
+        let start = at("2026-01-15T13:00:00Z");
+        let held = |used, least, ahead| {
+            let usage = Usage { window_start: start, used, limit: None };
+            let least = start + TimeDelta::minutes(least);
+            let theirs =
+                Theirs { least, at: least + TimeDelta::minutes(ahead), own: Duration::from_secs(9_000) };
+            held_back(Some(usage), WindowKind::Hour, Some(100), "nz", theirs)
+        };
+        let spread = spread("nz", start + TimeDelta::hours(1));
+        assert_eq!(held(100, 20, 500), Some(TimeDelta::minutes(40) + spread));
+        assert_eq!(held(100, 60, 500), Some(spread));
+        assert_eq!(held(100, 62, 500), None);
+        assert_eq!(
+            (held(99, 20, 500), held(100, 20, 30)),
+            (None, None),
+            "not used up, or not over by any clock"
+        );
+    }
+
+    #[test]
+    fn a_day_that_is_used_up_and_may_be_over_is_waited_for_until_the_clock_should_be_right() {
+        let now = at("2026-01-15T12:00:00Z");
+        let held = |least: DateTime<Utc>, up| {
+            let usage = Usage { window_start: BERLIN.start(now), used: 100, limit: Some(100) };
+            let theirs = Theirs { least, at: at("2026-01-16T08:00:00Z"), own: Duration::from_secs(up) };
+            held_back(Some(usage), BERLIN, None, "cm", theirs)
+        };
+        assert_eq!(held(now, 30), Some(TimeDelta::seconds(570)));
+        assert_eq!((held(now, 600), held(now, 9_000)), (None, None));
+        let midnight = at("2026-01-15T23:00:00Z");
+        let left = TimeDelta::seconds(60) + spread("cm", midnight);
+        assert_eq!(held(midnight - TimeDelta::seconds(60), 0), Some(left), "no longer than the day is long");
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! WHETHER and WHEN. Pure: `now` comes in as an argument, nothing here waits, logs or draws random numbers.
 
 pub mod access;
+pub mod allowance;
 pub mod backoff;
 pub mod bill;
 pub mod deferral;
@@ -8,6 +9,7 @@ pub mod due;
 pub mod expiry;
 pub mod meter;
 pub mod quota;
+pub mod reckoning;
 pub mod restraint;
 pub mod schedule;
 pub mod stretch;

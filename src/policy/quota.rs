@@ -247,8 +247,6 @@ const SMALL: i64 = 20;
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -451,102 +449,7 @@ mod tests {
         assert_eq!(learn(usage, BERLIN, None, said("2026-01-14T23:00:06Z")).used, 4_999);
     }
 
-    /// An account at a shop that counts by the hour and says nothing, with what is written down of it.
-    struct Account {
-        limit: i64,
-        now: DateTime<Utc>,
-        /// How far our clock is off, while no answer has told.
-        off: TimeDelta,
-        usage: Option<Usage>,
-        tally: BTreeMap<DateTime<Utc>, i64>,
-        /// By the shop's own count.
-        sent: BTreeMap<DateTime<Utc>, i64>,
-    }
-
-    impl Account {
-        fn new(limit: i64) -> Self {
-            let (off, now) = (TimeDelta::zero(), at("2026-03-28T12:00:00Z"));
-            let (tally, sent) = (BTreeMap::new(), BTreeMap::new());
-            Self { limit, now, off, usage: None, tally, sent }
-        }
-
-        fn sent(&self, hours_ago: i64) -> i64 {
-            let hour = WindowKind::Hour.start(self.now) - TimeDelta::hours(hours_ago);
-            self.sent.get(&hour).copied().unwrap_or_default()
-        }
-
-        /// Asks, and is killed before the answer or not. Returns the window that it was counted in, if it left.
-        fn ask(&mut self, killed: bool) -> Option<DateTime<Utc>> {
-            let (hour, limit, theirs) = (WindowKind::Hour, Some(self.limit), self.now + self.off);
-            let again = self.tally.get(&hour.start(theirs)).copied().unwrap_or_default();
-            let Ok(usage) = super::take(self.usage, hour, limit, RequestClass::Orders, theirs, again) else {
-                self.usage = stranded(self.usage, hour, limit, theirs).or(self.usage);
-                return None;
-            };
-            self.usage = Some(usage);
-            *self.tally.entry(usage.window_start).or_default() += 1;
-            let this = hour.start(self.now);
-            *self.sent.entry(this).or_default() += 1;
-            // What is killed in an hour that the clock has not reached is the one that the next begins with.
-            if killed && usage.window_start >= this {
-                return Some(usage.window_start);
-            }
-            let since = self.tally.range(this..).map(|(_, requests)| requests).sum();
-            let counted = Counted { since, before: self.tally.range(..this).next().is_some() };
-            let said = Said { at: Some(self.now), ..Said::default() };
-            self.usage = Some(super::learn(usage, hour, limit, said, counted));
-            let next = this + TimeDelta::hours(1);
-            let late = self.tally.split_off(&(next + TimeDelta::seconds(1)));
-            if !late.is_empty() {
-                *self.tally.entry(next).or_default() += late.values().sum::<i64>();
-            }
-            self.off = TimeDelta::zero();
-            Some(usage.window_start)
-        }
-    }
-
     proptest! {
-        #[test]
-        fn whatever_clocks_and_kills_do_an_hour_is_overfilled_by_a_question_of_the_time_at_most(
-            steps in proptest::collection::vec(
-                (0_i64..90, 0..40_u8, prop_oneof![-5_400_i64..5_400, -900_000_i64..900_000], 0..20_u8),
-                1..600,
-            ),
-            limit in 40_i64..70,
-        ) {
-            let mut account = Account::new(limit);
-            for (passed, jumps, off, killed) in steps {
-                account.now += TimeDelta::seconds(passed);
-                if jumps == 0 {
-                    account.off = TimeDelta::seconds(off);
-                }
-                let this = WindowKind::Hour.start(account.now);
-                if let Some(counted_in) = account.ask(killed == 0) {
-                    let sent = account.sent(0);
-                    prop_assert!(sent <= limit || counted_in != this, "{sent} of {limit} at {}", account.now);
-                }
-            }
-        }
-
-        #[test]
-        fn a_clock_that_is_wrong_by_a_constant_costs_no_more_than_what_was_sent(
-            steps in proptest::collection::vec((0_i64..90, 0..10_u8), 1..300),
-            off in prop_oneof![-5_400_i64..5_400, -90_000_000_i64..90_000_000],
-        ) {
-            let mut account = Account::new(200);
-            for (passed, restarted) in steps {
-                account.now += TimeDelta::seconds(passed);
-                if restarted == 0 {
-                    account.off = TimeDelta::seconds(off);
-                }
-                let went = account.ask(false).is_some();
-                // Those that went by the wrong clock may have been of the hour before.
-                let sent = account.sent(0) + account.sent(1);
-                let kept_back = 200 - ceiling(200, RequestClass::Orders) + AT_THE_EDGE;
-                prop_assert!(went || sent + kept_back >= 200, "after {sent} at {}", account.now);
-            }
-        }
-
         #[test]
         fn whatever_the_clock_does_a_window_is_never_overfilled(
             steps in proptest::collection::vec((-90_000_i64..90_000, 0..5_u8), 1..400),

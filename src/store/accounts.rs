@@ -1,12 +1,15 @@
 //! What is known of an account's standing with its marketplace: access, clock, and which login it was learnt with.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
 use super::columns::{ms, time, time_opt, word, word_opt};
 use super::{StoreError, Tx, closed_resources};
-use crate::domain::AccountName;
+use crate::domain::{AccountName, Clocks, Mark};
 use crate::policy::access::{Access, Evidence};
+use crate::policy::reckoning::{LastSaid, Theirs};
 
 /// Where the account stands; unknown as of `now` while nothing was asked yet.
 pub fn access(tx: &Tx<'_>, account: &AccountName, now: DateTime<Utc>) -> Result<Access, StoreError> {
@@ -63,6 +66,41 @@ pub fn clock_offset_ms(tx: &Tx<'_>, account: &AccountName) -> Result<i64, StoreE
 /// Keeps how far the marketplace's clock is ahead.
 pub fn set_clock_offset_ms(tx: &Tx<'_>, account: &AccountName, offset: i64) -> Result<(), StoreError> {
     set_one(tx, "clock_offset_ms", account, offset)
+}
+
+/// The marketplace's time at `clocks`, from the account's last answer on.
+pub fn theirs(tx: &Tx<'_>, account: &AccountName, clocks: &Clocks) -> Result<Theirs, StoreError> {
+    let mut statement = tx.0.prepare_cached(
+        "select clock_offset_ms, said_theirs, said_life, said_up_ms from accounts_access where account = ?1",
+    )?;
+    let known = statement.query_row([account.as_str()], |row| {
+        let up = row.get::<_, Option<i64>>(3)?.map(|ms| Duration::from_millis(ms.unsigned_abs()));
+        let mark = row.get::<_, Option<String>>(2)?.zip(up);
+        Ok((row.get(0)?, time_opt(row, 1)?.map(|theirs| LastSaid { theirs, mark })))
+    });
+    let (offset, said) = known.optional()?.unwrap_or((0, None));
+    Ok(Theirs::reckon(said.as_ref(), TimeDelta::milliseconds(offset), clocks))
+}
+
+/// Keeps that the marketplace's clock showed `theirs` when ours showed `mark`.
+pub fn set_last_said(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    theirs: DateTime<Utc>,
+    mark: Option<&Mark>,
+) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "insert into accounts_access (account, said_theirs, said_life, said_up_ms) values (?1, ?2, ?3, ?4)
+         on conflict (account) do update set said_theirs = excluded.said_theirs, said_life = excluded.said_life,
+            said_up_ms = excluded.said_up_ms",
+    )?
+    .execute(params![
+        account.as_str(),
+        ms(theirs),
+        mark.map(|mark| &*mark.life),
+        mark.map(|mark| mark.up.as_millis() as i64),
+    ])?;
+    Ok(())
 }
 
 /// The mark of the credentials that the access was learnt with. It tells that they changed, not what they are.
@@ -207,5 +245,22 @@ mod tests {
         assert_eq!(clock_offset_ms(&tx, &account).unwrap(), -1_200);
         assert_eq!(credentials_mark(&tx, &account).unwrap().as_deref(), Some("m1"));
         assert_eq!(last_answer_at(&tx, &account).unwrap(), Some(now()));
+    }
+
+    #[test]
+    fn the_marketplaces_time_goes_on_from_what_was_kept_of_it() {
+        let conn = scratch();
+        let tx = Tx(&conn);
+        let account = AccountName::from("cm");
+        let mark = |up| Mark { life: "boot".into(), up: Duration::from_secs(up), through_sleep: true };
+        let at = |now, up| theirs(&tx, &account, &Clocks { now, mark: Some(mark(up)) }).unwrap();
+        assert_eq!(at(now(), 5), Theirs::sure(now()));
+        set_clock_offset_ms(&tx, &account, -600_000).unwrap();
+        assert_eq!(at(now(), 5), Theirs::sure(now() - TimeDelta::minutes(10)));
+        set_last_said(&tx, &account, now(), Some(&mark(5))).unwrap();
+        assert_eq!(at(now() + TimeDelta::days(3), 65), Theirs::sure(now() + TimeDelta::minutes(1)));
+        set_last_said(&tx, &account, now(), None).unwrap();
+        assert_eq!(at(now() + TimeDelta::days(3), 65).least, now() + TimeDelta::seconds(65));
+        assert_eq!(access(&tx, &account, now()).unwrap(), Access::unknown(now()));
     }
 }

@@ -36,6 +36,7 @@ const ALL: &[Migration] = migrations![
     "0008_logins",
     "0009_budgets",
     "0010_vouched",
+    "0011_reckoning",
 ];
 
 const BOOK: &str = "create table schema_migrations (
@@ -174,7 +175,7 @@ mod tests {
     use crate::store::{Lane, Store, connection};
 
     /// A row or more for each table a migration makes, put in before the next one is applied.
-    const ROWS: [&str; 10] = [
+    const ROWS: [&str; 11] = [
         "insert into session values (1, '0.1.0', 1, 2, null);
          insert into flags values ('halted', 5);
          insert into jobs_state values ('pull', 7);
@@ -204,6 +205,7 @@ mod tests {
         "insert into request_tally values ('cm', 1, 'pull', 'stock', 2);
          insert into deferrals values ('pull', 'cm', 7, 1, 2);",
         "update closed_resources set vouched = 1;",
+        "update accounts_access set said_theirs = 1, said_life = 'boot', said_up_ms = 2;",
     ];
 
     fn contents(conn: &Connection) -> Vec<(String, i64)> {
@@ -275,13 +277,13 @@ mod tests {
 
     #[test]
     fn a_newer_database_is_refused_with_the_version_that_wrote_it() {
-        let (dir, path) = tampered("insert into schema_migrations values (11, '0011_x', 'x', 1, '9.8.7')");
+        let (dir, path) = tampered("insert into schema_migrations values (12, '0012_x', 'x', 1, '9.8.7')");
         std::fs::create_dir_all(dir.path().join("backups")).unwrap();
-        let copy = dir.path().join("backups/before-0011-20270101T000000Z.db");
+        let copy = dir.path().join("backups/before-0012-20270101T000000Z.db");
         std::fs::write(&copy, b"").unwrap();
         for opened in [Store::open(&path, Lane::Inline, now()), Store::open_beside(&path)] {
             let error = opened.err().unwrap();
-            assert!(matches!(&error, StoreError::Newer { found: 11, known: 10, .. }), "{error}");
+            assert!(matches!(&error, StoreError::Newer { found: 12, known: 11, .. }), "{error}");
             let words = error.to_string();
             assert!(words.contains("9.8.7") && words.contains(copy.to_str().unwrap()), "{words}");
         }
@@ -303,7 +305,7 @@ mod tests {
         let path = dir.path().join("sellerd.db");
         run_up_to(&mut connection::create(&path).unwrap(), Some(&path), now(), 3).unwrap();
         let error = Store::open_beside(&path).err().unwrap();
-        assert!(matches!(error, StoreError::Older { found: 3, known: 10, .. }), "{error}");
+        assert!(matches!(error, StoreError::Older { found: 3, known: 11, .. }), "{error}");
         Store::open(&path, Lane::Inline, now()).unwrap();
         assert!(Store::open_beside(&path).is_ok());
     }

@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 7] = [
 /// What a room may not know although its floor would allow it: the room, and those it may know.
 const ONLY: [(&str, &[&str]); 9] = [
     ("domain", &[]),
-    ("clock", &[]),
+    ("clock", &["domain"]),
     ("planning", &["domain"]),
     ("policy", &["domain"]),
     ("sandbox", &["domain", "clock"]),

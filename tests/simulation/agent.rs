@@ -13,6 +13,7 @@ use sellerd::agent::state::Machine;
 use sellerd::agent::watch::NoFront;
 use sellerd::clock::{Clock, SharedClock};
 use sellerd::config::{self, Config};
+use sellerd::domain::Mark;
 use sellerd::http::Random;
 use sellerd::sandbox::Keys;
 use sellerd::store::Lane;
@@ -52,6 +53,7 @@ pub struct Agent {
 struct Shown {
     world: Arc<World>,
     who: u32,
+    removed: Option<Removed>,
 }
 
 impl Clock for Shown {
@@ -63,6 +65,10 @@ impl Clock for Shown {
     fn elapsed(&self) -> Duration {
         let world = self.world.look();
         world.held.get(&self.who).map_or_else(|| world.shows(self.who), |held| held.1)
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        (self.removed != Some(Removed::Mark)).then(|| self.world.look().mark())
     }
 }
 
@@ -76,7 +82,7 @@ impl Agent {
         story: &Story,
     ) -> Result<Self, StartError> {
         let config = Config { state_dir: state_dir.to_owned(), ..config.clone() };
-        let clock: SharedClock = Arc::new(Shown { world: world.clone(), who });
+        let clock: SharedClock = Arc::new(Shown { world: world.clone(), who, removed: story.removed });
         let machine = Machine { clock: clock.clone(), lane: Lane::Inline };
         let removed = story.removed;
         let (trigger, hand) = Tap::new(clock.clone(), world.clone(), config.clone(), story);

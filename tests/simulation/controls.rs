@@ -65,6 +65,13 @@ pub const CONTROLS: [Control; 15] = [
         within: 8,
     },
     Control {
+        name: "mark",
+        removed: Removed::Mark,
+        scene: scenes::set_over_the_edge,
+        complaint: "5:",
+        within: 6,
+    },
+    Control {
         name: "intent-before-send",
         removed: Removed::IntentFirst,
         scene: scenes::killed,

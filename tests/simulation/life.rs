@@ -226,12 +226,20 @@ impl Life<'_> {
     fn wake_up(&mut self) {
         while self.blows.front().is_some_and(|(at, _)| *at < self.at) {
             match self.blows.pop_front() {
-                Some((_, Blow::Jump(by))) => self.skew += by,
+                Some((_, Blow::Jump(by))) => {
+                    self.skew += by;
+                    self.world.look().tally.jumps += 1;
+                }
                 Some((_, Blow::Right)) => self.skew = TimeDelta::zero(),
                 _ => {}
             }
         }
         let mut inner = self.world.look();
+        let mut rng = fastrand::Rng::with_seed(self.story.seed ^ 0x626f_6f74 ^ u64::from(self.who) << 32);
+        if self.who > 1 && self.story.boots > 0 && rng.u8(0..self.story.boots) == 0 {
+            inner.boot = (inner.boot.0 + 1, self.at);
+            inner.tally.boots += 1;
+        }
         inner.truth = ManualClock::at(self.at);
         inner.mine = ManualClock::at(self.at + self.skew);
         inner.held.clear();
@@ -239,7 +247,9 @@ impl Life<'_> {
         inner.asleep.clear();
         drop(inner);
         self.world.crash_after(None);
-        self.world.note(&format!("agent {} wakes up, its clock is off by {}", self.who, self.skew));
+        let boot = self.world.look().boot.0;
+        self.world
+            .note(&format!("agent {} wakes up in boot {boot}, its clock is off by {}", self.who, self.skew));
         self.world.go_on();
     }
 

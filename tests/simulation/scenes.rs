@@ -68,6 +68,7 @@ fn fair_at(shop: ShopPlan, seed: u64, start: &str, span: TimeDelta, schedule: &s
         removed: None,
         measure_recovery: false,
         own_trigger: false,
+        boots: 0,
         sellers: BTreeMap::new(),
         channel: false,
     }
@@ -159,6 +160,45 @@ pub fn edge_of_day(seed: u64) -> Story {
     // By itself the agent leaves something over. A person takes that too, and goes on beyond midnight.
     for at in 0..60 {
         story.blows.push((TimeDelta::seconds(75 * 60 + at * 18), Blow::Manual("order-poll".to_owned())));
+    }
+    story
+}
+
+/// The hour's or the day's allowance is used up by a person, and the machine's clock is set over its edge again and
+/// again: while the agent is at work, or between two processes, of which some follow a start of the whole machine.
+pub fn set_over_the_edge(seed: u64) -> Story {
+    let mut r = random(seed);
+    let limit = Some(r.u32(25..45));
+    let by_hour = seed % 3 != 2;
+    let (mut story, poll) = if by_hour {
+        let story = fair_at_trademe(seed, "2026-09-26T12:20:00Z", 3, "*/5 * * * *", limit);
+        (story, format!("{TRADEME}-order-poll"))
+    } else {
+        (fair(seed, "2026-03-11T22:20:00Z", 3, 5, limit), "order-poll".to_owned())
+    };
+    story.settings.per_second = 20;
+    // Where a day is used up, one request may be sent after a boot that nobody could know of.
+    story.boots = if by_hour { 3 } else { 0 };
+    for at in 0..60 {
+        story.blows.push((TimeDelta::seconds(10 + at * 5), Blow::Manual(poll.clone())));
+    }
+    let mut ahead = TimeDelta::zero();
+    // By days and back, which the shop notices by the signature; or by as little as it does not, at the very edge.
+    let turns: Vec<_> = match seed % 2 {
+        0 => (0..4).map(|at| (2_240 + at * 40, r.i64(230..290))).collect(),
+        _ => (0..8).map(|at| (420 + at * 180, r.i64(40_000..200_000) * ((at + 1) % 2))).collect(),
+    };
+    for (at, by) in turns {
+        let at = TimeDelta::seconds(at);
+        let to = TimeDelta::seconds(by) + if seed.is_multiple_of(2) { ahead } else { TimeDelta::zero() };
+        if r.u8(0..3) > 0 {
+            story.blows.push((at, Blow::Restart { away: TimeDelta::seconds(4) }));
+        }
+        story.blows.push((at + TimeDelta::seconds(2), Blow::Jump(to - ahead)));
+        for wait in [6, 12] {
+            story.blows.push((at + TimeDelta::seconds(wait), Blow::Manual(poll.clone())));
+        }
+        ahead = to;
     }
     story
 }

@@ -39,6 +39,8 @@ pub struct Story {
     pub measure_recovery: bool,
     /// The schedule is ticked by the daemon's own trigger, twice a second, and not by the driver.
     pub own_trigger: bool,
+    /// Of so many starts of the agent, one is one of its whole machine; 0 for none.
+    pub boots: u8,
     /// Who wants the shops to be as a list says, by account; none where the agent only reads.
     pub sellers: BTreeMap<Name, Seller>,
     /// Whether all accounts sell from one shelf.
@@ -294,6 +296,7 @@ impl Story {
             removed: None,
             measure_recovery: false,
             own_trigger: false,
+            boots: if seed.is_multiple_of(2) { 3 } else { 0 },
             sellers: BTreeMap::new(),
             channel: false,
         };

@@ -17,6 +17,8 @@ pub struct Tally {
     pub crashes: u64,
     /// Times it was stopped in order and started again.
     pub restarts: u64,
+    /// Times its whole machine was started anew.
+    pub boots: u64,
     /// Times it stood still while time went on.
     pub freezes: u64,
     /// Times its clock was set.
@@ -79,6 +81,7 @@ impl Tally {
             (&mut self.runs, other.runs),
             (&mut self.crashes, other.crashes),
             (&mut self.restarts, other.restarts),
+            (&mut self.boots, other.boots),
             (&mut self.freezes, other.freezes),
             (&mut self.jumps, other.jumps),
             (&mut self.disk, other.disk),

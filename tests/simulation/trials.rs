@@ -74,6 +74,7 @@ pub fn replay(scene: &str, seed: u64, without: Option<&String>) -> ExitCode {
         "edge-of-day" => scenes::edge_of_day(seed),
         "quota-by-hour" => scenes::saturated_hours(seed),
         "edge-of-hour" => scenes::edge_of_hour(seed),
+        "set-over-the-edge" => scenes::set_over_the_edge(seed),
         "set-back" => scenes::set_back(seed),
         "outages" => scenes::outages(seed),
         "recovery" => scenes::killed(seed),
@@ -106,7 +107,7 @@ fn stories(ask: &Ask) -> Result<String, String> {
     let faults: Vec<String> = t.faults.iter().map(|(name, count)| format!("{name} {count}")).collect();
     let said = format!(
         "{} seeds, {} hours, {} requests, {} runs\n\
-         {} crashes, {} restarts, {} freezes, {} clock jumps, {} disk failures, {} withdrawn logins, {} second agents\n\
+         {} crashes, {} restarts, {} of the whole machine, {} freezes, {} clock jumps, {} disk failures, {} withdrawn logins, {} second agents\n\
          {} purchases, {} steps of orders; at the end {} orders with {} movements were as the shop says, {} of them but for lost being received or the other way round\n\
          {} stories with lists: {} writes that changed {} things, {} halts, {} writes beyond explaining; at the end {} things were \
          for sale as the list says, as where nothing went wrong\n\
@@ -117,6 +118,7 @@ fn stories(ask: &Ask) -> Result<String, String> {
         t.runs,
         t.crashes,
         t.restarts,
+        t.boots,
         t.freezes,
         t.jumps,
         t.disk,
@@ -207,10 +209,13 @@ fn quota(_: &Ask) -> Result<String, String> {
     }
     let midnights = many::tell(0..9, &scenes::edge_of_day);
     let edges = many::tell(0..6, &scenes::edge_of_hour);
+    let set = many::tell(0..12, &scenes::set_over_the_edge);
     let said = format!(
-        "{said}; {} midnights and the hours of {} evenings with the allowance used up before",
-        midnights.tally.seeds, edges.tally.seeds
+        "{said}; {} midnights and the hours of {} evenings with the allowance used up before, and {} clocks set over the edge \
+         of one that was",
+        midnights.tally.seeds, edges.tally.seeds, set.tally.jumps
     );
+    verdict(&set, "set-over-the-edge", said.clone())?;
     verdict(&edges, "edge-of-hour", said.clone())?;
     verdict(&midnights, "edge-of-day", said.clone())?;
     verdict(&hours, "quota-by-hour", said.clone())?;

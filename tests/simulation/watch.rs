@@ -20,6 +20,8 @@ use crate::world::World;
 pub enum Removed {
     /// Who lost the account sends all the same.
     Epoch,
+    /// No clock outlives a process: the wall clock is all there is to go by.
+    Mark,
     /// The client does not notice that it stood still between the gate and the send.
     LastLook,
     /// The window follows our own clock and count; what the marketplace says of either is not listened to.
@@ -270,6 +272,9 @@ impl Gate for Watch {
             let (status, failed) = (attempt.status, attempt.error_type);
             world.note(&format!("settled {status:?} {failed:?} {}", settled.is_ok()));
             if settled.is_ok() {
+                if attempt.clock_offset_ms.is_some() {
+                    world.note_time_told(self.account);
+                }
                 let refused = matches!(attempt.access, Some(AccessEvent::Refused(_)));
                 if refused && self.removed == Some(Removed::SecondQuestion) {
                     world.write_access(self.account, "suspended", "unauthorized");

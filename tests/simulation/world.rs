@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::clock::{Clock, ManualClock};
+use sellerd::domain::Mark;
 use sellerd::policy::access::Asked;
 use sellerd::policy::due::Claimed;
 use sellerd::sandbox::{Answer, Call, Fault, FaultKind, Verdict};
@@ -40,6 +41,8 @@ pub struct Inner {
     pub truth: Arc<ManualClock>,
     /// The time that the agent's machine shows.
     pub mine: Arc<ManualClock>,
+    /// The boot of the agent's machine, and when that was (true time).
+    pub boot: (u32, DateTime<Utc>),
     /// What an agent's clock goes on showing, where it is to notice nothing: the control without a last look.
     pub held: BTreeMap<u32, (DateTime<Utc>, Duration)>,
     /// How long an agent's own machine slept while another's did not: its monotonic clock knows nothing of it.
@@ -109,6 +112,8 @@ pub struct Account {
     pub left: u32,
     /// What may be sent by what is written down.
     pub standing: Standing,
+    /// The boot of the agent's machine in which it was last told the time.
+    pub told_in: u32,
     /// When something was sent to it (true time).
     pub sent_at: Vec<DateTime<Utc>>,
     /// Who asks with what each agent's gate let out last.
@@ -270,6 +275,7 @@ impl World {
             refusals: 0,
             left: 0,
             standing: Standing::Open,
+            told_in: 0,
             sent_at: Vec::new(),
             asked: BTreeMap::new(),
             limit: None,
@@ -283,6 +289,7 @@ impl World {
                 accounts: shops.into_iter().map(|(name, market)| (name, account(name, market))).collect(),
                 mine: truth.clone(),
                 truth,
+                boot: (0, now),
                 held: BTreeMap::new(),
                 slept: BTreeMap::new(),
                 asleep: BTreeMap::new(),
@@ -521,6 +528,27 @@ impl Inner {
         self.asleep.get(&who).copied().unwrap_or_else(awake)
     }
 
+    /// What the machine's clock shows that nobody sets and that goes on in its sleep.
+    pub fn mark(&self) -> Mark {
+        let up = (self.truth.now() - self.boot.1).to_std().unwrap_or_default();
+        Mark { life: self.boot.0.to_string().into(), up, through_sleep: true }
+    }
+
+    /// The agent was told the time by this account's shop.
+    pub fn note_time_told(&mut self, name: Name) {
+        let boot = self.boot.0;
+        self.account(name).told_in = boot;
+    }
+
+    /// Whether the agent cannot know that this account's day is not over: its machine was started anew, nobody has told
+    /// it the time since, and the clock is wrong by the rest of the day.
+    fn cannot_know_the_day(&mut self, name: Name, now: DateTime<Utc>) -> bool {
+        let (boot, mine) = (self.boot.0, self.mine.now());
+        let account = self.account(name);
+        let by_day = matches!(account.market, Market::Cardmarket(_));
+        by_day && account.told_in != boot && account.market.window_of(mine) != account.market.window_of(now)
+    }
+
     /// The time by a clock that stands still while the agent's process does.
     pub fn awake(&self) -> DateTime<Utc> {
         self.truth.now() - self.frozen
@@ -621,6 +649,7 @@ impl Inner {
         let seen = account.market.last_seen();
         account.meant |= account.login_gone;
         let was_lowered = account.was_lowered(now);
+        let cannot_know = was_lowered || self.cannot_know_the_day(name, now);
         self.tally.requests += 1;
         self.fold(&answer.body);
         let Some(seen) = seen else { return answer };
@@ -628,7 +657,7 @@ impl Inner {
         self.after_answer(name, parcel.slip.as_ref(), &seen.path, faults);
         self.note(&format!("shop {} {} {:?} {:?}", seen.method, seen.path, seen.status, seen.verdict));
         match &seen.verdict {
-            verdict if is_over_quota(verdict) && !was_lowered => {
+            verdict if is_over_quota(verdict) && !cannot_know => {
                 self.broken(format!("5: over the quota of {name} at {now} by the shop's own count"));
             }
             Verdict::Unauthorized(why) if !is_meant(why) => {

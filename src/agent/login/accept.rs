@@ -126,7 +126,7 @@ impl Desk {
             if member.is_some() && !scopes.is_empty() { account.marketplace.login.scopes } else { &[] };
         let missing = needed.iter().filter(|scope| !scopes.iter().any(|granted| granted == *scope));
         let scopes_missing = missing.map(|scope| (*scope).to_owned()).collect();
-        let (clock_offset_ms, used) = self.measures(account, now).await.map_err(not_stored)?;
+        let (clock_offset_ms, used) = self.measures(account).await.map_err(not_stored)?;
         Ok(Accepted::LoggedIn(Box::new(LoggedIn {
             identity: member.map(|member| (member.id, member.name)),
             scopes,
@@ -198,17 +198,13 @@ impl Desk {
     }
 
     /// How far the clocks are apart, and what is used of the window.
-    async fn measures(
-        &self,
-        account: &Account,
-        now: DateTime<Utc>,
-    ) -> Result<(i64, (i64, Option<i64>)), StoreError> {
-        let account = account.clone();
+    async fn measures(&self, account: &Account) -> Result<(i64, (i64, Option<i64>)), StoreError> {
+        let (account, clocks) = (account.clone(), self.shared.clock.both());
         self.shared
             .store
             .read(move |tx| {
                 let offset = accounts::clock_offset_ms(tx, &account.name)?;
-                Ok((offset, status::requests_used(&account, tx, now)?))
+                Ok((offset, status::requests_used(&account, tx, &clocks)?))
             })
             .await
     }

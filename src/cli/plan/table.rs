@@ -7,7 +7,7 @@ use super::super::output::{counted, lines, span, table, thousands, when};
 use super::{Guard, Summary};
 use crate::agent::status::requests_left;
 use crate::config::Account;
-use crate::domain::{Change, Currency, Held, Intent, Money, Offer, Operation, PlanState};
+use crate::domain::{Change, Clocks, Currency, Held, Intent, Money, Offer, Operation, PlanState};
 use crate::store::plans::{self, PlanRow};
 use crate::store::snapshots::{self, Snapshot};
 use crate::store::{StoreError, Tx, intents};
@@ -44,7 +44,7 @@ impl View {
         plan: PlanRow,
         account: &Account,
         most: usize,
-        now: DateTime<Utc>,
+        clocks: &Clocks,
     ) -> Result<Self, StoreError> {
         let (mut shown, mut changes, mut finals) = (Vec::new(), 0, 0);
         let zero_is_final = account.marketplace.zero_is_final;
@@ -72,12 +72,12 @@ impl View {
             changes,
             held,
             reading,
-            left: requests_left(account, tx, now)?,
+            left: requests_left(account, tx, clocks)?,
             marketplace: account.marketplace.name,
             finals,
             zero_is_final,
             currency: account.currency,
-            now,
+            now: clocks.now,
             plan,
         })
     }

@@ -1,0 +1,238 @@
+//! Whether one request may leave now: by its window, and by what is known of the time.
+//!
+//! Where nobody knows whether the window that was reached is over, only an answer can tell. Until there is one it is the
+//! old window, and all that is left of it is there to ask with; what is counted so can be too much and never too little.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::deferral::{Purse, held_back};
+use super::quota::{self, Usage, WindowKind};
+use super::reckoning::Theirs;
+use crate::domain::RequestClass;
+
+/// No request may leave now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// For how long, by our own time.
+    pub wait: TimeDelta,
+    /// What was used.
+    pub used: i64,
+    /// The most that are allowed.
+    pub limit: i64,
+    /// The window to go on with, where a clock that stood wrong had gone too far.
+    pub instead: Option<Usage>,
+}
+
+/// Takes one request of `class` for the account of that `name`. `again` tells what was counted before in a window that is
+/// entered.
+pub fn take<E>(
+    purse: &Purse,
+    class: RequestClass,
+    name: &str,
+    theirs: Theirs,
+    again: impl Fn(DateTime<Utc>) -> Result<i64, E>,
+) -> Result<Result<Usage, Kept>, E> {
+    let Purse { kind, usage, limit } = *purse;
+    if let Some(wait) = held_back(usage, kind, limit, name, theirs) {
+        let (used, known) = usage.map_or((0, None), |usage| (usage.used, usage.limit));
+        return Ok(Err(Kept { wait, used, limit: known.or(limit).unwrap_or(used), instead: None }));
+    }
+    let again = |at: DateTime<Utc>| match usage {
+        Some(usage) if usage.window_start < kind.start(at) => again(kind.start(at)),
+        _ => Ok(0),
+    };
+    let in_doubt = theirs.in_doubt(kind);
+    let mut by = theirs.least;
+    let mut taken = match in_doubt {
+        true => quota::take_in_doubt(usage, kind, limit, by, again(by)?),
+        false => {
+            by = theirs.at;
+            quota::take(usage, kind, limit, class, by, again(by)?)
+        }
+    };
+    if taken.is_err() && in_doubt && kind != WindowKind::Hour {
+        // Nothing is left, and the wall clock had its time to be set right.
+        by = theirs.at;
+        taken = quota::take(usage, kind, limit, class, by, again(by)?);
+    }
+    Ok(taken.map_err(|full| Kept {
+        wait: full.until - by,
+        used: full.used,
+        limit: full.limit,
+        instead: quota::stranded(usage, kind, limit, by),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{Clocks, Mark};
+    use crate::policy::quota::{Counted, Said, ceiling, learn};
+    use crate::policy::reckoning::LastSaid;
+
+    const HOUR: WindowKind = WindowKind::Hour;
+
+    /// An account at a shop that counts by the hour and says nothing of it, with what is written down. Its machine's clock
+    /// may be set and the machine started anew, and any process may be killed over any request.
+    struct Account {
+        limit: i64,
+        now: DateTime<Utc>,
+        /// How far our wall clock is ahead.
+        off: TimeDelta,
+        boot: (u32, DateTime<Utc>),
+        said: LastSaid,
+        /// How far the marketplace's clock was ahead of ours when it last answered.
+        offset: TimeDelta,
+        usage: Option<Usage>,
+        tally: BTreeMap<DateTime<Utc>, i64>,
+        /// By the shop's own count.
+        sent: BTreeMap<DateTime<Utc>, i64>,
+    }
+
+    impl Account {
+        /// It was logged in to a moment ago, which is not counted.
+        fn new(limit: i64) -> Self {
+            let now = "2026-03-28T12:00:00Z".parse().unwrap();
+            let said = LastSaid { theirs: now, mark: Some(("0".to_owned(), Duration::ZERO)) };
+            let (off, offset) = (TimeDelta::zero(), TimeDelta::zero());
+            let (tally, sent) = (BTreeMap::new(), BTreeMap::new());
+            Self { limit, now, off, boot: (0, now), said, offset, usage: None, tally, sent }
+        }
+
+        fn sent(&self, hours_ago: i64) -> i64 {
+            let hour = HOUR.start(self.now) - TimeDelta::hours(hours_ago);
+            self.sent.get(&hour).copied().unwrap_or_default()
+        }
+
+        fn pass(&mut self, seconds: i64) {
+            self.now += TimeDelta::seconds(seconds);
+        }
+
+        fn start_anew(&mut self) {
+            self.boot = (self.boot.0 + 1, self.now);
+        }
+
+        fn clocks(&self) -> Clocks {
+            let up = (self.now - self.boot.1).to_std().unwrap();
+            let mark = Mark { life: self.boot.0.to_string().into(), up, through_sleep: true };
+            Clocks { now: self.now + self.off, mark: Some(mark) }
+        }
+
+        /// Asks, and is killed before the answer or not. Returns whether it left.
+        fn ask(&mut self, killed: bool) -> bool {
+            let theirs = Theirs::reckon(Some(&self.said), self.offset, &self.clocks());
+            let purse = Purse { kind: HOUR, usage: self.usage, limit: Some(self.limit) };
+            let again = |start| Ok::<_, Infallible>(self.tally.get(&start).copied().unwrap_or_default());
+            let Ok(taken) = take(&purse, RequestClass::Orders, "nz", theirs, again);
+            match taken {
+                Ok(usage) => self.usage = Some(usage),
+                Err(kept) => {
+                    self.usage = kept.instead.or(self.usage);
+                    return false;
+                }
+            }
+            let counted_in = self.usage.unwrap().window_start;
+            *self.tally.entry(counted_in).or_default() += 1;
+            let this = HOUR.start(self.now);
+            *self.sent.entry(this).or_default() += 1;
+            // What is killed in an hour that we do not know of is the one that each begins with.
+            if !killed || counted_in < this {
+                self.is_answered();
+            }
+            true
+        }
+
+        fn is_answered(&mut self) {
+            let this = HOUR.start(self.now);
+            let since = self.tally.range(this..).map(|(_, requests)| requests).sum();
+            let counted = Counted { since, before: self.tally.range(..this).next().is_some() };
+            let said = Said { at: Some(self.now), ..Said::default() };
+            self.usage = Some(learn(self.usage.unwrap(), HOUR, Some(self.limit), said, counted));
+            let next = this + TimeDelta::hours(1);
+            let late = self.tally.split_off(&(next + TimeDelta::seconds(1)));
+            if !late.is_empty() {
+                *self.tally.entry(next).or_default() += late.values().sum::<i64>();
+            }
+            let mark = self.clocks().mark.map(|mark| (mark.life.to_string(), mark.up));
+            (self.said, self.offset) = (LastSaid { theirs: self.now, mark }, -self.off);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_clocks_and_kills_and_boots_do_an_hour_is_never_overfilled(
+            steps in proptest::collection::vec(
+                (0_i64..60, 0..10_u8, prop_oneof![-5_400_i64..5_400, -900_000_i64..900_000], 0..20_u8, 0..6_u8),
+                1..400,
+            ),
+            limit in 40_i64..70,
+        ) {
+            let mut account = Account::new(limit);
+            for (passed, jumps, off, killed, boots) in steps {
+                account.pass(passed);
+                if jumps == 0 {
+                    account.off = TimeDelta::seconds(off);
+                }
+                if boots == 0 {
+                    account.start_anew();
+                }
+                if account.ask(killed == 0) {
+                    let sent = account.sent(0);
+                    prop_assert!(sent <= limit, "{sent} of {limit} at {}", account.now);
+                }
+            }
+        }
+
+        #[test]
+        fn within_a_boot_no_wrong_clock_costs_more_than_what_was_sent(
+            steps in proptest::collection::vec((0_i64..90, 0..10_u8), 1..300),
+            off in prop_oneof![-5_400_i64..5_400, -90_000_000_i64..90_000_000],
+        ) {
+            let mut account = Account::new(200);
+            for (passed, set) in steps {
+                account.pass(passed);
+                if set < 2 {
+                    account.off = TimeDelta::seconds(off * i64::from(set));
+                }
+                let went = account.ask(false);
+                // In its first minute it is waited for who ran into the limit of the one before.
+                let kept_back = 200 - ceiling(200, RequestClass::Orders) + 1;
+                let begins = account.now - HOUR.start(account.now) < TimeDelta::seconds(61);
+                let full = account.sent(0) + if begins { account.sent(1) } else { 0 };
+                prop_assert!(went || full + kept_back >= 200, "after {full} at {}", account.now);
+            }
+        }
+
+        #[test]
+        fn an_hour_after_another_boot_no_wrong_clock_costs_more_than_what_was_sent(
+            steps in proptest::collection::vec((0_i64..90, 0..300_u16), 1..300),
+            off in prop_oneof![-5_400_i64..5_400, -90_000_000_i64..90_000_000],
+        ) {
+            let mut account = Account::new(200);
+            for (passed, boots) in steps {
+                account.pass(passed);
+                if boots == 0 {
+                    account.off = TimeDelta::seconds(off);
+                    account.start_anew();
+                    // It was off for so long.
+                    account.pass(7_200);
+                    account.boot.1 = account.now;
+                }
+                let went = account.ask(false);
+                let up = account.now - account.boot.1;
+                let kept_back = 200 - ceiling(200, RequestClass::Orders) + 1;
+                let sent = account.sent(0) + account.sent(1);
+                prop_assert!(
+                    went || sent + kept_back >= 200 || up < TimeDelta::minutes(61),
+                    "after {sent} at {}", account.now
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The marketplace's time, reckoned on from its last answer by a clock that nobody sets.
+//!
+//! The difference between our wall clock and the marketplace's is known from answers. When our clock is set, the
+//! difference is another one, and while the window's requests are used up no answer comes to say so: one that was set
+//! ahead would enter a new window in the midst of a full one, and one that had stood wrong by a year would keep the
+//! account silent for a year. How long this boot of the machine lasts cannot be set, goes on while the machine sleeps,
+//! and is the same for every process; so within a boot the marketplace's time is known whatever the wall clock shows.
+//!
+//! After another start of the machine, what has passed since is the least that it can be, and the wall clock is all there
+//! is to say how much more. That is doubt, which the first answer ends.
+//!
+//! A virtual machine that was paused knows nothing of the time: then what is reckoned lies behind, the next answer says
+//! so, and where nothing is left to ask with, the account waits for as much longer. Silence is the cheaper mistake.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::quota::WindowKind;
+use crate::domain::{Clocks, Mark};
+
+/// What the marketplace's last answer to an account said of the time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastSaid {
+    /// The marketplace's time then.
+    pub theirs: DateTime<Utc>,
+    /// What our clock that nobody sets showed then: its life, and how long that had lasted.
+    pub mark: Option<(String, Duration)>,
+}
+
+/// The marketplace's time, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Theirs {
+    /// The least that it can be.
+    pub least: DateTime<Utc>,
+    /// What it is taken for: the same where it is sure.
+    pub at: DateTime<Utc>,
+    /// How long, for certain, our own time has gone on that `least` is reckoned by: since the machine was started, or
+    /// since the last answer.
+    pub own: Duration,
+}
+
+/// A smaller lead is the answer's way and the whole seconds of its date.
+const NOISE: TimeDelta = TimeDelta::seconds(2);
+
+impl Theirs {
+    /// Nothing speaks against it.
+    pub fn sure(at: DateTime<Utc>) -> Self {
+        Self { least: at, at, own: Duration::MAX }
+    }
+
+    /// The marketplace's time at `clocks`, where our wall clock was last seen to be behind its by `offset`.
+    pub fn reckon(said: Option<&LastSaid>, offset: TimeDelta, clocks: &Clocks) -> Self {
+        let by_clock = clocks.now + offset;
+        let Some(said) = said else { return Self::sure(by_clock) };
+        let through_sleep = clocks.mark.as_ref().is_some_and(|mark| mark.through_sleep);
+        if let Some(since) = clocks.mark.as_ref().and_then(|mark| said.since(mark)) {
+            let reckoned = later(said.theirs, since);
+            return match reckoned - by_clock {
+                lead if lead.abs() <= NOISE => Self::sure(by_clock),
+                lead if through_sleep || lead > TimeDelta::zero() => Self::sure(reckoned),
+                // The machine has slept, or its clock was set.
+                _ => Self { least: reckoned, at: by_clock, own: since },
+            };
+        }
+        let own = clocks.mark.as_ref().map(|mark| mark.up).unwrap_or_default();
+        let least = later(said.theirs, own);
+        // Where even the least refutes the difference, our clock was set since. It is hoped that it was set right.
+        let at = if by_clock + NOISE < least { clocks.now } else { by_clock }.max(least);
+        // A life that is a process's own is too short to wait in.
+        if through_sleep { Self { least, at, own } } else { Self::sure(at) }
+    }
+
+    /// Whether it is not known in which window it lies.
+    pub fn in_doubt(&self, kind: WindowKind) -> bool {
+        kind.start(self.least) < kind.start(self.at)
+    }
+}
+
+impl LastSaid {
+    /// How long ago that was by a clock that nobody sets, if it is the same one.
+    fn since(&self, mark: &Mark) -> Option<Duration> {
+        let (_, then) = self.mark.as_ref().filter(|(life, _)| **life == *mark.life)?;
+        mark.up.checked_sub(*then)
+    }
+}
+
+fn later(at: DateTime<Utc>, span: Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(span).ok().and_then(|span| at.checked_add_signed(span)).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        format!("2026-11-22T{text}Z").parse().unwrap()
+    }
+
+    fn minutes(minutes: u64) -> Duration {
+        Duration::from_secs(60 * minutes)
+    }
+
+    /// An answer at 14:00, when this boot had lasted ten minutes and our clock was right.
+    fn said() -> LastSaid {
+        LastSaid { theirs: at("14:00:00"), mark: Some(("this".to_owned(), minutes(10))) }
+    }
+
+    fn reckon(now: &str, offset: TimeDelta, life: &str, up: u64, through_sleep: bool) -> Theirs {
+        let mark = Some(Mark { life: life.into(), up: minutes(up), through_sleep });
+        Theirs::reckon(Some(&said()), offset, &Clocks { now: at(now), mark })
+    }
+
+    #[test]
+    fn within_a_boot_no_clock_that_was_set_sets_the_marketplace() {
+        for now in ["09:00:00", "14:02:03", "20:00:00"] {
+            assert_eq!(
+                reckon(now, TimeDelta::zero(), "this", 12, true),
+                Theirs::sure(at("14:02:00")),
+                "{now}"
+            );
+        }
+        let noise = reckon("14:01:59", TimeDelta::zero(), "this", 12, true);
+        assert_eq!(noise, Theirs::sure(at("14:01:59")), "that is noise");
+        let slept = reckon("22:00:00", TimeDelta::zero(), "this", 10 + 8 * 60, true);
+        assert_eq!(slept, Theirs::sure(at("22:00:00")));
+    }
+
+    #[test]
+    fn after_another_boot_what_has_passed_since_is_the_least() {
+        let day = reckon("20:00:00", TimeDelta::zero(), "next", 3, true);
+        assert_eq!(day, Theirs { least: at("14:03:00"), at: at("20:00:00"), own: minutes(3) });
+        // A machine without a battery begins where it left off, or long before.
+        let asleep = reckon("13:30:00", TimeDelta::zero(), "next", 3, true);
+        assert_eq!(asleep, Theirs { least: at("14:03:00"), at: at("14:03:00"), own: minutes(3) });
+        // It was ahead by eight hours then, and has been set right since.
+        let set_right = reckon("20:00:00", TimeDelta::hours(-8), "next", 3, true);
+        assert_eq!(set_right, day);
+        // A mark that this boot has not reached yet is of another, whatever it is called.
+        assert_eq!(reckon("20:00:00", TimeDelta::zero(), "this", 3, true), day);
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_in_sleep_says_the_least_and_only_to_its_own_process() {
+        let slept = reckon("20:00:00", TimeDelta::zero(), "this", 12, false);
+        assert_eq!(slept, Theirs { least: at("14:02:00"), at: at("20:00:00"), own: minutes(2) });
+        let set_back = reckon("09:00:00", TimeDelta::zero(), "this", 12, false);
+        assert_eq!(set_back, Theirs::sure(at("14:02:00")));
+        let other = reckon("20:00:00", TimeDelta::zero(), "other", 3, false);
+        assert_eq!(other, Theirs::sure(at("20:00:00")));
+    }
+
+    #[test]
+    fn while_nothing_was_said_the_wall_clock_is_believed() {
+        let clocks = Clocks::from(at("14:00:00"));
+        let ahead = TimeDelta::minutes(5);
+        assert_eq!(Theirs::reckon(None, ahead, &clocks), Theirs::sure(at("14:05:00")));
+        let unmarked = LastSaid { mark: None, ..said() };
+        let mark = Some(Mark { life: "this".into(), up: minutes(10), through_sleep: true });
+        let clocks = Clocks { now: at("15:30:00"), mark };
+        let theirs = Theirs::reckon(Some(&unmarked), TimeDelta::zero(), &clocks);
+        assert_eq!((theirs.least, theirs.at), (at("14:10:00"), at("15:30:00")));
+    }
+}
