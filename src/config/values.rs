@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use toml::Spanned;
+use zeroize::Zeroizing;
 
 use super::diagnostic::{Code, Wrong, shown};
 use super::source::Source;
@@ -203,7 +204,26 @@ pub(super) fn bad_name(what: &str, text: &str) -> (Wrong, String) {
 
 /// Text as a TOML string.
 pub fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
+    let mut out = String::new();
+    push_quoted(&mut out, text);
+    out
+}
+
+/// A line of a secrets file. It is put together in one place, which is wiped.
+pub fn secret_line(name: &str, value: &str) -> Zeroizing<String> {
+    // A character becomes six at most.
+    let mut line = Zeroizing::new(String::with_capacity(name.len().max(NAME) + 6 * value.len() + 8));
+    line.push_str(&format!("{name:<NAME$} = "));
+    push_quoted(&mut line, value);
+    line.push('\n');
+    line
+}
+
+/// As wide as the longest name in a secrets file.
+const NAME: usize = 15;
+
+fn push_quoted(out: &mut String, text: &str) {
+    out.push('"');
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
@@ -212,7 +232,6 @@ pub fn quoted(text: &str) -> String {
         }
     }
     out.push('"');
-    out
 }
 
 #[cfg(test)]
