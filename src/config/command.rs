@@ -70,7 +70,10 @@ mod tests {
 
     #[test]
     fn what_it_prints_is_taken_and_never_repeated_in_an_error() {
-        assert_eq!(output(&words(&["echo", "token = \"x\""])), Ok(Zeroizing::new("token = \"x\"\n".to_owned())));
+        assert_eq!(
+            output(&words(&["echo", "token = \"x\""])),
+            Ok(Zeroizing::new("token = \"x\"\n".to_owned()))
+        );
         let why = output(&words(&["sh", "-c", "echo canary; echo canary >&2; exit 3"])).unwrap_err();
         assert!(why.contains("code 3") && !why.contains("canary"), "{why}");
         assert!(output(&words(&["/no/such/program"])).unwrap_err().contains("cannot be started"));

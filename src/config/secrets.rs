@@ -255,7 +255,14 @@ fn printed(words: &[String], account: &Account) -> Result<File, Wrong> {
     let pairs = super::vault::Pairs::from_text(&text, true).map_err(wrong)?;
     let place = Place::Command(program.to_owned());
     let path = PathBuf::from(place.to_string());
-    Ok(File { path, place, pairs: [pairs.consumer, pairs.token], empty: Vec::new(), half: false, wrong: None })
+    Ok(File {
+        path,
+        place,
+        pairs: [pairs.consumer, pairs.token],
+        empty: Vec::new(),
+        half: false,
+        wrong: None,
+    })
 }
 
 /// Where the pair was found, and where there is another.
@@ -268,12 +275,7 @@ fn origin(files: &[File], pair: usize) -> Option<Origin> {
 }
 
 /// The pair of the first file that has one. Files that disagree are named.
-fn choose(
-    files: &[File],
-    pair: usize,
-    account: &Account,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Pair> {
+fn choose(files: &[File], pair: usize, account: &Account, diagnostics: &mut Vec<Diagnostic>) -> Option<Pair> {
     let mut having = files.iter().filter_map(|file| Some((file, file.pairs[pair].as_ref()?)));
     let (first, chosen) = having.next()?;
     for (other, _) in having.filter(|(_, other)| !same_pair(other, chosen)) {

@@ -171,7 +171,9 @@ impl Pairs {
         let mut values: [Option<SecretString>; 4] = Default::default();
         for (key, value) in table {
             // None of another name is left.
-            let Some(at) = SECRET_KEYS.iter().position(|known| *known == key.get_ref().as_ref()) else { continue };
+            let Some(at) = SECRET_KEYS.iter().position(|known| *known == key.get_ref().as_ref()) else {
+                continue;
+            };
             values[at] = match value.into_inner() {
                 DeValue::String(text) => taken(text),
                 _ => return Err(format!("`{}` must be text in quotes", SECRET_KEYS[at])),

@@ -50,7 +50,7 @@ const TM6: (&str, i64, &str) = (
 
 fn header(signature: &str, (url, timestamp, nonce): (&str, i64, &str)) -> String {
     let signer = Signer::new((DESCRIPTOR.profile)(&options(signature)), &member());
-    signer.header(&Unsigned::new("GET", &Target::parse(url).unwrap(), nonce, timestamp))
+    signer.header(&Unsigned::new("GET", &Target::parse(url).unwrap(), nonce, timestamp)).to_string()
 }
 
 #[test]
