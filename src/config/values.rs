@@ -209,12 +209,14 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// A line of a secrets file. It is put together in one place, which is wiped.
-pub fn secret_line(name: &str, value: &str) -> Zeroizing<String> {
+/// A line of a secrets file, with what follows the value. It is put together in one place, which is wiped.
+pub fn secret_line(name: &str, value: &str, after: &str) -> Zeroizing<String> {
     // A character becomes six at most.
-    let mut line = Zeroizing::new(String::with_capacity(name.len().max(NAME) + 6 * value.len() + 8));
+    let mut line =
+        Zeroizing::new(String::with_capacity(name.len().max(NAME) + 6 * value.len() + after.len() + 8));
     line.push_str(&format!("{name:<NAME$} = "));
     push_quoted(&mut line, value);
+    line.push_str(after);
     line.push('\n');
     line
 }
@@ -276,6 +278,14 @@ mod tests {
         #[test]
         fn the_better_name_is_a_good_one(text in "\\PC{0,80}") {
             prop_assert!(is_name(&bad_name("a job", &text).1));
+        }
+
+        #[test]
+        fn a_line_of_a_secrets_file_is_put_together_in_one_place(value in "(\\PC|[\\x00-\\x9f]){0,40}", name in "[a-z_]{1,20}") {
+            let line = secret_line(&name, &value, "  # x");
+            prop_assert!(line.capacity() <= name.len().max(NAME) + 6 * value.len() + 5 + 8, "it did not grow");
+            let table: toml::Table = toml::from_str(&line).unwrap();
+            prop_assert_eq!(table[&name].as_str(), Some(value.as_str()));
         }
 
         #[test]

@@ -78,7 +78,7 @@ impl Vault {
         let mut text = Wiped::default();
         text.push(b"# Written by `sellerd auth`; `sellerd auth logout` takes it away.\n");
         for (name, value) in values {
-            text.push(secret_line(name, value).as_bytes());
+            text.push(secret_line(name, value, "").as_bytes());
         }
         self.write(file, &text)
     }

@@ -41,7 +41,7 @@ impl Brought {
         const KEYS: [&str; 4] = ["consumer_key", "consumer_secret", "token", "token_secret"];
         let mut text = Wiped::default();
         for (key, value) in KEYS.iter().zip(values) {
-            text.push(secret_line(key, value.expose_secret().trim()).as_bytes());
+            text.push(secret_line(key, value.expose_secret().trim(), "").as_bytes());
         }
         // Texts alone were put into it.
         let text = text.into_text().map_or_else(|_| SecretString::default(), |text| text.as_str().into());

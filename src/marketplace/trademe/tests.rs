@@ -82,7 +82,7 @@ fn what_init_writes_for_it_is_a_configuration_with_its_own_keys() {
         timezone: chrono_tz::Tz::Pacific__Auckland,
         base_url: None,
         state_dir: None,
-        credentials: Some(["ck", "cs", "at", "as"].map(str::to_owned)),
+        credentials: Some(["ck", "cs", "at", "as"].map(Into::into)),
     };
     let shop = dir.path().join("shop");
     config::init::write(&shop, &config::init::files(&answers)).unwrap();
