@@ -13,6 +13,8 @@ use crate::support::{Agent, Place};
 const IN_SIGHT: &str = "3b1f0c6a-in-sight";
 /// In a comment beside secrets.
 const IN_FILE: &str = "77d2e9b4-beside-a-secret";
+/// A secret that another one has taken the place of.
+const BEFORE: &str = "e4913dd0-of-yesterday";
 /// The same in what a command prints.
 const IN_OUTPUT: &str = "c05a81fe-beside-a-secret";
 
@@ -44,17 +46,15 @@ fn nobody_looks_in_and_a_file_of_secrets_does_not_stay_in_memory() {
     let settings = fs::read_to_string(place.dir().join("sellerd.toml")).expect("a file");
     let command = format!("credentials_command = [\"cat\", \"{}\"]\n", printed.display());
     place.write("sellerd.toml", &(settings + &command));
-    place.write(
-        "secrets/cm.toml",
-        &format!(
-            "{beside}consumer_key = \"{}\"\nconsumer_secret = \"{}\"\n",
-            keys.consumer_key, keys.consumer_secret
-        ),
-    );
+    let app = |secret: &str| {
+        format!("{beside}consumer_key = \"{}\"\nconsumer_secret = \"{secret}\"\n", keys.consumer_key)
+    };
+    place.write("secrets/cm.toml", &app(BEFORE));
     let mut agent = Agent::start(place.program().args("run").env("IN_SIGHT", IN_SIGHT));
-    place.run("job run probe").exits(0);
+    place.write("secrets/cm.toml", &app(&keys.consumer_secret));
     agent.signal("HUP");
     agent.event("config.reloaded");
+    place.run("job run probe").exits(0);
 
     let mine = fs::metadata("/proc/self").expect("a process").uid();
     match File::open(format!("/proc/{}/mem", agent.pid())) {
@@ -62,9 +62,10 @@ fn nobody_looks_in_and_a_file_of_secrets_does_not_stay_in_memory() {
         Ok(_) if mine != 0 => panic!("another process of this user may look into the agent's memory"),
         // Root may, where it has not given that up; so it can be seen what others would.
         Ok(memory) => {
-            let found = found_in(&memory, agent.pid(), [IN_SIGHT, IN_FILE, IN_OUTPUT, &keys.token_secret]);
-            assert!(found[0] > 0 && found[3] > 0, "it was looked through: {found:?}");
-            assert_eq!(found[1..3], [0, 0], "what was read for a secret is still there");
+            let seen = found_in(&memory, agent.pid(), [IN_SIGHT, &keys.consumer_secret, &keys.token_secret]);
+            assert!(seen.iter().all(|times| *times > 0), "it was looked through: {seen:?}");
+            let left = found_in(&memory, agent.pid(), [IN_FILE, IN_OUTPUT, BEFORE]);
+            assert_eq!(left, [0, 0, 0], "what was read for a secret is still there");
         }
     }
     agent.stop();
