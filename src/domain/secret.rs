@@ -187,6 +187,18 @@ mod tests {
     }
 
     #[test]
+    fn one_that_grows_is_copied_before_the_old_place_is_given_back() {
+        let mut all = Wiped::default();
+        for _ in 0..8 {
+            all.push(&vec![7; all.0.capacity() - all.len()]);
+            let place = all.0.as_ptr();
+            all.push(&[8]);
+            // Two places are never the same while both are in use, as they are where the old one is still to be wiped.
+            assert_ne!(all.0.as_ptr(), place);
+        }
+    }
+
+    #[test]
     fn nothing_of_it_is_shown_and_text_stays_where_it_is() {
         let mut held = Wiped::default();
         held.push(b"canary");

@@ -49,7 +49,8 @@ fn nobody_looks_in_and_a_file_of_secrets_does_not_stay_in_memory() {
     let app = |secret: &str| {
         format!("{beside}consumer_key = \"{}\"\nconsumer_secret = \"{secret}\"\n", keys.consumer_key)
     };
-    place.write("secrets/cm.toml", &app(BEFORE));
+    // The allocator writes over the beginning of what is given back, so it is a long one.
+    place.write("secrets/cm.toml", &app(&BEFORE.repeat(20)));
     let mut agent = Agent::start(place.program().args("run").env("IN_SIGHT", IN_SIGHT));
     place.write("secrets/cm.toml", &app(&keys.consumer_secret));
     agent.signal("HUP");
