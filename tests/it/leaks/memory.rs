@@ -38,7 +38,7 @@ fn nobody_looks_in_and_a_file_of_secrets_does_not_stay_in_memory() {
     let place = Place::of(1);
     let keys = place.sandbox.credentials();
     let printed = place.home().join("printed.toml");
-    // So many that nothing else is likely to lie over all of them.
+    // The same for these.
     let [beside, beside_printed] = [IN_FILE, IN_OUTPUT].map(|text| format!("# {text}\n").repeat(400));
     let token =
         format!("{beside_printed}token = \"{}\"\ntoken_secret = \"{}\"\n", keys.token, keys.token_secret);
@@ -49,8 +49,8 @@ fn nobody_looks_in_and_a_file_of_secrets_does_not_stay_in_memory() {
     let app = |secret: &str| {
         format!("{beside}consumer_key = \"{}\"\nconsumer_secret = \"{secret}\"\n", keys.consumer_key)
     };
-    // The allocator writes over the beginning of what is given back, so it is a long one.
-    place.write("secrets/cm.toml", &app(&BEFORE.repeat(20)));
+    // So long that nothing else is likely to lie over all of it.
+    place.write("secrets/cm.toml", &app(&BEFORE.repeat(400)));
     let mut agent = Agent::start(place.program().args("run").env("IN_SIGHT", IN_SIGHT));
     place.write("secrets/cm.toml", &app(&keys.consumer_secret));
     agent.signal("HUP");
