@@ -17,6 +17,7 @@ use sellerd::http::oauth1::{
     EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod, Signer, Target, Unsigned,
 };
 use sha1::Sha1;
+use zeroize::Zeroizing;
 
 const URL: &str = "https://apiv2.cardmarket.com/ws/v2.0/output.json/stock/10001";
 const QUERY: Query = Query { id_game: "1", max_results: "100", start: "200" };
@@ -106,7 +107,7 @@ impl Ours {
         Self { signer: Signer::new(profile, &credentials), target }
     }
 
-    fn header(&self, nonce: &str, timestamp: i64) -> String {
+    fn header(&self, nonce: &str, timestamp: i64) -> Zeroizing<String> {
         self.signer.header(&Unsigned::new("GET", &self.target, nonce, timestamp))
     }
 
@@ -279,7 +280,7 @@ const UNRESERVED: [bool; 256] = {
 /// A bench of programs that do different work would say nothing.
 fn all_agree() {
     let (nonce, timestamp) = ("53eb1f44909d6a01", 1_407_917_893);
-    let ours = Ours::new().header(nonce, timestamp);
+    let ours = Ours::new().header(nonce, timestamp).to_string();
     assert_eq!(Limit::new().header(URL, &QUERY, nonce, timestamp), ours);
     let signature = |header: &str| {
         let start = header.find("oauth_signature=\"").expect("a header is signed");

@@ -55,7 +55,7 @@ impl Gate for StoreGate {
             && *soon > TimeDelta::zero()
             && *soon <= quota::GUARD
         {
-            // A window begins in a clocks.
+            // A window begins in a moment.
             self.clock.sleep(soon.to_std().unwrap_or_default()).await;
             result = self.ask(outgoing).await?;
         }

@@ -19,7 +19,7 @@ pub(super) fn config_dir() -> (TempDir, Config) {
         timezone: chrono_tz::Europe::Berlin,
         base_url: None,
         state_dir: None,
-        credentials: Some(["one", "two", "three", "four"].map(str::to_owned)),
+        credentials: Some(["one", "two", "three", "four"].map(Into::into)),
     };
     init::write(dir.path(), &init::files(&answers)).unwrap();
     let checked = config::load(dir.path());

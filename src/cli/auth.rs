@@ -26,7 +26,7 @@ use crate::agent::ask::{Answered, Desk};
 use crate::agent::login::{LoggedIn, Unsure, is_of, way_in};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config, Diagnostic};
-use crate::domain::AccountName;
+use crate::domain::{AccountName, Wiped};
 use crate::policy::access::{Access, AccessState};
 use crate::store::accounts;
 use crate::store::logins::{self, Login};
@@ -144,8 +144,9 @@ async fn ask<T: DeserializeOwned>(
     body: &impl Serialize,
     question: impl AsyncFnOnce(&Desk) -> Answered<T>,
 ) -> Result<T, Failure> {
-    let body = serde_json::to_vec(body).map_err(|error| Failure::internal(error.to_string()))?;
-    match ask_agent(config, path, body).await? {
+    let mut json = Wiped::default();
+    serde_json::to_writer(&mut json, body).map_err(|error| Failure::internal(error.to_string()))?;
+    match ask_agent(config, path, json.into_bytes()).await? {
         Some(answered) => Ok(answered?),
         None => Ok(here(config.clone(), question).await??),
     }

@@ -51,7 +51,6 @@ impl Home {
     /// The configuration without anybody's credentials, or its mistakes drawn and exit 78. Warnings are drawn too and do
     /// not keep anybody.
     pub fn config(&self) -> Result<Config, Failure> {
-        super::private::keep();
         self.take(config::read(&self.dir))
     }
 
@@ -89,7 +88,6 @@ impl Home {
     }
 
     fn config_quietly(&self) -> Result<Config, Failure> {
-        super::private::keep();
         let checked = config::read(&self.dir);
         match checked.config {
             Some(config) => Ok(config),

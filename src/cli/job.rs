@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 use super::home::Home;
 use super::output::note;
@@ -69,10 +70,12 @@ pub async fn one_run(config: Config, name: &JobName, errand: Errand, home: &Home
 pub async fn ask_agent<T: DeserializeOwned>(
     config: &Config,
     path: &str,
-    body: Vec<u8>,
+    body: impl Into<Zeroizing<Vec<u8>>>,
 ) -> Result<Option<Answered<T>>, Failure> {
     let socket = control::socket_path(&config.state_dir);
-    let Some((status, body)) = local::ask_agent(&socket, path, body).await.map_err(Failure::internal)? else {
+    let Some((status, body)) =
+        local::ask_agent(&socket, path, body.into()).await.map_err(Failure::internal)?
+    else {
         return Ok(None);
     };
     let garbled = |error| {

@@ -45,6 +45,8 @@ use home::Home;
 
 /// Parses the command line, does what it says, and says how it went.
 pub fn main() -> ExitCode {
+    // Before anything else, for every command: a PIN may stand in its words already.
+    private::keep();
     let args = match Args::of_words(std::env::args_os()) {
         Ok(args) => args,
         Err(error) => {

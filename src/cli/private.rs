@@ -1,4 +1,5 @@
-//! What a process that holds secrets leaves to others of the machine: no core file, and no look into its memory.
+//! What a process of ours leaves to others of the machine: no core file, and no look into its memory. Every command may
+//! come to hold a secret, so none is left out.
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 

@@ -1,24 +1,30 @@
 //! Credentials that a program prints, such as a password store. It is run without a shell, for a short time, and
 //! nothing that it prints is ever shown: not on success, and not as the reason of a failure.
 
-use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
+use crate::domain::Wiped;
+
 /// It may ask an agent of its own, but nobody waits for a person here.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The most that is read. Ours have a few hundred bytes.
-const LARGEST: u64 = 64 * 1024;
+const LARGEST: usize = 64 * 1024;
+
+/// As much as it prints, most often.
+const EXPECTED: usize = 4 * 1024;
 
 /// What a program prints, or why that is nothing, in words without its output.
-pub(super) fn output(words: &[String]) -> Result<String, String> {
+pub(super) fn output(words: &[String]) -> Result<Zeroizing<String>, String> {
     output_within(words, PATIENCE)
 }
 
-fn output_within(words: &[String], patience: Duration) -> Result<String, String> {
+fn output_within(words: &[String], patience: Duration) -> Result<Zeroizing<String>, String> {
     let [program, arguments @ ..] = words else { return Err("it names no program".to_owned()) };
     let mut child = Command::new(program)
         .args(arguments)
@@ -32,11 +38,11 @@ fn output_within(words: &[String], patience: Duration) -> Result<String, String>
     let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let read = child.stdout.take().map_or(Ok(0), |pipe| pipe.take(LARGEST).read_to_end(&mut bytes));
-        let ended = read.and_then(|_| child.wait());
+        let pipe = child.stdout.take();
+        let read = pipe.map_or_else(|| Ok(Wiped::default()), |pipe| Wiped::read(pipe, EXPECTED, LARGEST));
+        let ended = read.and_then(|bytes| Ok((child.wait()?, bytes)));
         // Whoever waited may have given up.
-        let _ = tell.send(ended.map(|status| (status, bytes)));
+        let _ = tell.send(ended);
     });
     match told.recv_timeout(patience) {
         Err(_) => {
@@ -50,7 +56,7 @@ fn output_within(words: &[String], patience: Duration) -> Result<String, String>
             Some(code) => format!("it ended with code {code}; run it by hand to see why"),
             None => "it was ended by a signal".to_owned(),
         }),
-        Ok(Ok((_, bytes))) => String::from_utf8(bytes).map_err(|_| "it does not print text".to_owned()),
+        Ok(Ok((_, bytes))) => bytes.into_text().map_err(|_| "it does not print text".to_owned()),
     }
 }
 
@@ -64,7 +70,10 @@ mod tests {
 
     #[test]
     fn what_it_prints_is_taken_and_never_repeated_in_an_error() {
-        assert_eq!(output(&words(&["echo", "token = \"x\""])), Ok("token = \"x\"\n".to_owned()));
+        assert_eq!(
+            output(&words(&["echo", "token = \"x\""])),
+            Ok(Zeroizing::new("token = \"x\"\n".to_owned()))
+        );
         let why = output(&words(&["sh", "-c", "echo canary; echo canary >&2; exit 3"])).unwrap_err();
         assert!(why.contains("code 3") && !why.contains("canary"), "{why}");
         assert!(output(&words(&["/no/such/program"])).unwrap_err().contains("cannot be started"));

@@ -8,10 +8,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 use super::mask::SECRET_KEYS;
 use super::samples::{ACCOUNT, SAMPLES, ZONE};
-use super::values::{bad_name, is_name, quoted};
+use super::values::{bad_name, is_name, quoted, secret_line};
 use crate::domain::AccountName;
 use crate::marketplace::{Descriptor, Options};
 
@@ -29,7 +31,7 @@ pub struct Answers {
     /// Where state is kept; `None` for `state` inside the directory.
     pub state_dir: Option<PathBuf>,
     /// The four credentials in the order of the secrets file, if they are at hand.
-    pub credentials: Option<[String; 4]>,
+    pub credentials: Option<[SecretString; 4]>,
 }
 
 /// The name of an account as a person gave it, or what is wrong with it and a name that would do.
@@ -44,24 +46,27 @@ pub fn account_name(text: &str) -> Result<AccountName, String> {
 /// The file that says everything but the jobs.
 pub const SETTINGS: &str = "sellerd.toml";
 
-/// The files of a directory: path inside it, text, mode.
-pub fn files(answers: &Answers) -> Vec<(PathBuf, String, u32)> {
+/// A file of a directory: path inside it, text, mode.
+pub type File = (PathBuf, Zeroizing<String>, u32);
+
+/// The files of a directory.
+pub fn files(answers: &Answers) -> Vec<File> {
     files_with(answers, &Options::new())
 }
 
 /// The same where the marketplace's own keys were answered, too.
-pub fn files_with(answers: &Answers, chosen: &Options) -> Vec<(PathBuf, String, u32)> {
+pub fn files_with(answers: &Answers, chosen: &Options) -> Vec<File> {
     let account = answers.account.as_str();
-    let mut files = vec![(PathBuf::from(SETTINGS), settings(answers, chosen), 0o644)];
+    let mut files = vec![(PathBuf::from(SETTINGS), settings(answers, chosen).into(), 0o644)];
     for (name, text) in SAMPLES {
         let text = text.replace(&quoted(ACCOUNT), &quoted(account)).replace(ZONE, answers.timezone.name());
-        files.push((PathBuf::from(format!("jobs/{name}.toml")), text, 0o644));
+        files.push((PathBuf::from(format!("jobs/{name}.toml")), text.into(), 0o644));
     }
     files.push((PathBuf::from(format!("secrets/{account}.toml")), secrets(answers), 0o600));
-    files.push((PathBuf::from("README.txt"), readme(answers, chosen), 0o644));
+    files.push((PathBuf::from("README.txt"), readme(answers, chosen).into(), 0o644));
     files.push((
         PathBuf::from(".gitignore"),
-        "# Credentials and the database are not for a repository.\n/secrets/\n/state/\n".to_owned(),
+        "# Credentials and the database are not for a repository.\n/secrets/\n/state/\n".to_owned().into(),
         0o644,
     ));
     files
@@ -132,17 +137,25 @@ fn origin(url: &str) -> Option<&str> {
     Some(&url[..url[host..].find('/').map_or(url.len(), |path| host + path)])
 }
 
-fn secrets(answers: &Answers) -> String {
+fn secrets(answers: &Answers) -> Zeroizing<String> {
     let title = answers.marketplace.title;
-    let mut text = format!(
+    let first = format!(
         "# Credentials of {} at {title}. Keep this file to yourself: mode 0600, and in no repository.\n",
         answers.account
     );
-    for (at, key) in SECRET_KEYS.iter().enumerate() {
-        let value = answers.credentials.as_ref().map_or("", |values| values[at].trim());
-        let name = answers.marketplace.credential_names[at];
-        text.push_str(&format!("{key:<15} = {}   # {title}: {name}\n", quoted(value)));
-    }
+    let lines: Vec<Zeroizing<String>> = SECRET_KEYS
+        .iter()
+        .enumerate()
+        .map(|(at, key)| {
+            let value = answers.credentials.as_ref().map_or("", |values| values[at].expose_secret().trim());
+            let name = answers.marketplace.credential_names[at];
+            secret_line(key, value, &format!("   # {title}: {name}"))
+        })
+        .collect();
+    let len = lines.iter().fold(first.len(), |len, line| len + line.len());
+    let mut text = Zeroizing::new(String::with_capacity(len));
+    text.push_str(&first);
+    text.extend(lines.iter().map(|line| line.as_str()));
     text
 }
 
@@ -195,7 +208,7 @@ fn list(paths: &[PathBuf]) -> String {
 
 /// Writes the files into `dir`, which is made if need be, and tells their paths. Nothing is ever overwritten: if
 /// anything is in the way, all of it is listed and nothing is written.
-pub fn write(dir: &Path, files: &[(PathBuf, String, u32)]) -> Result<Vec<PathBuf>, InitError> {
+pub fn write(dir: &Path, files: &[File]) -> Result<Vec<PathBuf>, InitError> {
     let paths: Vec<PathBuf> = files.iter().map(|(path, ..)| dir.join(path)).collect();
     let in_the_way: Vec<_> = paths.iter().filter(|path| path.symlink_metadata().is_ok()).cloned().collect();
     if !in_the_way.is_empty() {

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use super::diagnostic::{Code, Diagnostic, Severity, Spot, Wrong};
 use super::job::{self, Around};
@@ -13,10 +15,10 @@ use super::places::Places;
 use super::settings::{self, Settings};
 use super::source::Source;
 use super::{Config, budget, draw, same_stock, secrets, stray_jobs, templates, values};
-use crate::domain::AccountName;
+use crate::domain::{AccountName, Wiped};
 
 /// The largest file that is read. Ours are a thousand times smaller; this is for a path that is something else.
-const LARGEST: u64 = 1024 * 1024;
+const LARGEST: usize = 1024 * 1024;
 
 /// What came of reading a configuration directory.
 #[derive(Debug, Clone)]
@@ -257,32 +259,37 @@ pub(super) fn files_ending(dir: &Path, endings: &[&str]) -> Result<Vec<PathBuf>,
     Ok(paths)
 }
 
-/// The text of a file; `None` when there is none.
-pub(super) fn read_text(path: &Path) -> Result<Option<String>, Box<Diagnostic>> {
+/// The text of a file; `None` when there is none. Any of them may hold a secret, also where it does not belong.
+pub(super) fn read_text(path: &Path) -> Result<Option<Zeroizing<String>>, Box<Diagnostic>> {
     let wrong = |message: &str, fix: &str| {
         let message = format!("{} {message}", path.display());
         Err(Box::new(Wrong::new(Code::Unreadable, message, fix).at(Spot::whole(path))))
     };
     // Looked at before it is opened, since opening a pipe would wait for its other end.
+    let mut len = 0;
     let file = match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => {
             return wrong("is a directory, not a file", "move it away, or give it another name");
         }
         Ok(meta) if !meta.is_file() => return wrong("is no ordinary file", "put a file of text there"),
-        Ok(meta) if meta.len() > LARGEST => return wrong("is larger than 1 MB", "put the right file there"),
-        Ok(_) => fs::File::open(path),
+        Ok(meta) => {
+            len = usize::try_from(meta.len()).unwrap_or(usize::MAX);
+            if len > LARGEST {
+                return wrong("is larger than 1 MB", "put the right file there");
+            }
+            fs::File::open(path)
+        }
         Err(error) => Err(error),
     };
-    let mut bytes = Vec::new();
-    match file.and_then(|file| file.take(LARGEST).read_to_end(&mut bytes)) {
-        Ok(_) => {}
+    let bytes = match file.and_then(|file| Wiped::read(file, len, LARGEST)) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(path, &error)),
-    }
-    match String::from_utf8(bytes) {
+    };
+    match bytes.into_text() {
         Ok(text) => Ok(Some(text)),
-        Err(error) => {
-            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        Err(bytes) => {
+            let good = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid()).as_bytes();
             let line_start = good.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
             let column = String::from_utf8_lossy(&good[line_start..]).chars().count() + 1;

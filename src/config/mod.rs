@@ -57,7 +57,7 @@ pub use stock_sync::{
     Absent, Column, DELIMITERS, DecimalSign, Delimiter, Encoding, Guards, LastLine, MaxRejected, Source,
     StockSync,
 };
-pub use values::quoted;
+pub use values::secret_line;
 pub use vault::{Pair, Pairs, Vault, VaultError};
 pub use work::{Housekeeping, KINDS, OrderPoll, Probe, StockPull, Work};
 

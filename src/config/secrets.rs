@@ -9,7 +9,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use secrecy::ExposeSecret;
+use secrecy::SecretString;
+use toml::de::DeValue;
 
 use super::Account;
 use super::diagnostic::{Code, Diagnostic, Severity, Spot, Wrong, shown};
@@ -19,7 +20,7 @@ use super::mask::SECRET_KEYS;
 use super::places::Places;
 use super::source::Source;
 use super::toml_errors::{self, type_error, unknown_setting};
-use crate::domain::{AccountName, Credentials, nearest};
+use crate::domain::{AccountName, Credentials, Pair, nearest, same_pair, taken};
 
 /// Where an account's two pairs were found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -140,10 +141,9 @@ pub(super) fn read(account: &Account, paths: &[(PathBuf, bool)], home: &Path, ne
     found.sources = Sources { consumer: origin(&files, 0), token: origin(&files, 1) };
     let mut in_the_way = in_the_way(&files);
     match consumer {
-        Some((key, secret)) => {
+        Some((consumer_key, consumer_secret)) => {
             let token = token.filter(|_| in_the_way.is_none());
-            let token = token.map(|(key, secret)| (key.as_str(), secret.as_str()));
-            found.credentials = Some(Credentials::new(key, secret, token));
+            found.credentials = Some(Credentials { consumer_key, consumer_secret, token });
         }
         None if needed => {
             let from = found.diagnostics.len();
@@ -179,7 +179,7 @@ fn first_error(diagnostics: &[Diagnostic]) -> Option<Diagnostic> {
 struct File {
     path: PathBuf,
     place: Place,
-    pairs: [Option<(String, String)>; 2],
+    pairs: [Option<Pair>; 2],
     empty: Vec<(usize, Spot)>,
     /// Whether one of its pairs is a half, or something in it could not be used.
     half: bool,
@@ -199,22 +199,30 @@ fn read_file(source: &mut Source<'_>, account: &Account) -> File {
     let (path, place) = (source.path.clone(), Place::File(source.path.clone()));
     let mut file = File { path, place, pairs: [None, None], empty: Vec::new(), half: false, wrong: None };
     let Some(tree) = toml_errors::parse(source) else { return file };
-    let mut values: [Option<String>; 4] = Default::default();
+    let mut values: [Option<SecretString>; 4] = Default::default();
     let mut spans = [const { None }; 4];
     for (key, value) in tree.into_inner() {
         let Some(at) = SECRET_KEYS.iter().position(|known| *known == key.get_ref().as_ref()) else {
             source.wrong(key.span(), unknown(key.get_ref()));
+            if let DeValue::String(text) = value.into_inner() {
+                drop(taken(text));
+            }
             continue;
         };
-        match value.get_ref().as_str().map(str::trim) {
-            None => {
-                file.half = true;
-                source.wrong(value.span(), type_error(SECRET_KEYS[at], value.get_ref().type_str(), "text"));
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::String(text) => {
+                values[at] = taken(text);
+                if values[at].is_none() {
+                    file.empty.push((at, source.spot(span.clone())));
+                }
             }
-            Some("") => file.empty.push((at, source.spot(value.span()))),
-            Some(text) => values[at] = Some(text.to_owned()),
+            other => {
+                file.half = true;
+                source.wrong(span.clone(), type_error(SECRET_KEYS[at], other.type_str(), "text"));
+            }
         }
-        spans[at] = Some(value.span());
+        spans[at] = Some(span);
     }
     let [key, secret, token, token_secret] = values;
     for (pair, first) in [((key, secret), 0), ((token, token_secret), 2)] {
@@ -245,33 +253,32 @@ fn printed(words: &[String], account: &Account) -> Result<File, Wrong> {
     };
     let text = super::command::output(words).map_err(wrong)?;
     let pairs = super::vault::Pairs::from_text(&text, true).map_err(wrong)?;
-    let texts = |pair: Option<super::vault::Pair>| {
-        pair.map(|(first, second)| (first.expose_secret().to_owned(), second.expose_secret().to_owned()))
-    };
     let place = Place::Command(program.to_owned());
     let path = PathBuf::from(place.to_string());
-    let pairs = [texts(pairs.consumer), texts(pairs.token)];
-    Ok(File { path, place, pairs, empty: Vec::new(), half: false, wrong: None })
+    Ok(File {
+        path,
+        place,
+        pairs: [pairs.consumer, pairs.token],
+        empty: Vec::new(),
+        half: false,
+        wrong: None,
+    })
 }
 
 /// Where the pair was found, and where there is another.
 fn origin(files: &[File], pair: usize) -> Option<Origin> {
     let mut having = files.iter().filter(|file| file.pairs[pair].is_some());
     let first = having.next()?;
-    let others = having.filter(|file| file.pairs[pair] != first.pairs[pair]);
+    let chosen = first.pairs[pair].as_ref()?;
+    let others = having.filter(|file| file.pairs[pair].as_ref().is_some_and(|pair| !same_pair(pair, chosen)));
     Some(Origin { place: first.place.clone(), others: others.map(|file| file.place.clone()).collect() })
 }
 
 /// The pair of the first file that has one. Files that disagree are named.
-fn choose<'f>(
-    files: &'f [File],
-    pair: usize,
-    account: &Account,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<&'f (String, String)> {
+fn choose(files: &[File], pair: usize, account: &Account, diagnostics: &mut Vec<Diagnostic>) -> Option<Pair> {
     let mut having = files.iter().filter_map(|file| Some((file, file.pairs[pair].as_ref()?)));
     let (first, chosen) = having.next()?;
-    for (other, _) in having.filter(|(_, other)| *other != chosen) {
+    for (other, _) in having.filter(|(_, other)| !same_pair(other, chosen)) {
         let what = ["consumer", "token"][pair];
         let (used, unused) = (first.path.display(), other.path.display());
         let message = format!(
@@ -285,7 +292,7 @@ fn choose<'f>(
         );
         diagnostics.push(Wrong::new(Code::SecretsDiffer, message, fix).at(Spot::whole(&other.path)));
     }
-    Some(chosen)
+    Some(chosen.clone())
 }
 
 fn missing(files: &[File], account: &Account, home: &Path, diagnostics: &mut Vec<Diagnostic>) {

@@ -11,8 +11,7 @@ use crate::domain::clean;
 /// The longest excerpt; a longer line is shown around its place.
 const WIDEST: usize = 120;
 
-/// A file and what was found in it so far.
-#[derive(Debug)]
+/// A file and what was found in it so far. The text is its reader's, who wipes it.
 pub(super) struct Source<'a> {
     pub path: PathBuf,
     pub text: &'a str,

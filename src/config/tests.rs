@@ -205,7 +205,7 @@ fn what_init_writes_with_credentials_is_right_and_private() {
     let answers = Answers {
         base_url: Some("http://127.0.0.1:8790/ws/v2.0".to_owned()),
         state_dir: Some("/srv/a \"state\"".into()),
-        credentials: Some(["a", "b\"\\", " c ", "d"].map(str::to_owned)),
+        credentials: Some(["a", "b\"\\", " c ", "d"].map(Into::into)),
         ..answers()
     };
     init::write(dir.path(), &init::files(&answers)).unwrap();

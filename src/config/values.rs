@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use toml::Spanned;
+use zeroize::Zeroizing;
 
 use super::diagnostic::{Code, Wrong, shown};
 use super::source::Source;
@@ -203,7 +204,28 @@ pub(super) fn bad_name(what: &str, text: &str) -> (Wrong, String) {
 
 /// Text as a TOML string.
 pub fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
+    let mut out = String::new();
+    push_quoted(&mut out, text);
+    out
+}
+
+/// A line of a secrets file, with what follows the value. It is put together in one place, which is wiped.
+pub fn secret_line(name: &str, value: &str, after: &str) -> Zeroizing<String> {
+    // A character becomes six at most.
+    let mut line =
+        Zeroizing::new(String::with_capacity(name.len().max(NAME) + 6 * value.len() + after.len() + 8));
+    line.push_str(&format!("{name:<NAME$} = "));
+    push_quoted(&mut line, value);
+    line.push_str(after);
+    line.push('\n');
+    line
+}
+
+/// As wide as the longest name in a secrets file.
+const NAME: usize = 15;
+
+fn push_quoted(out: &mut String, text: &str) {
+    out.push('"');
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
@@ -212,7 +234,6 @@ pub fn quoted(text: &str) -> String {
         }
     }
     out.push('"');
-    out
 }
 
 #[cfg(test)]
@@ -257,6 +278,14 @@ mod tests {
         #[test]
         fn the_better_name_is_a_good_one(text in "\\PC{0,80}") {
             prop_assert!(is_name(&bad_name("a job", &text).1));
+        }
+
+        #[test]
+        fn a_line_of_a_secrets_file_is_put_together_in_one_place(value in "(\\PC|[\\x00-\\x9f]){0,40}", name in "[a-z_]{1,20}") {
+            let line = secret_line(&name, &value, "  # x");
+            prop_assert!(line.capacity() <= name.len().max(NAME) + 6 * value.len() + 5 + 8, "it did not grow");
+            let table: toml::Table = toml::from_str(&line).unwrap();
+            prop_assert_eq!(table[&name].as_str(), Some(value.as_str()));
         }
 
         #[test]

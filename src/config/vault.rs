@@ -10,13 +10,13 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
+use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
 
 use super::mask::SECRET_KEYS;
-use super::values::quoted;
-use crate::domain::{AccountName, Credentials};
-
-/// What names somebody and what signs for them.
-pub type Pair = (SecretString, SecretString);
+use super::values::secret_line;
+pub use crate::domain::Pair;
+use crate::domain::{AccountName, Credentials, Wiped, taken};
 
 /// The pairs of one account, as far as somebody has given them.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +32,9 @@ pub struct Pairs {
 pub struct Vault {
     dir: PathBuf,
 }
+
+/// The most that is read of a file. Ours have a few hundred bytes.
+const LARGEST: usize = 64 * 1024;
 
 /// Why a file of secrets cannot be read or written. It never says what is in one.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +59,7 @@ impl Vault {
     /// The pairs that we have written for an account. A file that a person has broken counts as none: it is replaced.
     pub fn pairs(&self, account: &AccountName) -> Result<Pairs, VaultError> {
         let text = self.read(&format!("{account}.toml"))?;
-        Ok(text.and_then(|text| Pairs::from_toml(text.expose_secret()).ok()).unwrap_or_default())
+        Ok(text.and_then(|text| Pairs::from_toml(&text).ok()).unwrap_or_default())
     }
 
     /// Keeps the pairs of an account.
@@ -72,9 +75,10 @@ impl Vault {
 
     /// Writes names and values as the lines of a file.
     pub fn keep_values(&self, file: &str, values: &[(&str, &str)]) -> Result<(), VaultError> {
-        let mut text = String::from("# Written by `sellerd auth`; `sellerd auth logout` takes it away.\n");
+        let mut text = Wiped::default();
+        text.push(b"# Written by `sellerd auth`; `sellerd auth logout` takes it away.\n");
         for (name, value) in values {
-            text.push_str(&format!("{name:<15} = {}\n", quoted(value)));
+            text.push(secret_line(name, value, "").as_bytes());
         }
         self.write(file, &text)
     }
@@ -82,7 +86,7 @@ impl Vault {
     /// The values of such a file by their names; `None` when there is none, or a person has broken it.
     pub fn values(&self, file: &str) -> Result<Option<BTreeMap<String, SecretString>>, VaultError> {
         let text = self.read(file)?;
-        Ok(text.and_then(|text| toml::from_str(text.expose_secret()).ok()))
+        Ok(text.and_then(|text| toml::from_str(&text).ok()))
     }
 
     /// Forgets the pairs of an account; `false` if there were none.
@@ -90,23 +94,28 @@ impl Vault {
         self.remove(&format!("{account}.toml"))
     }
 
-    fn read(&self, file: &str) -> Result<Option<SecretString>, VaultError> {
-        match fs::read_to_string(self.dir.join(file)) {
-            Ok(text) => Ok(Some(text.into())),
+    fn read(&self, file: &str) -> Result<Option<Zeroizing<String>>, VaultError> {
+        let read = || {
+            let file = File::open(self.dir.join(file))?;
+            let len = usize::try_from(file.metadata()?.len()).unwrap_or(LARGEST);
+            Wiped::read(file, len, LARGEST)
+        };
+        match read() {
             // What is no text is broken like what is no TOML.
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => Ok(None),
+            Ok(bytes) => Ok(bytes.into_text().ok()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(why) => Err(self.error(file, "cannot be read", why)),
         }
     }
 
     /// Writes a file in the place of another that may be there.
-    fn write(&self, file: &str, text: &str) -> Result<(), VaultError> {
+    fn write(&self, file: &str, text: &[u8]) -> Result<(), VaultError> {
         let put = || -> io::Result<()> {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
             fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700))?;
             // Made with mode 0600, under a name that is read by nobody.
             let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.dir)?;
-            new.write_all(text.as_bytes())?;
+            new.write_all(text)?;
             new.as_file().sync_all()?;
             new.persist(self.dir.join(file))?;
             File::open(&self.dir)?.sync_all()
@@ -149,23 +158,29 @@ impl Pairs {
 
     /// What a secrets file says.
     pub fn from_toml(text: &str) -> Result<Self, String> {
-        let table: toml::Table = toml::from_str(text)
-            .map_err(|_| "it is no TOML: write  name = \"value\"  on each line".to_owned())?;
-        if let Some(other) = table.keys().find(|key| !SECRET_KEYS.contains(&key.as_str())) {
+        let table = DeTable::parse(text)
+            .map_err(|_| "it is no TOML: write  name = \"value\"  on each line".to_owned())?
+            .into_inner();
+        if let Some(other) = table.keys().find(|key| !SECRET_KEYS.contains(&key.get_ref().as_ref())) {
+            let other = other.get_ref().as_ref();
             // A name that is long or odd may be a value in the wrong place.
             let harmless = other.len() <= 24 && other.chars().all(|c| c.is_ascii_lowercase() || c == '_');
             let other = if harmless { other } else { "…" };
             return Err(format!("it has `{other}`, which is none of {}", SECRET_KEYS.join(", ")));
         }
-        let value = |at: usize| match table.get(SECRET_KEYS[at]) {
-            None => Ok(None),
-            Some(value) => match value.as_str().map(str::trim) {
-                Some(text) => Ok(Some(text).filter(|text| !text.is_empty())),
-                None => Err(format!("`{}` must be text in quotes", SECRET_KEYS[at])),
-            },
-        };
-        let both = |at: usize| match (value(at)?, value(at + 1)?) {
-            (Some(first), Some(second)) => Ok(Some(pair(first, second))),
+        let mut values: [Option<SecretString>; 4] = Default::default();
+        for (key, value) in table {
+            // None of another name is left.
+            let Some(at) = SECRET_KEYS.iter().position(|known| *known == key.get_ref().as_ref()) else {
+                continue;
+            };
+            values[at] = match value.into_inner() {
+                DeValue::String(text) => taken(text),
+                _ => return Err(format!("`{}` must be text in quotes", SECRET_KEYS[at])),
+            };
+        }
+        let mut both = |at: usize| match (values[at].take(), values[at + 1].take()) {
+            (Some(first), Some(second)) => Ok(Some((first, second))),
             (None, None) => Ok(None),
             (first, _) => {
                 let (there, gone) = if first.is_some() { (at, at + 1) } else { (at + 1, at) };
@@ -190,7 +205,7 @@ impl Pairs {
 }
 
 fn pair(first: &str, second: &str) -> Pair {
-    (first.trim().to_owned().into(), second.trim().to_owned().into())
+    (first.trim().into(), second.trim().into())
 }
 
 fn names(line: &str, key: &str) -> bool {

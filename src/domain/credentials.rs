@@ -2,6 +2,14 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+/// What names somebody and what signs for them.
+pub type Pair = (SecretString, SecretString);
+
+/// Whether two pairs are the same.
+pub fn same_pair(one: &Pair, other: &Pair) -> bool {
+    one.0.expose_secret() == other.0.expose_secret() && one.1.expose_secret() == other.1.expose_secret()
+}
+
 /// The consumer pair and, once there is a login, the token pair of one account.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -10,13 +18,13 @@ pub struct Credentials {
     /// Cardmarket: app secret.
     pub consumer_secret: SecretString,
     /// Access token and its secret; absent before there is a login.
-    pub token: Option<(SecretString, SecretString)>,
+    pub token: Option<Pair>,
 }
 
 impl Credentials {
     /// Credentials from their texts, trimmed: stray blanks have cost people a day (cardmarket.md 2.1).
     pub fn new(consumer_key: &str, consumer_secret: &str, token: Option<(&str, &str)>) -> Self {
-        let secret = |text: &str| SecretString::from(text.trim().to_owned());
+        let secret = |text: &str| SecretString::from(text.trim());
         Self {
             consumer_key: secret(consumer_key),
             consumer_secret: secret(consumer_secret),

@@ -1,4 +1,4 @@
-//! The nouns of the trade. No I/O, and no marketplace is named here.
+//! The nouns of the trade. No I/O of their own, and no marketplace is named here.
 
 mod bill;
 mod change;
@@ -13,12 +13,13 @@ mod money;
 mod order;
 mod page;
 mod run;
+mod secret;
 mod text;
 
 pub use bill::Bill;
 pub use change::{Bounds, Change, Held, Intent, IntentState, Offer, Operation, PlanState};
 pub use clocks::{Clocks, Mark};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Pair, same_pair};
 pub use desired::{Bound, Desired, DesiredMore, LIST_AHEAD};
 pub use drafting::{Drafting, Facet};
 pub use fee::{Fee, Obstacle};
@@ -28,6 +29,7 @@ pub use money::{Currency, Money, MoneyError};
 pub use order::{LineNet, Movement, MovementReason, Order, OrderLine, OrderState};
 pub use page::{Cadence, Extent, OrderFeed, OrderPage, OrderRead, PageCursor, StockPage};
 pub use run::{ErrorType, Mode, Outcome, RequestClass, Trigger};
+pub use secret::{Wiped, taken};
 pub use text::{clean, nearest, spelled};
 
 /// A row of an answer that could not be read. The page it stood on is used all the same.

@@ -6,6 +6,8 @@
 //! status is, since it tells a wrong number from an old one.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+use zeroize::Zeroize;
 
 use super::classify::{COUNTS, Next, too_many};
 use super::client::{Client, Parts};
@@ -36,7 +38,7 @@ pub struct Exchange<'a> {
     /// Where the person is sent afterwards, or `oob`.
     pub callback: Option<&'a str>,
     /// What the person brought back.
-    pub verifier: Option<&'a str>,
+    pub verifier: Option<&'a SecretString>,
 }
 
 impl<'a> Exchange<'a> {
@@ -46,13 +48,19 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// What was answered, whatever its status but 429 and 5xx.
+/// What was answered, whatever its status but 429 and 5xx. Its body is wiped, since tokens come in it.
 #[derive(Debug, Clone)]
 pub struct Heard {
     /// The answer.
     pub answer: Answer,
     /// When, by the marketplace's clock.
     pub at: DateTime<Utc>,
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        self.answer.response.body.zeroize();
+    }
 }
 
 /// A 401 is a matter of the clock when what was signed is further off than this.
@@ -294,8 +302,9 @@ mod tests {
         });
         let signer = Signer::new(vectors::RFC, &Credentials::new("key", "secret", None));
         let target = Target::new("http://127.0.0.1:1/AccessToken").unwrap();
+        let proof = SecretString::from("4821077");
         let exchange =
-            Exchange { verifier: Some("4821077"), ..Exchange::new("POST", "AccessToken", &target, &signer) };
+            Exchange { verifier: Some(&proof), ..Exchange::new("POST", "AccessToken", &target, &signer) };
         let heard = Handshake::new(client).ask(&exchange).await;
         (heard, shop, book)
     }

@@ -2,20 +2,27 @@
 
 use std::path::Path;
 
-use super::transport::install_tls_provider;
+use zeroize::Zeroizing;
+
+use super::transport::{install_tls_provider, wiped};
 
 /// Status and body of an answer.
 pub type LocalAnswer = (u16, Vec<u8>);
 
-/// Posts JSON, or nothing, to the agent's control socket. `None` when nobody listens there.
-pub async fn ask_agent(socket: &Path, path: &str, body: Vec<u8>) -> Result<Option<LocalAnswer>, String> {
+/// Posts JSON, or nothing, to the agent's control socket. `None` when nobody listens there. What a person brings for a
+/// login goes this way, so it is wiped.
+pub async fn ask_agent(
+    socket: &Path,
+    path: &str,
+    body: Zeroizing<Vec<u8>>,
+) -> Result<Option<LocalAnswer>, String> {
     if !socket.exists() {
         return Ok(None);
     }
     let client = client(|builder| builder.unix_socket(socket))?;
     let mut request = client.post(format!("http://sellerd{path}"));
     if !body.is_empty() {
-        request = request.header("content-type", "application/json").body(body);
+        request = request.header("content-type", "application/json").body(wiped(body));
     }
     match request.send().await {
         Ok(answer) => read(answer).await.map(Some),

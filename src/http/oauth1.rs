@@ -22,10 +22,11 @@ use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
+use zeroize::Zeroizing;
 
 use crate::domain::Credentials;
 use base::push_base_string;
-use encode::{Encoded, push_encoded};
+use encode::{Encoded, is_unreserved, push_encoded};
 use parameters::Parameters;
 pub use target::{Target, TargetError};
 
@@ -99,7 +100,7 @@ pub struct Unsigned<'a> {
     /// Where the person is sent after a login, or `oob`; only when asking for a request token.
     pub callback: Option<&'a str>,
     /// What the person brought back from the login; only when asking for an access token.
-    pub verifier: Option<&'a str>,
+    pub verifier: Option<&'a SecretString>,
     /// The decoded pairs of a form body; signed only. Bodies of any other kind are not signed.
     pub form: &'a [(&'a str, &'a str)],
 }
@@ -132,11 +133,7 @@ impl Signer {
     /// A signer for one login.
     pub fn new(profile: Profile, credentials: &Credentials) -> Self {
         let [consumer_key, consumer_secret, token, token_secret] = credentials.expose();
-        let key = SecretString::from(format!(
-            "{}&{}",
-            &*Encoded::text(consumer_secret),
-            &*Encoded::text(token_secret)
-        ));
+        let key = key(consumer_secret, token_secret);
         let secret = match profile.method {
             SignatureMethod::Plaintext { .. } => Secret::Plain(key),
             SignatureMethod::HmacSha1 => {
@@ -148,11 +145,13 @@ impl Signer {
     }
 
     /// The value of the `Authorization` header.
-    pub fn header(&self, request: &Unsigned) -> String {
+    pub fn header(&self, request: &Unsigned) -> Zeroizing<String> {
         let timestamp = request.timestamp.to_string();
         let parameters = self.parameters(request, &timestamp);
-        // The base string and then the header are written into one buffer.
-        let mut header = String::with_capacity(CAPACITY);
+        // The base string and then the header are written into one buffer, which never grows: it would leave tokens, and
+        // with PLAINTEXT the secrets, where it was.
+        let room = self.room(request, &parameters);
+        let mut header = Zeroizing::new(String::with_capacity(room));
         let signature = self.sign(request, &parameters, &mut header);
 
         header.clear();
@@ -164,21 +163,27 @@ impl Signer {
             push_pair(&mut header, name, value, self.profile.values);
         }
         push_pair(&mut header, "oauth_signature", signature.as_str(), self.profile.values);
-        header.truncate(header.len() - ", ".len());
+        debug_assert!(header.len() <= room, "there was room for all of it");
+        let len = header.len() - ", ".len();
+        header.truncate(len);
         header
     }
 
     /// The signature alone, before it is encoded for the header.
-    pub fn signature(&self, request: &Unsigned) -> String {
+    pub fn signature(&self, request: &Unsigned) -> Zeroizing<String> {
         let timestamp = request.timestamp.to_string();
-        self.sign(request, &self.parameters(request, &timestamp), &mut String::new()).as_str().to_owned()
+        let parameters = self.parameters(request, &timestamp);
+        let mut base = Zeroizing::new(String::with_capacity(self.room(request, &parameters)));
+        Zeroizing::new(self.sign(request, &parameters, &mut base).as_str().to_owned())
     }
 
     fn sign(&self, request: &Unsigned, parameters: &Parameters, buffer: &mut String) -> Signature<'_> {
         match &self.secret {
             Secret::Plain(secrets) => Signature::Secrets(secrets.expose_secret()),
             Secret::Mac(keyed) => {
+                let room = buffer.capacity();
                 push_base_string(buffer, request, parameters, self.profile.repeated);
+                debug_assert_eq!(buffer.capacity(), room, "there was room for all of it");
                 let mac = keyed.clone().chain_update(buffer).finalize().into_bytes();
                 let mut text = [0; MAC_LENGTH];
                 let written = BASE64_STANDARD.encode_slice(mac, &mut text);
@@ -186,6 +191,23 @@ impl Signer {
                 Signature::Mac(text)
             }
         }
+    }
+
+    /// At least as many bytes as the base string has, and the header.
+    fn room(&self, request: &Unsigned, parameters: &Parameters) -> usize {
+        let target = request.target.as_str();
+        let sent = parameters.as_sent().map(|(name, value)| name.len() + twice(value) + AROUND);
+        let form = request.form.iter().map(|(name, value)| twice(name) + twice(value) + AROUND);
+        let signature = match &self.secret {
+            Secret::Mac(_) => 3 * MAC_LENGTH,
+            Secret::Plain(secrets) => 3 * secrets.expose_secret().len(),
+        };
+        request.method.len()
+            + twice(target)
+            + AROUND * target.matches('&').count()
+            + sent.chain(form).sum::<usize>()
+            + signature
+            + CAPACITY
     }
 
     fn parameters<'a>(&'a self, request: &Unsigned<'a>, timestamp: &'a str) -> Parameters<'a> {
@@ -197,7 +219,7 @@ impl Signer {
         let keeps_token = !token.is_empty() || self.profile.empty_token == EmptyToken::Keep;
         Parameters([
             request.callback.map(|callback| ("oauth_callback", callback)),
-            request.verifier.map(|verifier| ("oauth_verifier", verifier)),
+            request.verifier.map(|verifier| ("oauth_verifier", verifier.expose_secret())),
             Some(("oauth_consumer_key", self.consumer_key.expose_secret())),
             keeps_token.then_some(("oauth_token", token)),
             stamped.then_some(("oauth_nonce", request.nonce)),
@@ -232,8 +254,24 @@ impl Signature<'_> {
     }
 }
 
-/// Cardmarket's base strings and headers have about 340 bytes; longer ones grow.
-const CAPACITY: usize = 512;
+/// What stands in every header or base string beside the parameters: `OAuth `, two more names, the separators.
+const CAPACITY: usize = 64;
+
+/// What stands around a pair in a base string, or in a header.
+const AROUND: usize = 6;
+
+/// At most as long as a text is that was encoded twice.
+fn twice(text: &str) -> usize {
+    text.bytes().map(|byte| if is_unreserved(byte) { 1 } else { 5 }).sum()
+}
+
+/// What signs: the two secrets, encoded, in one place.
+fn key(consumer_secret: &str, token_secret: &str) -> SecretString {
+    let (consumer, token) = (Encoded::text(consumer_secret), Encoded::text(token_secret));
+    let mut key = Zeroizing::new(String::with_capacity(consumer.len() + token.len() + 1));
+    key.extend([&*consumer, "&", &*token]);
+    SecretString::from(key.as_str())
+}
 
 const SEPARATOR: &str = "\", ";
 

@@ -1,14 +1,20 @@
 //! The wire: sends one request and brings the answer, whatever it is. Everything clever is in the client.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use zeroize::Zeroizing;
 
 use crate::domain::ErrorType;
 
 /// The most that is read of one answer. A page of 100 articles has 60 KB.
 pub const BODY_LIMIT: usize = 64 * 1024 * 1024;
+
+/// The room for an answer that nobody has told the size of.
+const SMALL: usize = 8 * 1024;
 
 /// Sends a request as it stands. Under simulation another one takes its place.
 #[async_trait]
@@ -43,7 +49,6 @@ pub trait Chunks: Send {
 }
 
 /// What goes over the wire.
-#[derive(Debug)]
 pub struct WireRequest<'a> {
     /// The HTTP method.
     pub method: &'a str,
@@ -57,17 +62,36 @@ pub struct WireRequest<'a> {
     pub timeout: Duration,
 }
 
-/// What a request carries.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl fmt::Debug for WireRequest<'_> {
+    /// Without what signs it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, url, authorization, body, timeout } = self;
+        let signed = authorization.is_some();
+        let mut shown = f.debug_struct("WireRequest");
+        shown.field("method", method).field("url", url).field("signed", &signed);
+        shown.field("body", body).field("timeout", timeout).finish()
+    }
+}
+
+/// What a request carries. It is wiped, since one of a login carries what a person brought back.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Body {
     /// Its `Content-Type`.
     pub content_type: &'static str,
     /// The bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Body {
+    /// Without the bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { content_type, bytes } = self;
+        f.debug_struct("Body").field("content_type", content_type).field("len", &bytes.len()).finish()
+    }
 }
 
 /// An answer with its whole body.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct WireResponse {
     /// The HTTP status.
     pub status: u16,
@@ -86,6 +110,16 @@ impl WireResponse {
     /// A header as a number.
     pub fn number(&self, name: &str) -> Option<i64> {
         self.header(name)?.trim().parse().ok()
+    }
+}
+
+impl fmt::Debug for WireResponse {
+    /// Without the body, which may hold tokens or names, and the values of the headers, which people can be told apart by.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, headers, body } = self;
+        let headers: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        let mut shown = f.debug_struct("WireResponse");
+        shown.field("status", status).field("headers", &headers).field("len", &body.len()).finish()
     }
 }
 
@@ -149,15 +183,20 @@ impl Transport for ReqwestTransport {
         })?;
         let mut builder = self.client.request(method, request.url).timeout(request.timeout);
         if let Some(authorization) = request.authorization {
-            builder = builder.header("authorization", authorization);
+            builder = match sensitive(authorization) {
+                Some(value) => builder.header("authorization", value),
+                // The library says what is wrong with it, as with anything else that cannot be sent.
+                None => builder.header("authorization", authorization),
+            };
         }
         if let Some(body) = request.body {
-            builder = builder.header("content-type", body.content_type).body(body.bytes.clone());
+            builder = builder.header("content-type", body.content_type).body(wiped(body.bytes.clone()));
         }
         let mut response = builder.send().await.map_err(describe)?;
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
-        let mut body = Vec::new();
+        // The answers of a login fit into it, so that no copy of them is left behind by growing.
+        let mut body = Vec::with_capacity(SMALL);
         while let Some(chunk) = response.chunk().await.map_err(describe)? {
             if body.len() + chunk.len() > BODY_LIMIT {
                 return Err(WireError {
@@ -176,6 +215,18 @@ impl Transport for ReqwestTransport {
         let status = response.status().as_u16();
         Ok(Opened { status, chunks: Box::new(Arriving { response, timeout }) })
     }
+}
+
+/// Bytes that the library has and does not copy, and that are wiped when it drops them.
+pub(super) fn wiped(bytes: Zeroizing<Vec<u8>>) -> Bytes {
+    Bytes::from_owner(bytes)
+}
+
+/// The same as the value of a header, which the library does not show either; `None` where it cannot be one.
+fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_maybe_shared(wiped(Zeroizing::new(text.as_bytes().to_vec()))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 struct Arriving {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded;
+use zeroize::Zeroizing;
 
 use super::{Identity, Options};
 use crate::domain::Credentials;
@@ -154,24 +155,26 @@ pub fn proof(typed: &str, parameter: &str, invitation: &Invitation) -> Result<Se
     let bare = if is_address {
         let query = typed.split_once('?').map_or(typed, |(_, query)| query);
         let query = query.split_once('#').map_or(query, |(query, _)| query);
-        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        let value = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| &**value);
-        if value("denied").is_some() || value("oauth_problem") == Some("user_refused") {
+        let value = |name: &str| value_in(query.as_bytes(), name);
+        let refused = value("oauth_problem").is_some_and(|why| why.as_str() == "user_refused");
+        if refused || value("denied").is_some() {
             return Err(LoginError::Refused);
         }
         let ours = invitation.temporary.as_ref().map(|(token, _)| token.expose_secret());
         if let (Some(token), Some(ours)) = (value("oauth_token"), ours)
-            && token != ours
+            && token.as_str() != ours
         {
             return unreadable("that address belongs to another login than the one just begun".to_owned());
         }
         match value(parameter) {
-            Some(found) => found.to_owned(),
+            Some(found) => found,
             None => return unreadable(format!("there is no `{parameter}` in that address")),
         }
     } else {
         // People copy numbers in groups.
-        typed.split_whitespace().collect()
+        let mut bare = Zeroizing::new(String::with_capacity(typed.len()));
+        bare.extend(typed.split_whitespace());
+        bare
     };
     if bare.is_empty() {
         return unreadable("nothing was typed".to_owned());
@@ -179,7 +182,15 @@ pub fn proof(typed: &str, parameter: &str, invitation: &Invitation) -> Result<Se
     if bare.len() > LONGEST || !bare.bytes().all(|byte| byte.is_ascii_graphic()) {
         return unreadable("that is neither what the page shows nor the address it leads to".to_owned());
     }
-    Ok(bare.into())
+    Ok(bare.as_str().into())
+}
+
+/// The first value of that name in a form or a query.
+pub(super) fn value_in(form: &[u8], name: &str) -> Option<Zeroizing<String>> {
+    // Those of other names are wiped, too: a token stands beside its secret.
+    let mut pairs =
+        form_urlencoded::parse(form).map(|(known, value)| (known, Zeroizing::new(value.into_owned())));
+    pairs.find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Everything personal in the pretend shop has "Canary" in it, so it is enough to look for that and for the
 //! credentials themselves.
 
+mod memory;
+
 use std::fs;
 use std::path::Path;
 

@@ -20,7 +20,7 @@ pub struct Control {
 }
 
 /// All of them.
-pub const CONTROLS: [Control; 15] = [
+pub const CONTROLS: [Control; 16] = [
     Control {
         name: "suspension",
         removed: Removed::Suspension,

@@ -143,7 +143,7 @@ impl Wire {
             method: request.method.to_owned(),
             url: request.url.to_owned(),
             authorization: request.authorization.map(str::to_owned),
-            body: request.body.map_or(("", Vec::new()), |body| (body.content_type, body.bytes.clone())),
+            body: request.body.map_or(("", Vec::new()), |body| (body.content_type, body.bytes.to_vec())),
             slip,
         };
         self.world.depart(serial, parcel, journey.there);

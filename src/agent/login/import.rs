@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::declined::declined;
 use super::{Accepted, expose};
 use crate::agent::ask::{Answered, Desk};
-use crate::config::{self, Pairs};
-use crate::domain::AccountName;
+use crate::config::{Pairs, secret_line};
+use crate::domain::{AccountName, Wiped};
 
 /// Credentials that a person brings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,10 +39,12 @@ impl Brought {
     /// Four values, of which those of a pair may both be empty, as the text of a secrets file.
     pub fn of_values(values: &[SecretString; 4], other_seller: bool) -> Self {
         const KEYS: [&str; 4] = ["consumer_key", "consumer_secret", "token", "token_secret"];
-        let mut text = String::new();
+        let mut text = Wiped::default();
         for (key, value) in KEYS.iter().zip(values) {
-            text.push_str(&format!("{key} = {}\n", config::quoted(value.expose_secret().trim())));
+            text.push(secret_line(key, value.expose_secret().trim(), "").as_bytes());
         }
-        Self { text: text.into(), other_seller }
+        // Texts alone were put into it.
+        let text = text.into_text().map_or_else(|_| SecretString::default(), |text| text.as_str().into());
+        Self { text, other_seller }
     }
 }

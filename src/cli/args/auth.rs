@@ -1,8 +1,10 @@
 //! What can be typed about logins.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
+use secrecy::SecretString;
 
 #[derive(Debug, Subcommand)]
 pub enum AuthCommand {
@@ -44,8 +46,8 @@ pub struct LoginOptions {
     /// The account.
     pub account: String,
     /// Finishes a login that was begun, with what its page shows or the address it leads to.
-    #[arg(long, value_name = "PIN", conflicts_with = "resume")]
-    pub pin: Option<String>,
+    #[arg(long, value_name = "PIN", conflicts_with = "resume", value_parser = secret)]
+    pub pin: Option<SecretString>,
     /// Goes on with a login that was begun, as after a lost shell.
     #[arg(long)]
     pub resume: bool,
@@ -55,6 +57,11 @@ pub struct LoginOptions {
     /// The account belongs to another seller from now on.
     #[arg(long)]
     pub other_seller: bool,
+}
+
+/// So that it is not shown with the other words.
+fn secret(text: &str) -> Result<SecretString, Infallible> {
+    Ok(text.into())
 }
 
 /// Whether an address is shown as a QR code, too.

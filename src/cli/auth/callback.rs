@@ -5,12 +5,16 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 /// Listens; the addresses that browsers ask for come out, as far as they carry `parameter` or a refusal. It ends with
 /// the receiver.
-pub async fn listen(at: SocketAddr, parameter: &'static str) -> std::io::Result<mpsc::Receiver<String>> {
+pub async fn listen(
+    at: SocketAddr,
+    parameter: &'static str,
+) -> std::io::Result<mpsc::Receiver<SecretString>> {
     let tcp = TcpListener::bind(at).await?;
     let (tell, told) = mpsc::channel(4);
     let hear = move |uri: Uri| {
@@ -25,7 +29,7 @@ pub async fn listen(at: SocketAddr, parameter: &'static str) -> std::io::Result<
     Ok(told)
 }
 
-fn heard(uri: &Uri, parameter: &str, tell: &mpsc::Sender<String>) -> Response {
+fn heard(uri: &Uri, parameter: &str, tell: &mpsc::Sender<SecretString>) -> Response {
     let query = uri.query().unwrap_or_default();
     let speaks = query
         .split('&')
@@ -36,12 +40,15 @@ fn heard(uri: &Uri, parameter: &str, tell: &mpsc::Sender<String>) -> Response {
         return (StatusCode::NOT_FOUND, Html("<p>sellerd waits for a login here.</p>")).into_response();
     }
     // One that does not fit any more comes from a page that was loaded again.
-    let _ = tell.try_send(uri.to_string());
+    let address = uri.path_and_query().map_or("", |address| address.as_str());
+    let _ = tell.try_send(address.into());
     Html("<!DOCTYPE html><title>sellerd</title><p>Thank you. The rest is said where the login was begun; this page can be closed.</p>").into_response()
 }
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     #[test]
@@ -54,7 +61,7 @@ mod tests {
         }
         let mut all = Vec::new();
         while let Ok(uri) = told.try_recv() {
-            all.push(uri);
+            all.push(uri.expose_secret().to_owned());
         }
         assert_eq!(all, ["/back?request_token=", "/back?a=b&request_token=T", "/?denied=T"]);
     }

@@ -1,12 +1,12 @@
 //! `sellerd auth import`: credentials that a person has from the marketplace's own page.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, ErrorKind, IsTerminal, Read};
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::typed::Typed;
+use super::typed::{self, Typed};
 use super::{account, ask, is_meant, welcome};
 use crate::agent::ask::Desk;
 use crate::agent::login::{Accepted, Brought};
@@ -16,7 +16,7 @@ use crate::cli::output::note;
 use crate::cli::{Exit, Failure};
 use crate::clock::SystemClock;
 use crate::config::Account;
-use crate::domain::AccountName;
+use crate::domain::{AccountName, Wiped};
 
 /// Takes them, has them tried, and says who they are.
 pub async fn run(options: ImportOptions, home: &Home) -> Result<Exit, Failure> {
@@ -43,7 +43,7 @@ pub async fn run(options: ImportOptions, home: &Home) -> Result<Exit, Failure> {
             return Err(Failure::usage("nobody may be asked, and no file is named", fix));
         }
         _ => {
-            let text = read(io::stdin().lock());
+            let text = typed::stdin().and_then(read);
             let text = text.map_err(|error| Failure::usage(format!("stdin cannot be read: {error}"), ""))?;
             Brought { text, other_seller }
         }
@@ -80,10 +80,14 @@ async fn prompts(account: &Account, other_seller: bool, typed: &mut Typed) -> Re
 }
 
 /// Four values have a few hundred bytes; more is another file than was meant.
-const LARGEST: u64 = 64 * 1024;
+const LARGEST: usize = 64 * 1024;
+
+/// As much as there is, most often.
+const EXPECTED: usize = 4 * 1024;
 
 fn read(from: impl Read) -> io::Result<SecretString> {
-    let mut text = String::new();
-    from.take(LARGEST).read_to_string(&mut text)?;
-    Ok(text.into())
+    let text = Wiped::read(from, EXPECTED, LARGEST)?.into_text();
+    let text =
+        text.map_err(|_| io::Error::new(ErrorKind::InvalidData, "stream did not contain valid UTF-8"))?;
+    Ok(text.as_str().into())
 }

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -36,7 +37,7 @@ pub async fn run(options: LoginOptions, home: &Home) -> Result<Exit, Failure> {
             let begun = attempt.begin().await?;
             match (begun.granted, home.no_input) {
                 // The person was let in before, and something went wrong afterwards.
-                (true, _) => attempt.finish_at_once("").await?,
+                (true, _) => attempt.finish_at_once(&SecretString::default()).await?,
                 (false, true) => return attempt.leave_it(&begun).await,
                 (false, false) => attempt.talk(&begun).await?,
             }
@@ -74,13 +75,13 @@ impl Attempt<'_> {
     /// Hands in what was brought; the error within says why something else may be accepted.
     async fn finish(
         &self,
-        said: &str,
+        said: &SecretString,
         typed: Option<&mut Typed>,
     ) -> Result<Result<LoggedIn, String>, Failure> {
         let mut finished = self.hand_in(said, self.options.other_seller).await?;
         if let Finished::Unsure(unsure) = finished {
             is_meant(self.home, typed, unsure).await?;
-            finished = self.hand_in("", true).await?;
+            finished = self.hand_in(&SecretString::default(), true).await?;
         }
         match finished {
             Finished::LoggedIn(logged_in) => Ok(Ok(*logged_in)),
@@ -89,15 +90,15 @@ impl Attempt<'_> {
         }
     }
 
-    async fn hand_in(&self, said: &str, other_seller: bool) -> Result<Finished, Failure> {
+    async fn hand_in(&self, said: &SecretString, other_seller: bool) -> Result<Finished, Failure> {
         let name = &self.account.name;
         let path = format!("/account/{name}/login/finish");
-        let proof = Proof { said: said.to_owned().into(), other_seller };
+        let proof = Proof { said: said.clone(), other_seller };
         ask(self.config, &path, &proof, async |desk: &Desk| desk.finish_login(name, &proof).await).await
     }
 
     /// The same with one try.
-    async fn finish_at_once(&self, said: &str) -> Result<LoggedIn, Failure> {
+    async fn finish_at_once(&self, said: &SecretString) -> Result<LoggedIn, Failure> {
         self.finish(said, None).await?.map_err(|why| self.not_accepted(why))
     }
 
@@ -136,9 +137,9 @@ impl Attempt<'_> {
     async fn said(
         &self,
         typed: &mut Typed,
-        browser: &mut Option<mpsc::Receiver<String>>,
+        browser: &mut Option<mpsc::Receiver<SecretString>>,
         until: DateTime<Utc>,
-    ) -> Result<String, Failure> {
+    ) -> Result<SecretString, Failure> {
         let heard = hear(typed, browser, until, &*self.clock).await;
         match heard.map_err(|failure| Failure { fix: self.resume_command(), ..failure })? {
             Heard::Said(text) => Ok(text),
@@ -158,7 +159,7 @@ impl Attempt<'_> {
     }
 
     /// Listens where the callback leads. That it cannot is no reason not to log in.
-    async fn listener(&self, begun: &Begun) -> Option<mpsc::Receiver<String>> {
+    async fn listener(&self, begun: &Begun) -> Option<mpsc::Receiver<SecretString>> {
         let at = begun.listen?;
         match callback::listen(at, self.account.marketplace.login.parameter).await {
             Ok(browser) => Some(browser),
@@ -201,10 +202,10 @@ impl Attempt<'_> {
 }
 
 /// What a login that waits for a person comes to hear.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Heard {
     /// What was typed, or what the browser brought.
-    Said(String),
+    Said(SecretString),
     /// Nobody types, and no browser is waited for.
     Nobody,
     /// What the page shows can be exchanged no longer.
@@ -214,7 +215,7 @@ enum Heard {
 /// What is typed, or what the browser brings, whichever comes first, as long as it is worth something.
 async fn hear(
     typed: &mut Typed,
-    browser: &mut Option<mpsc::Receiver<String>>,
+    browser: &mut Option<mpsc::Receiver<SecretString>>,
     until: DateTime<Utc>,
     clock: &dyn Clock,
 ) -> Result<Heard, Failure> {
@@ -238,7 +239,7 @@ async fn hear(
     }
 }
 
-async fn brought(browser: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
+async fn brought(browser: &mut Option<mpsc::Receiver<SecretString>>) -> Option<SecretString> {
     browser.as_mut()?.recv().await
 }
 
@@ -256,6 +257,7 @@ async fn passed(until: DateTime<Utc>, clock: &dyn Clock) {
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
+    use secrecy::ExposeSecret;
 
     use super::*;
     use crate::agent::daemon::Command;
@@ -274,7 +276,7 @@ mod tests {
         let until = clock.now() + TimeDelta::hours(24);
         let (mut typed, _tell) = silent();
         let (_browser, heard) = mpsc::channel(1);
-        assert_eq!(hear(&mut typed, &mut Some(heard), until, &*clock).await.ok(), Some(Heard::TooLate));
+        assert!(matches!(hear(&mut typed, &mut Some(heard), until, &*clock).await, Ok(Heard::TooLate)));
         assert_eq!(clock.now(), until);
     }
 
@@ -287,15 +289,15 @@ mod tests {
         let (mut heard, shared) = (Some(heard), clock.clone());
         tokio::spawn(async move {
             shared.sleep(Duration::from_secs(3_600)).await;
-            browser.send("/back".to_owned()).await.unwrap();
+            browser.send("/back".into()).await.unwrap();
             shared.sleep(Duration::from_secs(1)).await;
             shared.jump(TimeDelta::hours(30));
             shared.sleep(Duration::from_secs(3_600)).await;
             drop(browser);
         });
-        let said = hear(&mut typed, &mut heard, until, &*clock).await.ok();
-        assert_eq!(said, Some(Heard::Said("/back".to_owned())));
-        assert_eq!(hear(&mut typed, &mut heard, until, &*clock).await.ok(), Some(Heard::TooLate));
+        let Ok(Heard::Said(said)) = hear(&mut typed, &mut heard, until, &*clock).await else { panic!() };
+        assert_eq!(said.expose_secret(), "/back");
+        assert!(matches!(hear(&mut typed, &mut heard, until, &*clock).await, Ok(Heard::TooLate)));
         assert!(clock.elapsed() < Duration::from_secs(3_700), "the machine slept meanwhile");
     }
 
@@ -304,6 +306,6 @@ mod tests {
         let clock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
         let until = clock.now() + TimeDelta::hours(24);
         let (mut typed, _tell) = silent();
-        assert_eq!(hear(&mut typed, &mut None, until, &*clock).await.ok(), Some(Heard::Nobody));
+        assert!(matches!(hear(&mut typed, &mut None, until, &*clock).await, Ok(Heard::Nobody)));
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::list;
 use crate::cli::{Exit, Failure};
+use crate::config::init::File;
 use crate::config::{self, Config, init};
 use crate::domain::{AccountName, JobName};
 use crate::marketplace::{self, Descriptor};
@@ -47,8 +48,6 @@ const SCHEDULES: [(&str, &str); 4] = [
 
 /// More requests than any tour makes.
 const LIMIT: &str = "100000";
-
-type File = (PathBuf, String, u32);
 
 /// The shops that a sandbox announces. The seller's list, if there is one, is for [`LISTED`].
 pub fn announced(announcement: &Value, mut list: Option<String>) -> Result<Vec<Shop>, Failure> {
@@ -89,8 +88,7 @@ impl Shop {
 
     /// What `sellerd init` writes for it alone, with the tour's schedules and room for its requests.
     fn files(&self) -> Vec<File> {
-        let credential =
-            |key: &str| self.announced["credentials"][key].as_str().unwrap_or_default().to_owned();
+        let credential = |key: &str| self.announced["credentials"][key].as_str().unwrap_or_default().into();
         let answers = init::Answers {
             marketplace: self.marketplace,
             account: self.account.clone(),
@@ -101,32 +99,32 @@ impl Shop {
         };
         let mut files = init::files(&answers);
         match &self.list {
-            Some(list) => files.push((PathBuf::from(list::FILE), list.clone(), 0o644)),
+            Some(list) => files.push((PathBuf::from(list::FILE), list.clone().into(), 0o644)),
             None => files.retain(|(path, ..)| path.as_path() != Path::new("jobs/stock-sync.toml")),
         }
         for (path, text, _) in &mut files {
             let stem = stem(path).to_owned();
             if let Some((_, schedule)) = SCHEDULES.iter().find(|(job, _)| *job == stem) {
-                *text = with_line(text, "schedule", &format!("{schedule:?}"));
-                *text = with_line(text, "jitter", "\"0s\"");
+                **text = with_line(text, "schedule", &format!("{schedule:?}"));
+                **text = with_line(text, "jitter", "\"0s\"");
                 if text.contains(&format!("{:?}", self.account.as_str())) {
                     path.set_file_name(format!("{}.toml", self.job(&stem)));
                 }
             }
             // The job is there to be asked. By its schedule it would put another plan in the place of the one that is shown.
             if stem == "stock-sync" {
-                *text = with_line(text, "plan_expires", "\"1d\"");
+                **text = with_line(text, "plan_expires", "\"1d\"");
                 // A file of a stock this small takes longer than its pages.
-                *text = with_line(text, "export_above", "\"off\"");
+                **text = with_line(text, "export_above", "\"off\"");
                 path.set_file_name(format!("{}.toml", self.job(&stem)));
             }
             if path.as_path() == Path::new(init::SETTINGS) {
-                *text = with_line(text, "listen", "\"127.0.0.1:0\"");
-                *text = with_line(text, self.marketplace.limit_key, LIMIT);
-                *text = with_line(text, "max_per_second", "50");
+                **text = with_line(text, "listen", "\"127.0.0.1:0\"");
+                **text = with_line(text, self.marketplace.limit_key, LIMIT);
+                **text = with_line(text, "max_per_second", "50");
                 for option in self.marketplace.options {
                     if let Some(url) = self.announced[option.key].as_str() {
-                        *text = with_line(text, option.key, &format!("{url:?}"));
+                        **text = with_line(text, option.key, &format!("{url:?}"));
                     }
                 }
             }

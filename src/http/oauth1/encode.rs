@@ -7,10 +7,19 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 use percent_encoding::{percent_decode_str, percent_encode_byte};
+use zeroize::Zeroize;
 
-/// A text that is encoded once. It is borrowed exactly if nothing had to be encoded.
-#[derive(Debug)]
+/// A text that is encoded once. It is borrowed exactly if nothing had to be encoded. One that was is wiped, since it may be
+/// a secret.
 pub struct Encoded<'a>(Cow<'a, str>);
+
+impl Drop for Encoded<'_> {
+    fn drop(&mut self) {
+        if let Cow::Owned(encoded) = &mut self.0 {
+            encoded.zeroize();
+        }
+    }
+}
 
 impl<'a> Encoded<'a> {
     /// A text in its encoded form.
@@ -95,7 +104,7 @@ fn is_plain(text: &str) -> bool {
     text.bytes().fold(true, |plain, byte| plain & is_unreserved(byte))
 }
 
-fn is_unreserved(byte: u8) -> bool {
+pub fn is_unreserved(byte: u8) -> bool {
     UNRESERVED[usize::from(byte)]
 }
 

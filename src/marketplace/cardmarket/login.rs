@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::api;
-use crate::domain::clean;
+use crate::domain::{Wiped, clean};
 use crate::http::oauth1::Target;
 use crate::http::{Answer, Body, CallError, Exchange, Heard};
 use crate::marketplace::{Doorstep, Entrance, Granted, Identity, Invitation, Login, LoginError};
@@ -85,8 +85,8 @@ impl Door {
 }
 
 fn request(app: &str, token: &str) -> Result<Body, LoginError> {
-    let write = || -> std::io::Result<Vec<u8>> {
-        let mut writer = Writer::new(Vec::new());
+    let write = || -> std::io::Result<Wiped> {
+        let mut writer = Writer::new(Wiped::default());
         writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         writer.create_element("request").write_inner_content(|writer| {
             for (name, text) in [("app_key", app), ("request_token", token)] {
@@ -97,7 +97,7 @@ fn request(app: &str, token: &str) -> Result<Body, LoginError> {
         Ok(writer.into_inner())
     };
     let bytes = write().map_err(|error| LoginError::Unreadable(error.to_string()))?;
-    Ok(Body { content_type: XML, bytes })
+    Ok(Body { content_type: XML, bytes: bytes.into_bytes() })
 }
 
 #[derive(Deserialize)]

@@ -97,7 +97,7 @@ pub(super) fn body(step: Step, items: &[Sent]) -> io::Result<Body> {
         }
         Ok(())
     })?;
-    Ok(Body { content_type: "application/xml; charset=utf-8", bytes: xml.into_inner() })
+    Ok(Body { content_type: "application/xml; charset=utf-8", bytes: xml.into_inner().into() })
 }
 
 /// What is said of an article. An edit says everything: what it leaves out is wiped (cardmarket.md 9.4).
@@ -188,7 +188,7 @@ pub(super) mod tests {
 
     fn xml(step: Step, item: &Item) -> String {
         let body = body(step, &[sent(step, item, EUR).unwrap()]).unwrap();
-        String::from_utf8(body.bytes).unwrap()
+        String::from_utf8(body.bytes.to_vec()).unwrap()
     }
 
     #[test]

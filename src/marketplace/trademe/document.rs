@@ -50,7 +50,7 @@ impl Document {
     /// What is sent.
     pub fn to_body(&self) -> Body {
         // Raw values are JSON already, so that there is nothing that could fail.
-        Body { content_type: "application/json", bytes: serde_json::to_vec(self).unwrap_or_default() }
+        Body { content_type: "application/json", bytes: serde_json::to_vec(self).unwrap_or_default().into() }
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
     const LISTING: &str = r#"{"ListingId":5123456789,"BuyNowPrice":21.10,"EndDateTime":"\/Date(1767830400000)\/","ShippingOptions":[{"Type":4,"Price":6.00,"New":0.30000000000000004}],"Title":"Caf\u00e9"}"#;
 
     fn sent(document: &Document) -> String {
-        String::from_utf8(document.to_body().bytes).unwrap()
+        String::from_utf8(document.to_body().bytes.to_vec()).unwrap()
     }
 
     #[test]

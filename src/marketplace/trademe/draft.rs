@@ -233,7 +233,7 @@ mod tests {
         offer.quantity = 6;
         let body = request(&offer, &"WID-BLU".into(), Some("p7-12")).unwrap().to_body();
         assert_eq!(
-            String::from_utf8(body.bytes).unwrap(),
+            String::from_utf8(body.bytes.to_vec()).unwrap(),
             r#"{"Category":"6853","Duration":7,"Title":"From the template","BuyNowPrice":21.00,"Quantity":6,"SKU":"WID-BLU","ExternalReferenceId":"p7-12","ReturnListingDetails":true}"#
         );
         offer.attributes = r#"{"kind":"buy-now","ends_at":"2026-01-08T00:00:00.000Z"}"#.to_owned();

@@ -120,7 +120,7 @@ mod tests {
         let listing = Document::read(listing.as_bytes()).unwrap();
         let now = standing(&listing, Currency::NZD).map_err(ItemOutcome::Refused)?;
         let request = request(listing, &now, ListingId(5_123_456_789), after)?;
-        Ok(String::from_utf8(request.to_body().bytes).unwrap())
+        Ok(String::from_utf8(request.to_body().bytes.to_vec()).unwrap())
     }
 
     fn refusal(listing: &str, after: &Offer) -> String {

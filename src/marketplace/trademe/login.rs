@@ -1,14 +1,16 @@
 //! Trade Me's login (trademe.md 2.2 to 2.5): a temporary token, the member's page, a number or a callback, an access
 //! token. Answers are forms, whatever their type says.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
-use url::form_urlencoded;
 
+use crate::domain::taken;
 use crate::http::oauth1::Target;
 use crate::http::{Answer, CallError, Exchange, Heard};
+use crate::marketplace::login::value_in;
 use crate::marketplace::{Doorstep, Entrance, Granted, Invitation, Login, LoginError};
 
 /// How a member logs in.
@@ -62,7 +64,7 @@ impl Login for Door {
         })?;
         let (target, signer) = (self.oauth("AccessToken")?, self.0.as_guest(temporary));
         let exchange = Exchange {
-            verifier: Some(proof.expose_secret()),
+            verifier: Some(proof),
             ..Exchange::new("POST", "Oauth/AccessToken", &target, &signer)
         };
         let heard = self.0.line.ask(&exchange).await?;
@@ -107,13 +109,11 @@ impl Door {
 /// The two members of the form.
 fn pair(answer: &Answer) -> Result<(SecretString, SecretString), CallError> {
     let value = |name: &str| {
-        let mut pairs = form_urlencoded::parse(answer.response.body.trim_ascii());
-        pairs.find(|(known, _)| known == name).map(|(_, value)| value.trim().to_owned())
+        let value = value_in(answer.response.body.trim_ascii(), name)?;
+        taken(Cow::Borrowed(&value))
     };
     match (value("oauth_token"), value("oauth_token_secret")) {
-        (Some(token), Some(secret)) if !token.is_empty() && !secret.is_empty() => {
-            Ok((token.into(), secret.into()))
-        }
+        (Some(token), Some(secret)) => Ok((token, secret)),
         _ => Err(CallError::BadAnswer {
             at: answer.at.clone(),
             what: "an answer without a token and its secret; check `oauth_url`".to_owned(),

@@ -50,7 +50,7 @@ const TM6: (&str, i64, &str) = (
 
 fn header(signature: &str, (url, timestamp, nonce): (&str, i64, &str)) -> String {
     let signer = Signer::new((DESCRIPTOR.profile)(&options(signature)), &member());
-    signer.header(&Unsigned::new("GET", &Target::parse(url).unwrap(), nonce, timestamp))
+    signer.header(&Unsigned::new("GET", &Target::parse(url).unwrap(), nonce, timestamp)).to_string()
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn what_init_writes_for_it_is_a_configuration_with_its_own_keys() {
         timezone: chrono_tz::Tz::Pacific__Auckland,
         base_url: None,
         state_dir: None,
-        credentials: Some(["ck", "cs", "at", "as"].map(str::to_owned)),
+        credentials: Some(["ck", "cs", "at", "as"].map(Into::into)),
     };
     let shop = dir.path().join("shop");
     config::init::write(&shop, &config::init::files(&answers)).unwrap();

@@ -37,7 +37,7 @@ impl Transport for Wire {
         let path = request.url.strip_prefix("https://api.trademe.co.nz/v1/").expect("the base URL");
         let body = request.body.map_or(String::new(), |body| {
             assert_eq!(body.content_type, "application/json");
-            String::from_utf8(body.bytes.clone()).unwrap()
+            String::from_utf8(body.bytes.to_vec()).unwrap()
         });
         self.left.lock().unwrap().push((request.method.to_owned(), path.to_owned(), body));
         let answer = (self.answer)(&format!("{} {path}", request.method));
