@@ -15,7 +15,7 @@ use super::runner::{Due, Runner};
 use super::watch::Watch;
 use crate::config::{Account, Work, starts_more_than};
 use crate::domain::{ErrorType, JobName, Outcome, Trigger, spelled};
-use crate::jobs::{Errand, cost};
+use crate::jobs::{Earmarks, Errand, cost};
 use crate::policy::deferral::{Cost, Leave, Purse, held_back, starts_after};
 use crate::policy::stretch::{Rest, Slot};
 use crate::store::deferrals::{self, Deferral};
@@ -45,6 +45,7 @@ pub(super) fn judge(
     tx: &Tx<'_>,
     account: &Account,
     due: &Due,
+    earmarks: &Earmarks,
     now: DateTime<Utc>,
 ) -> Result<Judged, StoreError> {
     if !accounts::access(tx, &account.name, now)?.state.lets_through() {
@@ -53,6 +54,7 @@ pub(super) fn judge(
     }
     let offset = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, &account.name)?);
     let (purse, theirs) = (purse(tx, account)?, now + offset);
+    let purse = Purse { earmarked: earmarks.beside(tx, &due.job.name)?, ..purse };
     let by_hand = due.trigger == Trigger::Manual;
     let (name, job) = (account.name.as_str(), due.job.name.as_str());
     let known = cost::known(tx, account, &due.errand, now)?;

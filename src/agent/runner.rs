@@ -218,6 +218,9 @@ impl Runner {
         self.end_what_is_over().await;
         let new = new_run(due, clock.now());
         let account = due.job.account.as_ref().and_then(|name| lock(&self.0.accounts).settings(name));
+        let earmarks = due.job.account.as_ref().and_then(|name| lock(&self.0.accounts).earmarks(name));
+        let earmarks = earmarks.unwrap_or_default();
+        let _place = earmarks.place(&due.job.name);
         let (this, now) = (due.clone(), clock.now());
         let opened = store.write(move |tx| {
             // Only a run that stands for slots deals with those before it: one that waits behind a nudge is still owed.
@@ -228,10 +231,14 @@ impl Runner {
             if new.trigger != Trigger::Manual && flags::paused(tx)?.contains_key(&new.job) {
                 return Ok(None);
             }
-            let judged = account
-                .map_or(Ok(Judged::Goes(None)), |account| deferral::judge(tx, &account, &this, now))?;
+            let judged = account.map_or(Ok(Judged::Goes(None)), |account| {
+                deferral::judge(tx, &account, &this, &earmarks, now)
+            })?;
             match judged {
-                Judged::Goes(needs) => Ok(runs::open(tx, &new)?.map(|run| Opened::Begins(run, needs))),
+                Judged::Goes(needs) => Ok(runs::open(tx, &new)?.map(|run| {
+                    earmarks.set(&new.job, run, needs.unwrap_or_default());
+                    Opened::Begins(run, needs)
+                })),
                 Judged::PassedOver(until) => Ok(until.map(|_| Opened::PassedOver)),
                 Judged::PutOff(end) => {
                     let Some(run) = runs::open(tx, &new)? else { return Ok(None) };

@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use super::{Context, JobError};
 use crate::domain::{Bill, RequestClass, Trigger};
 use crate::policy::bill::{self, Short};
-use crate::policy::deferral::starts_after;
+use crate::policy::deferral::{Purse, starts_after};
 use crate::store::deferrals::{self, Deferral};
 use crate::store::{accounts, quotas, requests};
 
@@ -40,13 +40,17 @@ pub(super) async fn put_off(context: &Context, bill: Bill) -> Result<Option<PutO
     let worked = context.worked()?;
     let (account, kind, limit) = (worked.name.clone(), worked.window, worked.limit);
     let (run, job, trigger, now) = (context.run, context.job.clone(), context.trigger, context.clock.now());
+    let earmarks = worked.earmarks.clone();
     let decided = context.store.write(move |tx| {
         let offset = TimeDelta::milliseconds(accounts::clock_offset_ms(tx, &account)?);
         let purse = quotas::purse(tx, &account, kind, limit)?;
+        let purse = Purse { earmarked: earmarks.beside(tx, &job)?, ..purse };
         let (made, owed) = (requests::count_for_run(tx, run)?, trigger == Trigger::Retry);
         let Some(Short { rest, class, until }) = bill::short(&bill, &purse, made, owed, now + offset) else {
+            earmarks.set(&job, run, made.saturating_add(bill.requests));
             return Ok(None);
         };
+        earmarks.set(&job, run, made.saturating_add(bill.lowering));
         let then = match trigger {
             Trigger::Manual => Then::AskAgain(until - offset),
             _ => Then::Starts(until - offset + starts_after(account.as_str(), job.as_str(), until)),

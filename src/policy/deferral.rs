@@ -46,6 +46,8 @@ pub struct Purse {
     pub usage: Option<Usage>,
     /// The limit that the configuration names.
     pub limit: Option<i64>,
+    /// Requests that other runs, which have begun, will still make.
+    pub earmarked: i64,
 }
 
 impl Purse {
@@ -57,7 +59,7 @@ impl Purse {
         }
         let usage = quota::current(self.usage, self.kind, now);
         let limit = usage.limit.or(self.limit)?;
-        Some((quota::ceiling(limit, class) - usage.used).max(0))
+        Some((quota::ceiling(limit, class) - usage.used).saturating_sub(self.earmarked).max(0))
     }
 
     /// What `class` may use of a window from its begin; `None` without a limit.
@@ -148,7 +150,7 @@ mod tests {
 
     fn purse(used: i64, limit: i64, now: DateTime<Utc>) -> Purse {
         let usage = Some(Usage { window_start: BERLIN.start(now), used, limit: None });
-        Purse { kind: BERLIN, usage, limit: Some(limit) }
+        Purse { kind: BERLIN, usage, limit: Some(limit), earmarked: 0 }
     }
 
     fn cost(requests: i64) -> Option<Cost> {
@@ -184,7 +186,7 @@ mod tests {
     fn where_nothing_is_known_nothing_waits() {
         let now = at("2026-01-15T12:00:00Z");
         assert_eq!(purse(5_000, 5_000, now).leave(None, false, now), Leave::Goes);
-        let unlimited = Purse { kind: BERLIN, usage: None, limit: None };
+        let unlimited = Purse { kind: BERLIN, usage: None, limit: None, earmarked: 0 };
         assert_eq!(unlimited.leave(cost(i64::MAX), false, now), Leave::Goes);
     }
 

@@ -233,7 +233,7 @@ impl Books {
             3 => {
                 // The hour of the last list is over, and the next one begins.
                 self.compare(world, store).await;
-                let hour = u32::try_from((now - begin()).num_hours()).expect("an hour");
+                let hour = 1 + u32::try_from((now - begin()).num_hours()).expect("an hour");
                 seller::write_list(dir, hour, &locked(&world.cm), now);
                 self.cm.list_written(hour);
                 self.nz.list_written(hour);
