@@ -8,7 +8,7 @@ use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::sandbox::trademe::{self, ByHand};
-use sellerd::sandbox::{By, Deed, Placed, Purchase, Shop};
+use sellerd::sandbox::{By, Deed, OrderAction, OrderState, Placed, Purchase, Shop};
 
 /// What is for sale: copies and cents by the seller's key.
 pub type Shelf = BTreeMap<String, (u32, u32)>;
@@ -17,7 +17,7 @@ pub type Shelf = BTreeMap<String, (u32, u32)>;
 const THINGS: u32 = 8;
 
 /// How the keys begin; the shops have goods beside these.
-const KEY: &str = "DAY-";
+pub const KEY: &str = "DAY-";
 
 /// What new listings at Trade Me are made from.
 pub const TEMPLATE: &str = r#"{"Category": "3762", "Description": ["Ships next working day."], "Duration": 7, "Pickup": 3,
@@ -82,6 +82,11 @@ impl Counter for Shop {
     }
 
     fn sell(&mut self, sku: &str, now: DateTime<Utc>) {
+        // What was paid before is on its way meanwhile.
+        let paid = self.orders().iter().filter(|order| order.state == OrderState::Paid);
+        for order in paid.map(|order| order.id).collect::<Vec<_>>() {
+            self.act(order, OrderAction::Send, now).expect("it is paid");
+        }
         let row = self.stock().rows().iter().find(|row| row.comment.sku().as_deref() == Some(sku));
         let article_id = Some(row.expect("it is for sale").id);
         let purchase = Purchase { article_id, quantity: Some(1), pay: Some(true), ..Purchase::default() };
@@ -141,7 +146,7 @@ pub struct Book {
     /// Copies that were sold since, by key.
     sold: BTreeMap<String, u32>,
     /// Copies that were sold in all.
-    pub sold_in_all: u32,
+    pub sold_in_all: i64,
 }
 
 impl Book {
