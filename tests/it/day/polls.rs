@@ -4,6 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::domain::{Outcome, Trigger};
 use sellerd::store::runs::RunRow;
 
+/// When a window began, and when the next one does.
+type Window = (DateTime<Utc>, DateTime<Utc>);
+
 /// A job that reads orders, and what is known of it.
 pub struct Polls<'a> {
     /// Its name.
@@ -16,8 +19,8 @@ pub struct Polls<'a> {
     pub cost: i64,
     /// Requests of a window that orders may use.
     pub for_orders: i64,
-    /// The window that holds this moment: when it began, and when the next one does.
-    pub window: fn(DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>),
+    /// The window that holds this moment.
+    pub window: fn(DateTime<Utc>) -> Window,
     /// How long a poll may wait for what else is in flight.
     pub line: TimeDelta,
 }

@@ -27,7 +27,7 @@ pub const TEMPLATE: &str = r#"{"Category": "3762", "Description": ["Ships next w
 /// The list of this hour: a thing goes, a thing comes, some counts and some prices are others.
 pub fn wanted(hour: u32) -> Shelf {
     let things = (0..THINGS).map(|thing| {
-        let copies = if (thing + hour) % THINGS == 0 { 0 } else { 3 + (thing + hour / 2) % 4 };
+        let copies = if (thing + hour).is_multiple_of(THINGS) { 0 } else { 3 + (thing + hour / 2) % 4 };
         (format!("{KEY}{thing}"), (copies, 500 + 10 * ((thing + hour / 3) % 5)))
     });
     things.collect()
