@@ -16,7 +16,7 @@ use super::watch::Watch;
 use crate::config::{Account, Work, starts_more_than};
 use crate::domain::{ErrorType, JobName, Outcome, Trigger, spelled};
 use crate::jobs::{Earmarks, Errand, cost};
-use crate::policy::deferral::{Cost, Leave, Purse, held_back, starts_after};
+use crate::policy::deferral::{Cost, Earmarked, Leave, Purse, held_back, starts_after};
 use crate::policy::stretch::{Rest, Slot};
 use crate::store::deferrals::{self, Deferral};
 use crate::store::runs::{self, RunEnd};
@@ -27,6 +27,9 @@ pub const STRETCHED: &str = "W431";
 
 /// The problem of a run that takes more than a whole window.
 pub const TOO_LARGE: &str = "W432";
+
+/// After this time it is looked at again whether the window pays for a run beside those that have begun: most take seconds.
+const A_MOMENT: TimeDelta = TimeDelta::seconds(20);
 
 /// What becomes of a run that is due.
 #[derive(Debug)]
@@ -84,6 +87,13 @@ pub(super) fn judge(
             // A person and its own time excepted, whoever asks for it is told by what was recorded first.
             if before.is_some() && !by_hand && due.trigger != Trigger::Retry {
                 return Ok(Judged::PassedOver(None));
+            }
+            let alone = Purse { earmarked: Earmarked::default(), ..purse }.leave(Some(cost), owed, theirs);
+            if !by_hand && alone == Leave::Goes {
+                // What others have set aside they may not take.
+                let starts_at = now + A_MOMENT;
+                deferrals::put(tx, &put_off_to(starts_at, cost.requests))?;
+                return Ok(Judged::PassedOver(Some(starts_at)));
             }
             let starts_at = until - offset + starts_after(name, job, until);
             if !by_hand {

@@ -18,6 +18,7 @@ use super::nudge::Neighbours;
 use crate::config::{Job, Overlap, Work};
 use crate::domain::{ErrorType, JobName, Mode, RunId, Trigger};
 use crate::jobs::{self, Context, Errand, Progress};
+use crate::policy::deferral::Cost;
 use crate::store::{
     StoreError, flags, intents, jobs as job_state, promotions, requests, runs, session, snapshots,
 };
@@ -236,7 +237,8 @@ impl Runner {
             })?;
             match judged {
                 Judged::Goes(needs) => Ok(runs::open(tx, &new)?.map(|run| {
-                    earmarks.set(&new.job, run, needs.unwrap_or_default());
+                    let (requests, class) = (needs.unwrap_or_default(), jobs::cost::class(&this.job.work));
+                    earmarks.set(&new.job, run, Cost { requests, class });
                     Opened::Begins(run, needs)
                 })),
                 Judged::PassedOver(until) => Ok(until.map(|_| Opened::PassedOver)),

@@ -118,7 +118,7 @@ fn spending(
     let theirs = now + offset;
     let purse = match tx {
         Some(tx) => purse(tx, account)?,
-        None => Purse { kind, usage: None, limit: account.limit, earmarked: 0 },
+        None => Purse { kind, usage: None, limit: account.limit, earmarked: Default::default() },
     };
     let usage = quota::current(purse.usage, kind, theirs);
     let resets_at = kind.resets_at(theirs);

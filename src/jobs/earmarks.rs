@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::{JobName, RunId};
+use crate::domain::{JobName, RequestClass, RunId};
+use crate::policy::deferral::{Cost, Earmarked};
 use crate::store::{StoreError, Tx, requests};
 
 /// What is set aside of one account's requests, by the job. Clones are the same.
@@ -17,8 +18,8 @@ pub struct Earmarks(Arc<Mutex<HashMap<JobName, Earmark>>>);
 #[derive(Debug, Clone, Copy)]
 struct Earmark {
     run: RunId,
-    /// Requests of the whole run, those that it has made among them.
-    requests: i64,
+    /// Of the whole run, with the requests that it has made.
+    cost: Cost,
 }
 
 /// A run's place among them: what is set aside for it is free when this is dropped, however the run ends.
@@ -30,17 +31,23 @@ pub struct Place {
 
 impl Earmarks {
     /// Sets aside what a run takes in all.
-    pub fn set(&self, job: &JobName, run: RunId, requests: i64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(job.clone(), Earmark { run, requests });
+    pub fn set(&self, job: &JobName, run: RunId, cost: Cost) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(job.clone(), Earmark { run, cost });
     }
 
     /// What the runs of all jobs but this one will still ask for.
-    pub fn beside(&self, tx: &Tx<'_>, job: &JobName) -> Result<i64, StoreError> {
+    pub fn beside(&self, tx: &Tx<'_>, job: &JobName) -> Result<Earmarked, StoreError> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        all.into_iter().filter(|(other, _)| other != job).try_fold(0_i64, |sum, (_, earmark)| {
-            let left = earmark.requests.saturating_sub(requests::count_for_run(tx, earmark.run)?);
-            Ok(sum.saturating_add(left.max(0)))
-        })
+        let mut beside = Earmarked::default();
+        for (_, Earmark { run, cost }) in all.into_iter().filter(|(other, _)| other != job) {
+            let left = cost.requests.saturating_sub(requests::count_for_run(tx, run)?).max(0);
+            let sum = match cost.class {
+                RequestClass::Orders | RequestClass::ReadBack => &mut beside.orders,
+                RequestClass::Stock | RequestClass::Prices | RequestClass::Public => &mut beside.stock,
+            };
+            *sum = sum.saturating_add(left);
+        }
+        Ok(beside)
     }
 
     /// A place for the next run of a job, of which there is one at a time.
@@ -60,7 +67,7 @@ mod tests {
     use super::super::testing;
     use super::*;
     use crate::clock::Clock;
-    use crate::domain::{RequestClass, Trigger};
+    use crate::domain::Trigger;
     use crate::store::runs::{self, NewRun};
 
     #[tokio::test]
@@ -78,12 +85,13 @@ mod tests {
         let run = store.write(move |tx| runs::open(tx, &new)).await.unwrap().unwrap();
         let (earmarks, pull) = (Earmarks::default(), JobName::from("pull"));
         let held = earmarks.place(&pull);
-        earmarks.set(&pull, run, 2);
+        let stock = |requests| Cost { requests, class: RequestClass::Stock };
+        earmarks.set(&pull, run, stock(2));
         let beside = async |job: &'static str| {
             let earmarks = earmarks.clone();
             store.read(move |tx| earmarks.beside(tx, &job.into())).await.unwrap()
         };
-        assert_eq!((beside("poll").await, beside("pull").await), (2, 0), "its own is no other's");
+        assert_eq!((beside("poll").await.stock, beside("pull").await.stock), (2, 0), "its own is no other's");
         for left in [1, 0, 0] {
             let request = requests::NewRequest {
                 account: "cm".into(),
@@ -97,11 +105,11 @@ mod tests {
                 at: now,
             };
             store.write(move |tx| requests::open(tx, &request)).await.unwrap();
-            assert_eq!(beside("poll").await, left);
+            assert_eq!(beside("poll").await, Earmarked { orders: 0, stock: left });
         }
-        earmarks.set(&pull, run, 9);
-        assert_eq!(beside("poll").await, 6, "its plan takes more");
+        earmarks.set(&pull, run, stock(9));
+        assert_eq!(beside("poll").await.stock, 6, "its plan takes more");
         drop(held);
-        assert_eq!(beside("poll").await, 0);
+        assert_eq!(beside("poll").await, Earmarked::default());
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use super::{Context, JobError};
 use crate::domain::{Bill, RequestClass, Trigger};
 use crate::policy::bill::{self, Short};
-use crate::policy::deferral::{Purse, starts_after};
+use crate::policy::deferral::{Cost, Purse, starts_after};
 use crate::store::deferrals::{self, Deferral};
 use crate::store::{accounts, quotas, requests};
 
@@ -47,10 +47,12 @@ pub(super) async fn put_off(context: &Context, bill: Bill) -> Result<Option<PutO
         let purse = Purse { earmarked: earmarks.beside(tx, &job)?, ..purse };
         let (made, owed) = (requests::count_for_run(tx, run)?, trigger == Trigger::Retry);
         let Some(Short { rest, class, until }) = bill::short(&bill, &purse, made, owed, now + offset) else {
-            earmarks.set(&job, run, made.saturating_add(bill.requests));
+            let requests = made.saturating_add(bill.requests);
+            earmarks.set(&job, run, Cost { requests, class: RequestClass::Stock });
             return Ok(None);
         };
-        earmarks.set(&job, run, made.saturating_add(bill.lowering));
+        let requests = made.saturating_add(bill.lowering);
+        earmarks.set(&job, run, Cost { requests, class: RequestClass::Stock });
         let then = match trigger {
             Trigger::Manual => Then::AskAgain(until - offset),
             _ => Then::Starts(until - offset + starts_after(account.as_str(), job.as_str(), until)),

@@ -26,7 +26,7 @@ pub fn purse(
     kind: WindowKind,
     limit: Option<i64>,
 ) -> Result<Purse, StoreError> {
-    Ok(Purse { kind, usage: usage(tx, account, kind.as_str())?, limit, earmarked: 0 })
+    Ok(Purse { kind, usage: usage(tx, account, kind.as_str())?, limit, earmarked: Default::default() })
 }
 
 /// Keeps what is used.

@@ -76,7 +76,8 @@ impl Forecasts {
         let waits = |run: &&RunRow| run.message.as_deref().is_some_and(|words| words.contains(WAITS));
         for run in rows.iter().filter(|run| run.job.as_str() != self.but).filter(waits) {
             let key = |((job, since), _): (&(String, DateTime<Utc>), &Forecast)| {
-                job == run.job.as_str() && *since >= run.started_at && Some(*since) <= run.finished_at
+                let began = run.started_at - SLOT;
+                job == run.job.as_str() && *since > began && Some(*since) <= run.finished_at
             };
             assert!(self.first.iter().any(key), "nothing was forecast of {run:?}");
         }
