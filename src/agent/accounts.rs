@@ -20,7 +20,7 @@ use crate::http::{
     CallError, Client, Gate, LimitHeaders, Parts, Random, ReqwestTransport, Transport, WireError,
     WritingClient,
 };
-use crate::jobs::{Shelf, Sister, Turn, Way, Worked};
+use crate::jobs::{Earmarks, Shelf, Sister, Turn, Way, Worked};
 use crate::marketplace::{Connection, Marketplace, Templates};
 use crate::policy::access::{AccessEvent, Asked, MOST_UNDECIDED};
 use crate::store::{Store, StoreError, Tx, accounts, leases, requests};
@@ -81,6 +81,7 @@ struct Usable {
     shelf: Arc<Shelf>,
     client: Client,
     turn: Turn,
+    earmarks: Earmarks,
     epoch: i64,
 }
 
@@ -159,6 +160,7 @@ impl Accounts {
             limit: usable.settings.limit,
             shelf: (*usable.shelf).clone(),
             turn: usable.turn.clone(),
+            earmarks: usable.earmarks.clone(),
         })
     }
 
@@ -178,6 +180,11 @@ impl Accounts {
     /// The account's settings.
     pub fn settings(&self, name: &AccountName) -> Option<Arc<Account>> {
         self.usable.get(name).map(|usable| Arc::clone(&usable.settings))
+    }
+
+    /// What runs of the account that have begun will still ask for.
+    pub(super) fn earmarks(&self, name: &AccountName) -> Option<Earmarks> {
+        self.usable.get(name).map(|usable| usable.earmarks.clone())
     }
 
     /// The account's marketplace, asked although the account may be blocked.
@@ -238,8 +245,17 @@ async fn make_one(
     let epoch = take_over(account, mark.clone(), held.map(|held| held.epoch), &notices, shared).await?;
     let (base, client) = line(account, credentials, mark, epoch, held.map(|held| &held.client), shared)?;
     let (settings, templates) = (Arc::new(account.clone()), Arc::clone(&config.templates));
-    let turn = held.map(|held| held.turn.clone()).unwrap_or_default();
-    Ok(Usable { settings, base, templates, shelf: shelf_of(config, &account.name), client, turn, epoch })
+    let (turn, earmarks) = held.map(|held| (held.turn.clone(), held.earmarks.clone())).unwrap_or_default();
+    Ok(Usable {
+        settings,
+        base,
+        templates,
+        shelf: shelf_of(config, &account.name),
+        client,
+        turn,
+        earmarks,
+        epoch,
+    })
 }
 
 /// The way to an account's marketplace with these credentials, which `mark` tells from others. Where there is one that is

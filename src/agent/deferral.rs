@@ -15,8 +15,8 @@ use super::runner::{Due, Runner};
 use super::watch::Watch;
 use crate::config::{Account, Work, starts_more_than};
 use crate::domain::{Clocks, ErrorType, JobName, Outcome, Trigger, spelled};
-use crate::jobs::{Errand, cost};
-use crate::policy::deferral::{Cost, Leave, Purse, held_back, starts_after};
+use crate::jobs::{Earmarks, Errand, cost};
+use crate::policy::deferral::{Cost, Earmarked, Leave, Purse, held_back, starts_after};
 use crate::policy::stretch::{Rest, Slot};
 use crate::store::deferrals::{self, Deferral};
 use crate::store::runs::{self, RunEnd};
@@ -27,6 +27,9 @@ pub const STRETCHED: &str = "W431";
 
 /// The problem of a run that takes more than a whole window.
 pub const TOO_LARGE: &str = "W432";
+
+/// After this time it is looked at again whether the window pays for a run beside those that have begun: most take seconds.
+const A_MOMENT: TimeDelta = TimeDelta::seconds(20);
 
 /// What becomes of a run that is due.
 #[derive(Debug)]
@@ -45,6 +48,7 @@ pub(super) fn judge(
     tx: &Tx<'_>,
     account: &Account,
     due: &Due,
+    earmarks: &Earmarks,
     clocks: &Clocks,
 ) -> Result<Judged, StoreError> {
     let now = clocks.now;
@@ -53,6 +57,7 @@ pub(super) fn judge(
         return Ok(Judged::Goes(None));
     }
     let (purse, reckoned) = (purse(tx, account)?, accounts::theirs(tx, &account.name, clocks)?);
+    let purse = Purse { earmarked: earmarks.beside(tx, &due.job.name)?, ..purse };
     let theirs = reckoned.at;
     let offset = theirs - now;
     let by_hand = due.trigger == Trigger::Manual;
@@ -83,7 +88,13 @@ pub(super) fn judge(
     match (purse.leave(cost, owed, theirs), cost) {
         (Leave::Waits { rest, until }, Some(cost)) => {
             // A person and its own time excepted, whoever asks for it is told by what was recorded first.
-            let starts_at = until - offset + starts_after(name, job, until);
+            let alone = Purse { earmarked: Earmarked::default(), ..purse }.leave(Some(cost), owed, theirs);
+            // What others have set aside it may not take, and some of it may be free in a moment.
+            let is_beside = !by_hand && alone == Leave::Goes;
+            let starts_at = match is_beside {
+                true => now + A_MOMENT,
+                false => until - offset + starts_after(name, job, until),
+            };
             if let Some(before) = before.filter(|_| !by_hand && due.trigger != Trigger::Retry) {
                 let moved = (before.starts_at - starts_at).abs() > TimeDelta::minutes(1);
                 if moved {
@@ -91,6 +102,10 @@ pub(super) fn judge(
                     deferrals::put(tx, &Deferral { starts_at, ..before })?;
                 }
                 return Ok(Judged::PassedOver(moved.then_some(starts_at)));
+            }
+            if is_beside {
+                deferrals::put(tx, &put_off_to(starts_at, cost.requests))?;
+                return Ok(Judged::PassedOver(Some(starts_at)));
             }
             if !by_hand {
                 deferrals::put(tx, &put_off_to(starts_at, cost.requests))?;
@@ -341,7 +356,7 @@ mod tests {
             let clocks = self.clock.both();
             let due = Due { job, at: clocks.now, trigger, errand: Errand::Usual };
             let judged = self.store.write(move |tx| {
-                let judged = judge(tx, &account, &due, &clocks)?;
+                let judged = judge(tx, &account, &due, &Earmarks::default(), &clocks)?;
                 Ok((matches!(judged, Judged::Goes(_)), deferrals::of(tx, &due.job.name)?))
             });
             let (goes, deferral) = judged.await.unwrap();

@@ -18,6 +18,7 @@ use super::nudge::Neighbours;
 use crate::config::{Job, Overlap, Work};
 use crate::domain::{ErrorType, JobName, Mode, RunId, Trigger};
 use crate::jobs::{self, Context, Errand, Progress};
+use crate::policy::deferral::Cost;
 use crate::store::{
     StoreError, flags, intents, jobs as job_state, promotions, requests, runs, session, snapshots,
 };
@@ -218,6 +219,9 @@ impl Runner {
         self.end_what_is_over().await;
         let new = new_run(due, clock.now());
         let account = due.job.account.as_ref().and_then(|name| lock(&self.0.accounts).settings(name));
+        let earmarks = due.job.account.as_ref().and_then(|name| lock(&self.0.accounts).earmarks(name));
+        let earmarks = earmarks.unwrap_or_default();
+        let _place = earmarks.place(&due.job.name);
         let (this, clocks) = (due.clone(), clock.both());
         let opened = store.write(move |tx| {
             // Only a run that stands for slots deals with those before it: one that waits behind a nudge is still owed.
@@ -228,10 +232,15 @@ impl Runner {
             if new.trigger != Trigger::Manual && flags::paused(tx)?.contains_key(&new.job) {
                 return Ok(None);
             }
-            let judged = account
-                .map_or(Ok(Judged::Goes(None)), |account| deferral::judge(tx, &account, &this, &clocks))?;
+            let judged = account.map_or(Ok(Judged::Goes(None)), |account| {
+                deferral::judge(tx, &account, &this, &earmarks, &clocks)
+            })?;
             match judged {
-                Judged::Goes(needs) => Ok(runs::open(tx, &new)?.map(|run| Opened::Begins(run, needs))),
+                Judged::Goes(needs) => Ok(runs::open(tx, &new)?.map(|run| {
+                    let (requests, class) = (needs.unwrap_or_default(), jobs::cost::class(&this.job.work));
+                    earmarks.set(&new.job, run, Cost { requests, class });
+                    Opened::Begins(run, needs)
+                })),
                 Judged::PassedOver(until) => Ok(until.map(|_| Opened::PassedOver)),
                 Judged::PutOff(end) => {
                     let Some(run) = runs::open(tx, &new)? else { return Ok(None) };

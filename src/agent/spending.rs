@@ -153,7 +153,7 @@ fn spending(
         by_job: spent.by_job.into_iter().map(named).collect(),
         by_class: spent.by_class.iter().map(|(class, requests)| (class.as_str(), *requests)).collect(),
         public: metering::status(account, tx, theirs)?,
-        deferred: deferred(account, jobs, &waiting, &purse, offset, tx)?,
+        deferred: deferred(account, jobs, &waiting, &purse, offset, clocks.now, tx)?,
     })
 }
 
@@ -177,28 +177,40 @@ fn deferred(
     waiting: &[Deferral],
     purse: &Purse,
     offset: TimeDelta,
+    now: DateTime<Utc>,
     tx: Option<&Tx<'_>>,
 ) -> Result<Vec<DeferredRun>, StoreError> {
     let pace = TimeDelta::milliseconds(1_000 / i64::from(account.max_per_second.max(1)));
     let mut free_at: Option<DateTime<Utc>> = None;
     let mut runs = Vec::with_capacity(waiting.len());
     for deferral in waiting {
-        let known = jobs.iter().any(|job| job.name == deferral.job);
-        let usual = match tx.filter(|_| known) {
+        let job = jobs.iter().find(|job| job.name == deferral.job);
+        let usual = match tx.filter(|_| job.is_some()) {
             Some(tx) => tally::usual(tx, &deferral.job)?,
             None => None,
         };
         let each = usual.map_or(pace, |usual| usual.each.max(pace));
-        let begin = free_at.map_or(deferral.starts_at, |free| free.max(deferral.starts_at));
+        let starts_at = starts_at(deferral, job.copied(), purse, offset, now);
+        let begin = free_at.map_or(starts_at, |free| free.max(starts_at));
         let cost = Cost { requests: deferral.cost, class: RequestClass::Stock };
         let finishes_at = purse.finish(cost, begin + offset, each) - offset;
         free_at = Some(finishes_at);
-        runs.push(DeferredRun {
-            job: deferral.job.clone(),
-            cost: deferral.cost,
-            starts_at: deferral.starts_at,
-            finishes_at,
-        });
+        runs.push(DeferredRun { job: deferral.job.clone(), cost: deferral.cost, starts_at, finishes_at });
     }
     Ok(runs)
+}
+
+/// When a run that waits will start: at the time that it was put off to, or at a slot of its own that comes before in that
+/// window, which pays for it as well.
+fn starts_at(
+    deferral: &Deferral,
+    job: Option<&Job>,
+    purse: &Purse,
+    offset: TimeDelta,
+    now: DateTime<Utc>,
+) -> DateTime<Utc> {
+    let begins = purse.kind.start(deferral.starts_at + offset) - offset;
+    let own =
+        job.filter(|_| begins > now).and_then(|job| job.next_after(begins - TimeDelta::milliseconds(1)));
+    own.map_or(deferral.starts_at, |own| own.min(deferral.starts_at))
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::deferral::purse;
 use crate::config::Account;
 use crate::domain::{AccountName, Clocks};
-use crate::policy::deferral::{Purse, held_back};
+use crate::policy::deferral::{Earmarked, Purse, held_back};
 use crate::policy::quota::{self, Usage};
 use crate::policy::reckoning::Theirs;
 use crate::store::{StoreError, Tx, accounts};
@@ -29,7 +29,7 @@ impl Standing {
     pub fn of(account: &Account, tx: Option<&Tx<'_>>, clocks: &Clocks) -> Result<Self, StoreError> {
         let (kind, now) = (account.marketplace.limit_headers.window, clocks.now);
         let Some(tx) = tx else {
-            let purse = Purse { kind, usage: None, limit: account.limit };
+            let purse = Purse { kind, usage: None, limit: account.limit, earmarked: Earmarked::default() };
             return Ok(Self::at(purse, &account.name, now, Theirs::sure(now)));
         };
         let theirs = accounts::theirs(tx, &account.name, clocks)?;
@@ -73,7 +73,12 @@ mod tests {
         let show = |kind: WindowKind, used, up| {
             let usage = Some(Usage { window_start: kind.start(least), used, limit: None });
             let theirs = Theirs { least, at: now + TimeDelta::hours(4), own: Duration::from_secs(up) };
-            let standing = Standing::at(Purse { kind, usage, limit: Some(9) }, &"nz".into(), now, theirs);
+            let standing = Standing::at(
+                Purse { kind, usage, limit: Some(9), earmarked: Earmarked::default() },
+                &"nz".into(),
+                now,
+                theirs,
+            );
             (standing.usage.used, standing.resets_at)
         };
         let day = WindowKind::Day(chrono_tz::Europe::Berlin);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{JobError, Progress};
+use super::{Earmarks, JobError, Progress};
 use crate::clock::SharedClock;
 use crate::domain::{AccountName, Currency, ErrorType, JobName, PlanId, RunId, Trigger};
 use crate::marketplace::{Marketplace, Writer};
@@ -55,6 +55,8 @@ pub struct Worked {
     pub shelf: Shelf,
     /// Whose turn it is to change it: one run at a time, whatever its job.
     pub turn: Turn,
+    /// What its runs that have begun will still ask for.
+    pub earmarks: Earmarks,
 }
 
 /// The shelf that an account sells from: what a channel of the configuration means to one of its accounts.

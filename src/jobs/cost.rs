@@ -50,11 +50,16 @@ pub fn of(work: &Work, errand: &Errand, marketplace: &Descriptor, known: Known) 
 
 /// What an ordinary run takes, for days to come.
 pub fn ordinary(work: &Work, marketplace: &Descriptor, listings: Option<i64>) -> Option<Cost> {
-    let class = match work {
+    let class = class(work);
+    config::requests_a_run(work, marketplace, listings).map(|requests| Cost { requests, class })
+}
+
+/// What most requests of a run of this work are for.
+pub fn class(work: &Work) -> RequestClass {
+    match work {
         Work::StockPull(_) | Work::StockSync(_) => RequestClass::Stock,
         Work::OrderPoll(_) | Work::Probe(_) | Work::Housekeeping(_) => RequestClass::Orders,
-    };
-    config::requests_a_run(work, marketplace, listings).map(|requests| Cost { requests, class })
+    }
 }
 
 /// What the store knows of an account.

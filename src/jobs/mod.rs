@@ -2,6 +2,7 @@
 
 mod context;
 pub mod cost;
+mod earmarks;
 mod housekeeping;
 mod order_poll;
 mod probe;
@@ -15,6 +16,7 @@ mod stock_sync;
 mod testing;
 
 pub use context::{Context, Errand, Shelf, Sister, Turn, Way, Worked};
+pub use earmarks::Earmarks;
 pub use progress::{Moment, Progress};
 pub use report::{JobError, Report};
 pub use stock_sync::{BALANCE_TOO_LOW, GUARD_TRIPPED, PARKED};

@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{Context, JobError};
 use crate::domain::{Bill, RequestClass, Trigger};
 use crate::policy::bill::{self, Short};
-use crate::policy::deferral::starts_after;
+use crate::policy::deferral::{Cost, Purse, starts_after};
 use crate::store::deferrals::{self, Deferral};
 use crate::store::{accounts, quotas, requests};
 
@@ -40,15 +40,20 @@ pub(super) async fn put_off(context: &Context, bill: Bill) -> Result<Option<PutO
     let worked = context.worked()?;
     let (account, kind, limit) = (worked.name.clone(), worked.window, worked.limit);
     let (run, job, trigger) = (context.run, context.job.clone(), context.trigger);
-    let clocks = context.clock.both();
+    let (earmarks, clocks) = (worked.earmarks.clone(), context.clock.both());
     let decided = context.store.write(move |tx| {
         let (now, theirs) = (clocks.now, accounts::theirs(tx, &account, &clocks)?.at);
         let offset = theirs - now;
         let purse = quotas::purse(tx, &account, kind, limit)?;
+        let purse = Purse { earmarked: earmarks.beside(tx, &job)?, ..purse };
         let (made, owed) = (requests::count_for_run(tx, run)?, trigger == Trigger::Retry);
         let Some(Short { rest, class, until }) = bill::short(&bill, &purse, made, owed, theirs) else {
+            let requests = made.saturating_add(bill.requests);
+            earmarks.set(&job, run, Cost { requests, class: RequestClass::Stock });
             return Ok(None);
         };
+        let requests = made.saturating_add(bill.lowering);
+        earmarks.set(&job, run, Cost { requests, class: RequestClass::Stock });
         let then = match trigger {
             Trigger::Manual => Then::AskAgain(until - offset),
             _ => Then::Starts(until - offset + starts_after(account.as_str(), job.as_str(), until)),

@@ -95,6 +95,7 @@ impl Place {
                 limit: self.limit,
                 shelf: self.shelf.clone(),
                 turn: self.turn.clone(),
+                earmarks: Default::default(),
             }),
             errand,
             trigger: self.trigger,

@@ -32,7 +32,7 @@ pub fn take<E>(
     theirs: Theirs,
     again: impl Fn(DateTime<Utc>) -> Result<i64, E>,
 ) -> Result<Result<Usage, Kept>, E> {
-    let Purse { kind, usage, limit } = *purse;
+    let Purse { kind, usage, limit, .. } = *purse;
     if let Some(wait) = held_back(usage, kind, limit, name, theirs) {
         let (used, known) = usage.map_or((0, None), |usage| (usage.used, usage.limit));
         return Ok(Err(Kept { wait, used, limit: known.or(limit).unwrap_or(used), instead: None }));
@@ -127,7 +127,12 @@ mod tests {
         /// Asks, and is killed before the answer or not. Returns whether it left.
         fn ask(&mut self, killed: bool) -> bool {
             let theirs = Theirs::reckon(Some(&self.said), self.offset, &self.clocks());
-            let purse = Purse { kind: HOUR, usage: self.usage, limit: Some(self.limit) };
+            let purse = Purse {
+                kind: HOUR,
+                usage: self.usage,
+                limit: Some(self.limit),
+                earmarked: Default::default(),
+            };
             let again = |start| Ok::<_, Infallible>(self.tally.get(&start).copied().unwrap_or_default());
             let Ok(taken) = take(&purse, RequestClass::Orders, "nz", theirs, again);
             match taken {

@@ -57,7 +57,7 @@ mod tests {
 
     fn purse(used: i64, limit: i64) -> Purse {
         let usage = Some(Usage { window_start: BERLIN.start(noon()), used, limit: None });
-        Purse { kind: BERLIN, usage, limit: Some(limit) }
+        Purse { kind: BERLIN, usage, limit: Some(limit), earmarked: Default::default() }
     }
 
     /// In this order.
@@ -90,7 +90,7 @@ mod tests {
             short(&bill(0, 500, 0), &purse(4_900, 5_000), 50, true, noon()).is_some(),
             "it fits tomorrow"
         );
-        let unlimited = Purse { kind: BERLIN, usage: None, limit: None };
+        let unlimited = Purse { kind: BERLIN, usage: None, limit: None, earmarked: Default::default() };
         assert_eq!(short(&large, &unlimited, 0, false, noon()), None);
     }
 

@@ -49,6 +49,17 @@ pub struct Purse {
     pub usage: Option<Usage>,
     /// The limit that the configuration names.
     pub limit: Option<i64>,
+    /// Requests that other runs, which have begun, will still make.
+    pub earmarked: Earmarked,
+}
+
+/// Requests that are set aside for runs which have begun.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Earmarked {
+    /// By runs that read orders.
+    pub orders: i64,
+    /// By all others. However many they want, they leave what is kept for orders.
+    pub stock: i64,
 }
 
 impl Purse {
@@ -60,7 +71,9 @@ impl Purse {
         }
         let usage = quota::current(self.usage, self.kind, now);
         let limit = usage.limit.or(self.limit)?;
-        Some((quota::ceiling(limit, class) - usage.used).max(0))
+        let left = |class| (quota::ceiling(limit, class) - usage.used).max(0);
+        let Earmarked { orders, stock } = self.earmarked;
+        Some((left(class) - stock.min(left(RequestClass::Stock))).saturating_sub(orders).max(0))
     }
 
     /// What `class` may use of a window from its begin; `None` without a limit.
@@ -171,7 +184,7 @@ mod tests {
 
     fn purse(used: i64, limit: i64, now: DateTime<Utc>) -> Purse {
         let usage = Some(Usage { window_start: BERLIN.start(now), used, limit: None });
-        Purse { kind: BERLIN, usage, limit: Some(limit) }
+        Purse { kind: BERLIN, usage, limit: Some(limit), earmarked: Earmarked::default() }
     }
 
     fn cost(requests: i64) -> Option<Cost> {
@@ -194,6 +207,22 @@ mod tests {
     }
 
     #[test]
+    fn what_others_have_begun_to_spend_is_left_to_them_but_for_what_is_kept_for_orders() {
+        // 4848 of 5000 are for stock, and 4948 for orders.
+        let now = at("2026-01-15T12:00:00Z");
+        let rest = |orders, stock, class| {
+            let earmarked = Earmarked { orders, stock };
+            Purse { earmarked, ..purse(4_800, 5_000, now) }.rest(class, now).unwrap()
+        };
+        assert_eq!((rest(0, 0, Stock), rest(2, 40, Stock), rest(9, 40, Stock)), (48, 6, 0));
+        assert_eq!(
+            [0, 40, 48, 6_000].map(|stock| rest(0, stock, RequestClass::Orders)),
+            [148, 108, 100, 100]
+        );
+        assert_eq!(rest(3, 6_000, RequestClass::Orders), 97);
+    }
+
+    #[test]
     fn what_no_window_can_pay_for_starts_with_the_next_one_and_not_in_the_middle_of_this() {
         let now = at("2026-01-15T12:00:00Z");
         assert!(matches!(purse(100, 5_000, now).leave(cost(6_000), false, now), Leave::Waits { .. }));
@@ -207,7 +236,7 @@ mod tests {
     fn where_nothing_is_known_nothing_waits() {
         let now = at("2026-01-15T12:00:00Z");
         assert_eq!(purse(5_000, 5_000, now).leave(None, false, now), Leave::Goes);
-        let unlimited = Purse { kind: BERLIN, usage: None, limit: None };
+        let unlimited = Purse { kind: BERLIN, usage: None, limit: None, earmarked: Earmarked::default() };
         assert_eq!(unlimited.leave(cost(i64::MAX), false, now), Leave::Goes);
     }
 

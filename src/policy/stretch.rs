@@ -31,7 +31,7 @@ pub enum Slot {
     Polled,
     /// It is passed over: polls are this far apart now.
     PassedOver(TimeDelta),
-    /// It is passed over: not one poll can be paid for.
+    /// It is passed over: this poll cannot be paid for as a whole.
     NothingLeft,
 }
 
@@ -48,10 +48,11 @@ impl Rest {
 
     /// What becomes of the slot at `now`, where the last poll began at `last`.
     pub fn slot(&self, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Slot {
-        let Some(apart) = self.stretched() else { return Slot::Polled };
+        // Also where the rest pays for every poll that is like most others: this one may take more.
         if self.requests < self.this.max(1) {
             return Slot::NothingLeft;
         }
+        let Some(apart) = self.stretched() else { return Slot::Polled };
         // A poll that lies ahead was noted by a clock that was wrong.
         match last.map(|last| now - last) {
             Some(since) if since >= TimeDelta::zero() && since < apart => Slot::PassedOver(apart),
@@ -105,6 +106,13 @@ mod tests {
         let rest = Rest { requests: 9, cost: 3, this: 3, pays: false, span: TimeDelta::hours(10) };
         assert_eq!(rest.slot(Some(BEGIN + TimeDelta::days(1)), BEGIN), Slot::Polled);
         assert_eq!(Rest { requests: 2, ..rest }.slot(None, BEGIN), Slot::NothingLeft);
+    }
+
+    #[test]
+    fn a_poll_that_takes_more_than_most_is_not_begun_where_the_rest_pays_for_most() {
+        let rest = Rest { requests: 1, cost: 1, this: 2, pays: true, span: TimeDelta::minutes(10) };
+        assert_eq!(rest.slot(None, BEGIN), Slot::NothingLeft);
+        assert_eq!(Rest { this: 1, ..rest }.slot(None, BEGIN), Slot::Polled);
     }
 
     proptest! {

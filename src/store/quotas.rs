@@ -19,14 +19,14 @@ pub fn usage(tx: &Tx<'_>, account: &AccountName, kind: &str) -> Result<Option<Us
     Ok(usage.optional()?)
 }
 
-/// The window of an account, whose limit the configuration may name.
+/// The window of an account, whose limit the configuration may name. What its runs have set aside is not known here.
 pub fn purse(
     tx: &Tx<'_>,
     account: &AccountName,
     kind: WindowKind,
     limit: Option<i64>,
 ) -> Result<Purse, StoreError> {
-    Ok(Purse { kind, usage: usage(tx, account, kind.as_str())?, limit })
+    Ok(Purse { kind, usage: usage(tx, account, kind.as_str())?, limit, earmarked: Default::default() })
 }
 
 /// Keeps what is used.

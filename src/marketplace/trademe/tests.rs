@@ -284,6 +284,7 @@ impl Till {
                 limit: None,
                 shelf: Default::default(),
                 turn: Default::default(),
+                earmarks: Default::default(),
             }),
             errand: Errand::Usual,
             trigger: Trigger::Manual,
