@@ -313,7 +313,8 @@ async fn take_over(
     notices: &Notices,
     shared: &Shared,
 ) -> Result<i64, StoreError> {
-    let (name, notices, now) = (account.name.clone(), notices.clone(), shared.clock.now());
+    let (name, notices, clocks) = (account.name.clone(), notices.clone(), shared.clock.both());
+    let now = clocks.now;
     shared
         .store
         .write(move |tx| {
@@ -321,6 +322,8 @@ async fn take_over(
             let mut access = accounts::access(tx, &name, now)?;
             if before.as_deref() != Some(mark.as_str()) {
                 accounts::set_credentials_mark(tx, &name, &mark)?;
+                // What the others were answered says nothing of these.
+                requests::pass_over_unread(tx, &name)?;
                 let renewed =
                     access.after(&AccessEvent::NewCredentials, Asked::Person, notices.rules(&name), now);
                 if let Some(renewed) = renewed.filter(|_| before.is_some()) {
@@ -329,12 +332,15 @@ async fn take_over(
                 }
             } else if held.is_none() {
                 // Whatever has no answer by now was left by a process that is dead.
-                let never_answered = requests::never_answered(tx, &name, None, MOST_UNDECIDED + 1)?;
+                let never_answered = requests::never_answered(tx, &name, None, MOST_UNDECIDED)?;
                 if let Some(doubted) = access.after_kill(never_answered, now) {
                     accounts::set_access(tx, &name, &doubted)?;
                     notices.announce(&name, &access, &doubted);
                     access = doubted;
                 }
+            }
+            if held.is_none() {
+                accounts::carry_on_theirs(tx, &name, &clocks)?;
             }
             // An account that was gone from the configuration and is back may be as blocked as it was.
             notices.note_access(tx, &name, &access, now)?;

@@ -52,11 +52,12 @@ pub(super) fn judge(
     clocks: &Clocks,
 ) -> Result<Judged, StoreError> {
     let now = clocks.now;
-    if !accounts::access(tx, &account.name, now)?.state.lets_through() {
+    let access = accounts::access(tx, &account.name, now)?;
+    if !access.state.lets_through() && !access.canary_may_leave(now) {
         // The gate says why.
         return Ok(Judged::Goes(None));
     }
-    let (purse, reckoned) = (purse(tx, account)?, accounts::theirs(tx, &account.name, clocks)?);
+    let (purse, reckoned) = (purse(tx, account)?, accounts::carry_on_theirs(tx, &account.name, clocks)?);
     let purse = Purse { earmarked: earmarks.beside(tx, &due.job.name)?, ..purse };
     let theirs = reckoned.at;
     let offset = theirs - now;

@@ -179,7 +179,7 @@ impl StoreGate {
         now: DateTime<Utc>,
     ) -> Result<Result<(), (Refusal, TimeDelta)>, StoreError> {
         let clocks = Clocks { now, mark: self.clock.mark() };
-        let theirs = accounts::theirs(tx, &self.account, &clocks)?;
+        let theirs = accounts::carry_on_theirs(tx, &self.account, &clocks)?;
         let window = self.window.as_str();
         let purse = quotas::purse(tx, &self.account, self.window, self.limit)?;
         if let Some(rule) = self.public_rule.filter(|_| outgoing.class == RequestClass::Public)

@@ -206,7 +206,7 @@ impl Notices {
             ),
             (AccessState::Suspended, _) if access.evidence.is_none() => {
                 let why = match access.next_probe_at {
-                    Some(_) => "it did not answer since",
+                    Some(_) => "it is asked that before anything else",
                     None => "the agent asks no more by itself",
                 };
                 let title =

@@ -42,7 +42,7 @@ pub(super) async fn put_off(context: &Context, bill: Bill) -> Result<Option<PutO
     let (run, job, trigger) = (context.run, context.job.clone(), context.trigger);
     let (earmarks, clocks) = (worked.earmarks.clone(), context.clock.both());
     let decided = context.store.write(move |tx| {
-        let (now, theirs) = (clocks.now, accounts::theirs(tx, &account, &clocks)?.at);
+        let (now, theirs) = (clocks.now, accounts::carry_on_theirs(tx, &account, &clocks)?.at);
         let offset = theirs - now;
         let purse = quotas::purse(tx, &account, kind, limit)?;
         let purse = Purse { earmarked: earmarks.beside(tx, &job)?, ..purse };

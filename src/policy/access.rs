@@ -231,11 +231,10 @@ impl Access {
         (next != *self).then_some(next)
     }
 
-    /// Whether the canary is about to leave because a closed resource was refused once more, or because of kills alone:
-    /// nothing is known yet that people have not been told.
+    /// Whether a closed resource was refused once more and its canary is about to leave: nothing is known yet that
+    /// people have not been told.
     pub fn is_asked_again(&self) -> bool {
-        let of_kills = self.evidence.is_none() && !self.is_spent();
-        self.cause == Some(Cause::Undecided) && (self.probes == 0 && !self.closed.is_empty() || of_kills)
+        self.cause == Some(Cause::Undecided) && self.probes == 0 && !self.closed.is_empty()
     }
 
     /// An answer lets an account in where it is a success: of a blocked one, the canary's, or one that a person asked

@@ -6,8 +6,10 @@
 //! account silent for a year. How long this boot of the machine lasts cannot be set, goes on while the machine sleeps,
 //! and is the same for every process; so within a boot the marketplace's time is known whatever the wall clock shows.
 //!
-//! After another start of the machine, what has passed since is the least that it can be, and the wall clock is all there
-//! is to say how much more. That is doubt, which the first answer ends.
+//! After another start of the machine, nobody knows how long it was off. What passes from when the account was first looked
+//! at since is the least that has, and the wall clock is all there is to say how much more. That is doubt, which the
+//! first answer ends. A boot that is not the one of the last answer may still have begun before it: a database moves to
+//! another machine, a container gets a boot of its own on a host that is up for weeks.
 //!
 //! A virtual machine that was paused knows nothing of the time: then what is reckoned lies behind, the next answer says
 //! so, and where nothing is left to ask with, the account waits for as much longer. Silence is the cheaper mistake.
@@ -26,6 +28,8 @@ pub struct LastSaid {
     pub theirs: DateTime<Utc>,
     /// What our clock that nobody sets showed then: its life, and how long that had lasted.
     pub mark: Option<(String, Duration)>,
+    /// Whether it was that time. Otherwise it was that at least: the answer came in another life.
+    pub exact: bool,
 }
 
 /// The marketplace's time, as far as it is known.
@@ -35,8 +39,7 @@ pub struct Theirs {
     pub least: DateTime<Utc>,
     /// What it is taken for: the same where it is sure.
     pub at: DateTime<Utc>,
-    /// How long, for certain, our own time has gone on that `least` is reckoned by: since the machine was started, or
-    /// since the last answer.
+    /// How long the wall clock has had to be set right: since the machine was started, or since the last answer.
     pub own: Duration,
 }
 
@@ -54,8 +57,9 @@ impl Theirs {
         let by_clock = clocks.now + offset;
         let Some(said) = said else { return Self::sure(by_clock) };
         let through_sleep = clocks.mark.as_ref().is_some_and(|mark| mark.through_sleep);
-        if let Some(since) = clocks.mark.as_ref().and_then(|mark| said.since(mark)) {
-            let reckoned = later(said.theirs, since);
+        let since = clocks.mark.as_ref().and_then(|mark| said.since(mark));
+        let reckoned = later(said.theirs, since.unwrap_or_default());
+        if let Some(since) = since.filter(|_| said.exact) {
             return match reckoned - by_clock {
                 lead if lead.abs() <= NOISE => Self::sure(by_clock),
                 lead if through_sleep || lead > TimeDelta::zero() => Self::sure(reckoned),
@@ -64,7 +68,7 @@ impl Theirs {
             };
         }
         let own = clocks.mark.as_ref().map(|mark| mark.up).unwrap_or_default();
-        let least = later(said.theirs, own);
+        let least = reckoned;
         // Where even the least refutes the difference, our clock was set since. It is hoped that it was set right.
         let at = if by_clock + NOISE < least { clocks.now } else { by_clock }.max(least);
         // A life that is a process's own is too short to wait in.
@@ -78,6 +82,14 @@ impl Theirs {
 }
 
 impl LastSaid {
+    /// What is to be kept in its place where it is not exact in this life: how much has passed at least, so that what
+    /// passes from now on is known, and what has passed so far is not lost with another boot.
+    pub fn carried_on(&self, theirs: &Theirs, mark: Option<&Mark>) -> Option<Self> {
+        let mark = mark.filter(|mark| mark.through_sleep && !(self.exact && self.since(mark).is_some()))?;
+        let theirs = theirs.least.max(self.theirs);
+        Some(Self { theirs, mark: Some((mark.life.to_string(), mark.up)), exact: false })
+    }
+
     /// How long ago that was by a clock that nobody sets, if it is the same one.
     fn since(&self, mark: &Mark) -> Option<Duration> {
         let (_, then) = self.mark.as_ref().filter(|(life, _)| **life == *mark.life)?;
@@ -103,7 +115,7 @@ mod tests {
 
     /// An answer at 14:00, when this boot had lasted ten minutes and our clock was right.
     fn said() -> LastSaid {
-        LastSaid { theirs: at("14:00:00"), mark: Some(("this".to_owned(), minutes(10))) }
+        LastSaid { theirs: at("14:00:00"), mark: Some(("this".to_owned(), minutes(10))), exact: true }
     }
 
     fn reckon(now: &str, offset: TimeDelta, life: &str, up: u64, through_sleep: bool) -> Theirs {
@@ -127,17 +139,47 @@ mod tests {
     }
 
     #[test]
-    fn after_another_boot_what_has_passed_since_is_the_least() {
+    fn after_another_boot_what_has_passed_since_it_was_looked_at_is_the_least() {
         let day = reckon("20:00:00", TimeDelta::zero(), "next", 3, true);
-        assert_eq!(day, Theirs { least: at("14:03:00"), at: at("20:00:00"), own: minutes(3) });
+        assert_eq!(day, Theirs { least: at("14:00:00"), at: at("20:00:00"), own: minutes(3) });
         // A machine without a battery begins where it left off, or long before.
         let asleep = reckon("13:30:00", TimeDelta::zero(), "next", 3, true);
-        assert_eq!(asleep, Theirs { least: at("14:03:00"), at: at("14:03:00"), own: minutes(3) });
+        assert_eq!(asleep, Theirs { least: at("14:00:00"), at: at("14:00:00"), own: minutes(3) });
         // It was ahead by eight hours then, and has been set right since.
         let set_right = reckon("20:00:00", TimeDelta::hours(-8), "next", 3, true);
         assert_eq!(set_right, day);
         // A mark that this boot has not reached yet is of another, whatever it is called.
         assert_eq!(reckon("20:00:00", TimeDelta::zero(), "this", 3, true), day);
+        // The database was moved to a machine that is up for a month.
+        let moved = reckon("14:20:00", TimeDelta::zero(), "next", 43_200, true);
+        assert_eq!((moved.least, moved.at), (at("14:00:00"), at("14:20:00")));
+    }
+
+    #[test]
+    fn what_has_passed_at_least_is_carried_on_through_boots() {
+        let mut kept = said();
+        for (boot, least) in [("second", "14:20:00"), ("third", "14:40:00")] {
+            let look = |kept: &LastSaid, up| {
+                let mark = Mark { life: boot.into(), up: minutes(up), through_sleep: true };
+                let clocks = Clocks { now: at("20:00:00"), mark: Some(mark) };
+                let theirs = Theirs::reckon(Some(kept), TimeDelta::zero(), &clocks);
+                (theirs, kept.carried_on(&theirs, clocks.mark.as_ref()).unwrap())
+            };
+            for up in [5, 6, 25] {
+                let (theirs, next) = look(&kept, up);
+                assert_eq!((theirs.at, theirs.own), (at("20:00:00"), minutes(up)));
+                kept = next;
+            }
+            assert_eq!((kept.theirs, kept.exact), (at(least), false));
+        }
+        let mark = |life: &str, through_sleep| Mark { life: life.into(), up: minutes(11), through_sleep };
+        let theirs = Theirs::sure(at("14:01:00"));
+        assert_eq!(said().carried_on(&theirs, Some(&mark("this", true))), None, "it is exact");
+        assert_eq!(
+            said().carried_on(&theirs, Some(&mark("other", false))),
+            None,
+            "nobody else can go by that"
+        );
     }
 
     #[test]
@@ -159,6 +201,6 @@ mod tests {
         let mark = Some(Mark { life: "this".into(), up: minutes(10), through_sleep: true });
         let clocks = Clocks { now: at("15:30:00"), mark };
         let theirs = Theirs::reckon(Some(&unmarked), TimeDelta::zero(), &clocks);
-        assert_eq!((theirs.least, theirs.at), (at("14:10:00"), at("15:30:00")));
+        assert_eq!((theirs.least, theirs.at), (at("14:00:00"), at("15:30:00")));
     }
 }

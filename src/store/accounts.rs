@@ -70,16 +70,37 @@ pub fn set_clock_offset_ms(tx: &Tx<'_>, account: &AccountName, offset: i64) -> R
 
 /// The marketplace's time at `clocks`, from the account's last answer on.
 pub fn theirs(tx: &Tx<'_>, account: &AccountName, clocks: &Clocks) -> Result<Theirs, StoreError> {
+    Ok(reckoned(tx, account, clocks)?.1)
+}
+
+/// The same for who may write: what has passed at least is kept where nothing more is known.
+pub fn carry_on_theirs(tx: &Tx<'_>, account: &AccountName, clocks: &Clocks) -> Result<Theirs, StoreError> {
+    let (said, theirs) = reckoned(tx, account, clocks)?;
+    let mark = clocks.mark.as_ref();
+    if let Some(LastSaid { theirs: least, .. }) = said.and_then(|said| said.carried_on(&theirs, mark)) {
+        set_said(tx, account, least, mark, false)?;
+    }
+    Ok(theirs)
+}
+
+fn reckoned(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    clocks: &Clocks,
+) -> Result<(Option<LastSaid>, Theirs), StoreError> {
     let mut statement = tx.0.prepare_cached(
-        "select clock_offset_ms, said_theirs, said_life, said_up_ms from accounts_access where account = ?1",
+        "select clock_offset_ms, said_theirs, said_life, said_up_ms, said_exact from accounts_access
+         where account = ?1",
     )?;
     let known = statement.query_row([account.as_str()], |row| {
         let up = row.get::<_, Option<i64>>(3)?.map(|ms| Duration::from_millis(ms.unsigned_abs()));
         let mark = row.get::<_, Option<String>>(2)?.zip(up);
-        Ok((row.get(0)?, time_opt(row, 1)?.map(|theirs| LastSaid { theirs, mark })))
+        let exact = row.get(4)?;
+        Ok((row.get(0)?, time_opt(row, 1)?.map(|theirs| LastSaid { theirs, mark, exact })))
     });
     let (offset, said) = known.optional()?.unwrap_or((0, None));
-    Ok(Theirs::reckon(said.as_ref(), TimeDelta::milliseconds(offset), clocks))
+    let theirs = Theirs::reckon(said.as_ref(), TimeDelta::milliseconds(offset), clocks);
+    Ok((said, theirs))
 }
 
 /// Keeps that the marketplace's clock showed `theirs` when ours showed `mark`.
@@ -89,16 +110,28 @@ pub fn set_last_said(
     theirs: DateTime<Utc>,
     mark: Option<&Mark>,
 ) -> Result<(), StoreError> {
+    set_said(tx, account, theirs, mark, true)
+}
+
+fn set_said(
+    tx: &Tx<'_>,
+    account: &AccountName,
+    theirs: DateTime<Utc>,
+    mark: Option<&Mark>,
+    exact: bool,
+) -> Result<(), StoreError> {
     tx.0.prepare_cached(
-        "insert into accounts_access (account, said_theirs, said_life, said_up_ms) values (?1, ?2, ?3, ?4)
+        "insert into accounts_access (account, said_theirs, said_life, said_up_ms, said_exact)
+         values (?1, ?2, ?3, ?4, ?5)
          on conflict (account) do update set said_theirs = excluded.said_theirs, said_life = excluded.said_life,
-            said_up_ms = excluded.said_up_ms",
+            said_up_ms = excluded.said_up_ms, said_exact = excluded.said_exact",
     )?
     .execute(params![
         account.as_str(),
         ms(theirs),
         mark.map(|mark| &*mark.life),
         mark.map(|mark| mark.up.as_millis() as i64),
+        exact,
     ])?;
     Ok(())
 }
@@ -260,7 +293,10 @@ mod tests {
         set_last_said(&tx, &account, now(), Some(&mark(5))).unwrap();
         assert_eq!(at(now() + TimeDelta::days(3), 65), Theirs::sure(now() + TimeDelta::minutes(1)));
         set_last_said(&tx, &account, now(), None).unwrap();
-        assert_eq!(at(now() + TimeDelta::days(3), 65).least, now() + TimeDelta::seconds(65));
+        let far = || Clocks { now: now() + TimeDelta::days(3), mark: Some(mark(65)) };
+        assert_eq!(theirs(&tx, &account, &far()).unwrap().least, now());
+        carry_on_theirs(&tx, &account, &far()).unwrap();
+        assert_eq!(at(now() + TimeDelta::days(3), 70).least, now() + TimeDelta::seconds(5));
         assert_eq!(access(&tx, &account, now()).unwrap(), Access::unknown(now()));
     }
 }

@@ -192,6 +192,17 @@ pub fn never_answered(
     Ok(count)
 }
 
+/// Leaves the account's requests that nobody read an answer to out of [`never_answered`], as if none had come in time.
+pub fn pass_over_unread(tx: &Tx<'_>, account: &AccountName) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "update requests set error_type = ?2
+         where request_id > (select max(request_id) from requests) - 1000 and account = ?1 and state = 'lost'
+            and error_type is null",
+    )?
+    .execute(params![account.as_str(), ErrorType::Timeout.as_str()])?;
+    Ok(())
+}
+
 /// How many requests a run has cost so far.
 pub fn count_for_run(tx: &Tx<'_>, run: RunId) -> Result<i64, StoreError> {
     let mut statement = tx.0.prepare_cached("select count(*) from requests where run_id = ?1")?;
@@ -277,6 +288,10 @@ mod tests {
         assert_eq!(count(other()), 2, "those that are sent and those given up, and no more than asked for");
         assert_eq!(never_answered(&tx, &"other".into(), None, 9).unwrap(), 7);
         assert_eq!(never_answered(&tx, &"nobody".into(), None, 9).unwrap(), 0);
+        ids.iter().for_each(|id| mark_lost(&tx, *id, now()).unwrap());
+        pass_over_unread(&tx, &"cm".into()).unwrap();
+        assert_eq!(never_answered(&tx, &"cm".into(), None, 9).unwrap(), 0, "they left with another login");
+        assert_eq!(never_answered(&tx, &"other".into(), None, 9).unwrap(), 7);
     }
 
     #[test]

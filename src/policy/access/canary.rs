@@ -49,15 +49,14 @@ impl Access {
         if !self.state.lets_through() || never_answered < MOST_UNDECIDED {
             return None;
         }
-        let probes = never_answered - 1;
         Some(Self {
             state: AccessState::Suspended,
             since: now,
             cause: Some(Cause::Undecided),
             reason: format!("{never_answered} requests in a row, and no answer was read"),
             evidence: None,
-            probes,
-            next_probe_at: (probes < MOST_UNDECIDED).then_some(now),
+            probes: MOST_UNDECIDED - 1,
+            next_probe_at: Some(now),
             reapply_on: None,
             closed: self.closed.clone(),
         })

@@ -69,7 +69,7 @@ pub(in super::super) async fn later(
 }
 
 /// What is wanted of each change of a plan, in its order. A plan may be as large as the shop, so it is gone through more
-/// than once and never held.
+/// than once, and held only where its fees are asked for.
 pub(super) async fn of_each<T: Send + 'static>(
     context: &Context,
     id: PlanId,
