@@ -65,7 +65,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(96))]
         #[test]
         fn there_is_room_for_whatever_is_signed(
-            login in prop::array::uniform4("\\PC{0,12}"),
+            login in prop::array::uniform4("\\PC{0,80}"),
             segment in "[^.]\\PC{0,8}",
             pairs in prop::collection::vec(("\\PC{0,3}", "\\PC{0,3}"), 0..6),
             raw in "[a&=%,+]{0,12}",
