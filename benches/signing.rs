@@ -14,10 +14,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sellerd::clock::{Clock, SystemClock};
 use sellerd::domain::Credentials;
 use sellerd::http::oauth1::{
-    EmptyToken, HeaderValues, Profile, Repeated, SignatureMethod, Signer, Target, Unsigned,
+    EmptyToken, Header, HeaderValues, Profile, Repeated, SignatureMethod, Signer, Target, Unsigned,
 };
 use sha1::Sha1;
-use zeroize::Zeroizing;
 
 const URL: &str = "https://apiv2.cardmarket.com/ws/v2.0/output.json/stock/10001";
 const QUERY: Query = Query { id_game: "1", max_results: "100", start: "200" };
@@ -107,7 +106,7 @@ impl Ours {
         Self { signer: Signer::new(profile, &credentials), target }
     }
 
-    fn header(&self, nonce: &str, timestamp: i64) -> Zeroizing<String> {
+    fn header(&self, nonce: &str, timestamp: i64) -> Header {
         self.signer.header(&Unsigned::new("GET", &self.target, nonce, timestamp))
     }
 

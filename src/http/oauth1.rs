@@ -9,6 +9,7 @@
 
 mod base;
 mod encode;
+mod header;
 mod parameters;
 mod target;
 
@@ -26,7 +27,8 @@ use zeroize::Zeroizing;
 
 use crate::domain::Credentials;
 use base::push_base_string;
-use encode::{Encoded, is_unreserved, push_encoded};
+use encode::{Encoded, push_encoded};
+pub use header::Header;
 use parameters::Parameters;
 pub use target::{Target, TargetError};
 
@@ -145,36 +147,36 @@ impl Signer {
     }
 
     /// The value of the `Authorization` header.
-    pub fn header(&self, request: &Unsigned) -> Zeroizing<String> {
+    pub fn header(&self, request: &Unsigned) -> Header {
         let timestamp = request.timestamp.to_string();
         let parameters = self.parameters(request, &timestamp);
         // The base string and then the header are written into one buffer, which never grows: it would leave tokens, and
         // with PLAINTEXT the secrets, where it was.
         let room = self.room(request, &parameters);
-        let mut header = Zeroizing::new(String::with_capacity(room));
-        let signature = self.sign(request, &parameters, &mut header);
+        let mut whole = Header::with_room(room);
+        let signature = self.sign(request, &parameters, &mut whole.text);
 
-        header.clear();
+        let header = whole.anew();
         header.push_str("OAuth ");
         if self.profile.realm {
-            push_pair(&mut header, "realm", request.target.without_query(), HeaderValues::Raw);
+            push_pair(header, "realm", request.target.without_query(), HeaderValues::Raw);
         }
         for (name, value) in parameters.as_sent() {
-            push_pair(&mut header, name, value, self.profile.values);
+            push_pair(header, name, value, self.profile.values);
         }
-        push_pair(&mut header, "oauth_signature", signature.as_str(), self.profile.values);
+        push_pair(header, "oauth_signature", signature.as_str(), self.profile.values);
         debug_assert!(header.len() <= room, "there was room for all of it");
         let len = header.len() - ", ".len();
         header.truncate(len);
-        header
+        whole
     }
 
     /// The signature alone, before it is encoded for the header.
-    pub fn signature(&self, request: &Unsigned) -> Zeroizing<String> {
+    pub fn signature(&self, request: &Unsigned) -> SecretString {
         let timestamp = request.timestamp.to_string();
         let parameters = self.parameters(request, &timestamp);
-        let mut base = Zeroizing::new(String::with_capacity(self.room(request, &parameters)));
-        Zeroizing::new(self.sign(request, &parameters, &mut base).as_str().to_owned())
+        let mut base = Header::with_room(self.room(request, &parameters));
+        self.sign(request, &parameters, &mut base.text).as_str().into()
     }
 
     fn sign(&self, request: &Unsigned, parameters: &Parameters, buffer: &mut String) -> Signature<'_> {
@@ -193,21 +195,19 @@ impl Signer {
         }
     }
 
-    /// At least as many bytes as the base string has, and the header.
+    /// At least as many bytes as the base string has, and the header. Whatever is encoded twice becomes five times as
+    /// long at most, and the URL, which is normal already, where its path is three times.
     fn room(&self, request: &Unsigned, parameters: &Parameters) -> usize {
-        let target = request.target.as_str();
-        let sent = parameters.as_sent().map(|(name, value)| name.len() + twice(value) + AROUND);
-        let form = request.form.iter().map(|(name, value)| twice(name) + twice(value) + AROUND);
+        let (path, whole) = (request.target.without_query().len(), request.target.as_str().len());
+        let query = 5 * (whole - path) + AROUND * ((whole - path) / 2);
+        let sent: usize =
+            parameters.as_sent().map(|(name, value)| name.len() + 5 * value.len() + AROUND).sum();
+        let form: usize = request.form.iter().map(|(name, of)| 5 * (name.len() + of.len()) + AROUND).sum();
         let signature = match &self.secret {
             Secret::Mac(_) => 3 * MAC_LENGTH,
             Secret::Plain(secrets) => 3 * secrets.expose_secret().len(),
         };
-        request.method.len()
-            + twice(target)
-            + AROUND * target.matches('&').count()
-            + sent.chain(form).sum::<usize>()
-            + signature
-            + CAPACITY
+        request.method.len() + 3 * path + query + sent + form + signature + REST
     }
 
     fn parameters<'a>(&'a self, request: &Unsigned<'a>, timestamp: &'a str) -> Parameters<'a> {
@@ -255,15 +255,10 @@ impl Signature<'_> {
 }
 
 /// What stands in every header or base string beside the parameters: `OAuth `, two more names, the separators.
-const CAPACITY: usize = 64;
+const REST: usize = 64;
 
 /// What stands around a pair in a base string, or in a header.
 const AROUND: usize = 6;
-
-/// At most as long as a text is that was encoded twice.
-fn twice(text: &str) -> usize {
-    text.bytes().map(|byte| if is_unreserved(byte) { 1 } else { 5 }).sum()
-}
 
 /// What signs: the two secrets, encoded, in one place.
 fn key(consumer_secret: &str, token_secret: &str) -> SecretString {

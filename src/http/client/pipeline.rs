@@ -141,8 +141,7 @@ impl Client {
 
             let (started, now) = (parts.clock.elapsed(), parts.clock.now());
             restraint.sent(started, parts.headers.per_minute);
-            let result =
-                self.send(&target, exchange, authorization.as_ref().map(|header| header.as_str())).await;
+            let result = self.send(&target, exchange, authorization.as_deref()).await;
             let sent = Sent {
                 at: &at,
                 now,

@@ -27,7 +27,9 @@ pub fn push_base_string(base: &mut String, request: &Unsigned, oauth: &Parameter
             push_pair(base, first, of);
             own = rest;
         }
-        push_pair(base, &Encoded::name(name), &Encoded::text(value));
+        // Our own names need no encoding.
+        base.push_str(name);
+        push_value(base, &Encoded::text(value));
     }
     for (name, value) in own {
         push_pair(base, name, value);
@@ -57,6 +59,11 @@ fn sorted_parameters<'a>(request: &Unsigned<'a>, repeated: Repeated) -> Vec<(Enc
 #[inline]
 fn push_pair(base: &mut String, name: &Encoded, value: &Encoded) {
     name.push_again(base);
+    push_value(base, value);
+}
+
+#[inline]
+fn push_value(base: &mut String, value: &Encoded) {
     base.push_str("%3D");
     value.push_again(base);
     base.push_str(SEPARATOR);

@@ -33,12 +33,6 @@ impl<'a> Encoded<'a> {
         Self(Cow::Owned(encoded))
     }
 
-    /// A name of our own, of which we know that nothing has to be encoded.
-    pub fn name(name: &'static str) -> Self {
-        debug_assert!(is_plain(name));
-        Self(Cow::Borrowed(name))
-    }
-
     /// A piece of a query as it stands in a URL, in the one encoding that is signed: decoded, then encoded
     /// anew. A plus is a plus. Only form bodies mean a blank by it, and those are handed over decoded.
     #[inline]
@@ -104,7 +98,7 @@ fn is_plain(text: &str) -> bool {
     text.bytes().fold(true, |plain, byte| plain & is_unreserved(byte))
 }
 
-pub fn is_unreserved(byte: u8) -> bool {
+fn is_unreserved(byte: u8) -> bool {
     UNRESERVED[usize::from(byte)]
 }
 

@@ -15,9 +15,9 @@ pub(in crate::http) const RFC: Profile = Profile {
     version: true,
 };
 const UNVERSIONED: Profile = Profile { version: false, ..RFC };
-const PLAINTEXT: Profile =
+pub(super) const PLAINTEXT: Profile =
     Profile { method: SignatureMethod::Plaintext { stamped: false }, version: false, ..RFC };
-const CARDMARKET: Profile = Profile {
+pub(super) const CARDMARKET: Profile = Profile {
     realm: true,
     values: HeaderValues::Raw,
     empty_token: EmptyToken::Keep,
@@ -62,7 +62,8 @@ mod cardmarket {
     fn signature(login: Login, (nonce, timestamp): (&str, i64), method: &str, url: &str) -> String {
         signer(CARDMARKET, login)
             .signature(&Unsigned::new(method, &target(url), nonce, timestamp))
-            .to_string()
+            .expose_secret()
+            .to_owned()
     }
 
     fn base((nonce, timestamp): (&str, i64), login: Login, url: &str) -> String {
@@ -167,7 +168,12 @@ mod cardmarket {
     fn requests_of_the_current_host_have_their_signatures() {
         let check = |login, method, target: Target, expected: &str| {
             let request = Unsigned::new(method, &target, NA.0, NA.1);
-            assert_eq!(*signer(CARDMARKET, login).signature(&request), expected, "{}", target.as_str());
+            assert_eq!(
+                signer(CARDMARKET, login).signature(&request).expose_secret(),
+                expected,
+                "{}",
+                target.as_str()
+            );
         };
         check(DOC, "GET", path(&["account"]), "EF8cPiBCAYJsjOBB6RnXxfCQncU=");
         check(DOC, "GET", path(&["stock", "101"]), "peJ/Zr+/cpuDI84EWcOuEXR4EVQ=");
@@ -221,7 +227,7 @@ mod cardmarket {
             let target = target.query("start", "0");
             let signer = signer(Profile { repeated, ..CARDMARKET }, DOC);
             assert_eq!(
-                *signer.signature(&Unsigned::new("GET", &target, NA.0, NA.1)),
+                signer.signature(&Unsigned::new("GET", &target, NA.0, NA.1)).expose_secret(),
                 expected,
                 "{countries:?}"
             );
@@ -285,7 +291,12 @@ mod trademe {
     #[test]
     fn requests_have_their_signatures() {
         let check = |login, request: Unsigned, expected: &str| {
-            assert_eq!(*signer(RFC, login).signature(&request), expected, "{}", request.target.as_str());
+            assert_eq!(
+                signer(RFC, login).signature(&request).expose_secret(),
+                expected,
+                "{}",
+                request.target.as_str()
+            );
         };
         let member = |method, url, timestamp, nonce, expected| {
             check(MEMBER, Unsigned::new(method, &target(url), nonce, timestamp), expected);
@@ -414,7 +425,7 @@ mod published {
     const PHOTOS_MEMBER: Login = [PHOTOS[0], PHOTOS[1], "nnch734d00sl2jdk", "pfkkdhi9sl3r4s00"];
 
     fn signature(profile: Profile, login: Login, request: &Unsigned) -> String {
-        signer(profile, login).signature(request).to_string()
+        signer(profile, login).signature(request).expose_secret().to_owned()
     }
 
     #[test]
