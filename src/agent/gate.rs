@@ -536,6 +536,50 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_database_that_is_moved_to_a_machine_that_is_up_for_a_month_is_in_the_same_window() {
+        for (window, left) in [(WindowKind::Hour, 15), (BERLIN, 9 * 60 + 15)] {
+            for is_of_before in [false, true] {
+                let dir = tempfile::tempdir().unwrap();
+                let (gate, old) = used_up(dir.path(), window, "2026-11-22T13:45:00Z").await;
+                if is_of_before {
+                    // A version that did not keep the boot yet.
+                    let (account, now) = (gate.account.clone(), old.now());
+                    gate.store
+                        .write(move |tx| accounts::set_last_said(tx, &account, now, None))
+                        .await
+                        .unwrap();
+                }
+                let month = Duration::from_secs(30 * 86_400);
+                let clock = ManualClock::at(old.now() - month);
+                clock.sleep_machine(month);
+                let gate = StoreGate { clock: clock.clone(), ..gate };
+                assert_eq!(wait(&gate).await, Duration::from_secs(60 * left));
+                clock.sleep_machine(Duration::from_secs(60 * left + 60));
+                answered(&gate, 0).await.unwrap();
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_hour_that_is_used_up_is_over_for_a_machine_that_is_on_for_ten_minutes_a_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let (gate, clock) = used_up(dir.path(), WindowKind::Hour, "2026-11-22T13:45:00Z").await;
+        let mut days = 0;
+        'on: loop {
+            clock.reboot(Duration::from_secs(86_400));
+            days += 1;
+            for _ in 0..10 {
+                clock.sleep_machine(Duration::from_secs(60));
+                if answered(&gate, 0).await.is_ok() {
+                    break 'on;
+                }
+            }
+            assert!(days < 3, "nine minutes of each are known to have passed, and fifteen were left");
+        }
+        assert_eq!(days, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn after_another_boot_an_hour_that_is_used_up_and_may_be_over_is_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let (gate, clock) = used_up(dir.path(), WindowKind::Hour, "2026-11-22T13:45:00Z").await;
