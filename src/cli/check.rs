@@ -7,9 +7,10 @@ use serde::Serialize;
 use super::args::Format;
 use super::home::Home;
 use super::{Exit, Failure, output};
-use crate::config::{self, Config, Diagnostic, Severity};
+use crate::config::{self, Account, Config, Diagnostic, Learnt, Severity};
 use crate::domain::AccountName;
 use crate::jobs::cost;
+use crate::store::{StoreError, quotas};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -21,11 +22,11 @@ struct Document<'a> {
 
 /// Checks and tells. Exit 78 when there are errors.
 pub async fn run(home: &Home) -> Result<Exit, Failure> {
-    let stock = match &config::read(&home.dir).config {
-        Some(config) => stock(home, config).await,
+    let learnt = match &config::read(&home.dir).config {
+        Some(config) => learnt(home, config).await,
         None => BTreeMap::new(),
     };
-    let mut checked = config::load_knowing(&home.dir, &stock);
+    let mut checked = config::load_knowing(&home.dir, &learnt);
     if home.output == Format::Table {
         home.typed.mend(&mut checked.diagnostics);
     }
@@ -42,19 +43,20 @@ pub async fn run(home: &Home) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// How many listings the accounts had when their stock was last read: what the schedules cost depends on it. A database
-/// that is not there, or cannot be read, is not the configuration's fault.
-async fn stock(home: &Home, config: &Config) -> BTreeMap<AccountName, i64> {
+/// How many listings the accounts had when their stock was last read, and the limits that their marketplaces told: what the
+/// schedules cost depends on it, and whether that can be paid for. A database that is not there, or cannot be read, is
+/// not the configuration's fault.
+async fn learnt(home: &Home, config: &Config) -> BTreeMap<AccountName, Learnt> {
     let Ok(Some(store)) = home.store(config) else { return BTreeMap::new() };
-    let names: Vec<AccountName> = config.accounts.keys().cloned().collect();
+    let of = |account: &Account| (account.name.clone(), account.marketplace.limit_headers.window);
+    let accounts: Vec<_> = config.accounts.values().map(of).collect();
     let read = store.read(move |tx| {
-        let mut stock = BTreeMap::new();
-        for name in names {
-            if let Some(listings) = cost::listings(tx, &name)? {
-                stock.insert(name, listings);
-            }
-        }
-        Ok(stock)
+        let learnt = accounts.into_iter().map(|(name, window)| {
+            let limit = quotas::usage(tx, &name, window.as_str())?.and_then(|usage| usage.limit);
+            let listings = cost::listings(tx, &name)?;
+            Ok((name, Learnt { listings, limit }))
+        });
+        learnt.collect::<Result<_, StoreError>>()
     });
     read.await.unwrap_or_default()
 }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::budget::{self, Learnt};
 use super::diagnostic::{Code, Diagnostic, Severity, Spot, Wrong};
 use super::job::{self, Around};
 use super::looking::{self, Whereabouts};
 use super::places::Places;
 use super::settings::{self, Settings};
 use super::source::Source;
-use super::{Config, budget, draw, same_stock, secrets, stray_jobs, templates, values};
+use super::{Config, draw, same_stock, secrets, stray_jobs, templates, values};
 use crate::domain::{AccountName, Wiped};
 
 /// The largest file that is read. Ours are a thousand times smaller; this is for a path that is something else.
@@ -65,9 +66,9 @@ pub fn load(dir: &Path) -> Checked {
     load_with(dir, &places())
 }
 
-/// The same, where somebody knows how many listings accounts have.
-pub fn load_knowing(dir: &Path, stock: &BTreeMap<AccountName, i64>) -> Checked {
-    read_all(dir, &places(), Secrets::Checked, stock)
+/// The same, where somebody knows what was learnt of accounts.
+pub fn load_knowing(dir: &Path, learnt: &BTreeMap<AccountName, Learnt>) -> Checked {
+    read_all(dir, &places(), Secrets::Checked, learnt)
 }
 
 /// The same with places of one's own.
@@ -86,7 +87,12 @@ enum Secrets {
     Checked,
 }
 
-fn read_all(dir: &Path, places: &Places, secrets: Secrets, stock: &BTreeMap<AccountName, i64>) -> Checked {
+fn read_all(
+    dir: &Path,
+    places: &Places,
+    secrets: Secrets,
+    learnt: &BTreeMap<AccountName, Learnt>,
+) -> Checked {
     let mut checked = Checked { config: None, diagnostics: Vec::new(), files: 0 };
     if let Err(diagnostic) = check_dir(dir) {
         checked.diagnostics.push(*diagnostic);
@@ -100,7 +106,7 @@ fn read_all(dir: &Path, places: &Places, secrets: Secrets, stock: &BTreeMap<Acco
         Secrets::LeftAlone => checked.diagnostics.extend(state_dir_is_none(settings.state_dir.as_deref())),
     }
     let scheduled = jobs.iter().filter_map(|found| Some((found.job.as_ref()?, found.schedule.as_ref()?)));
-    checked.diagnostics.extend(budget::check(&settings.accounts, scheduled, stock));
+    checked.diagnostics.extend(budget::check(&settings.accounts, scheduled, learnt));
     let working = jobs.iter().filter_map(|found| Some((found.job.as_ref()?, found.at.as_ref()?)));
     checked.diagnostics.extend(same_stock::check(working));
     checked.diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));

@@ -44,7 +44,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-pub use budget::{requests_a_run, slots, starts_more_than};
+pub use budget::{Learnt, requests_a_run, slots, starts_more_than};
 pub use changes::{Changes, same_account};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use draw::draw;

@@ -124,3 +124,16 @@ fn the_check_of_a_configuration_counts_what_the_stock_that_was_read_costs() {
     place.write_job("stock-pull", "stock-pull", "*/5 * * * *", "");
     assert_eq!(warnings(), Vec::<Value>::new(), "{} are within it", 288 * each);
 }
+
+#[test]
+fn the_check_of_a_configuration_goes_by_the_limit_that_the_marketplace_told() {
+    let place = Place::with(|options| options.daily_limit = Some(50));
+    place.write_job("order-poll", "order-poll", "*/5 * * * *", "account = \"cm\"");
+    let checked = || place.run("config check").exits(0);
+    assert!(!checked().stdout.contains("W140"), "864 of the 5,000 that are configured");
+    place.job("order-poll", 0);
+    let fix = "run this job less often, for example \"0 */2 * * *\"";
+    checked().says("need about 864 requests a day, and its limit is 50").says(fix);
+    place.write_job("order-poll", "order-poll", "0 */2 * * *", "account = \"cm\"");
+    assert!(!checked().stdout.contains("W140"), "what it proposes is enough");
+}
