@@ -1,5 +1,6 @@
 //! The control socket: how the command line reaches the agent that runs on this machine. Only our user can open it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::{Answered, Desk};
 use super::login::{Brought, Proof};
+use crate::config::Sources;
 use crate::domain::{AccountName, JobName};
 use crate::jobs::Errand;
 
@@ -39,6 +41,7 @@ pub async fn serve(listener: UnixListener, desk: Arc<Desk>, stop: CancellationTo
     let router = Router::new()
         .route("/job/{name}/run", post(run_job))
         .route("/job/{name}/progress", get(progress))
+        .route("/accounts/held", get(held))
         .route("/account/{name}/test", post(test_account))
         .route("/account/{name}/login/begin", post(begin_login))
         .route("/account/{name}/login/finish", post(finish_login))
@@ -67,6 +70,20 @@ async fn run_job(
 /// `null` while the job does not run.
 async fn progress(State(desk): State<Arc<Desk>>, UrlPath(name): UrlPath<String>) -> Json<Value> {
     Json(json!(desk.progress(&JobName(name)).await))
+}
+
+/// Where the agent has each account's pairs from, the app's and the login's: its surroundings may be others than those of
+/// whoever asks.
+async fn held(State(desk): State<Arc<Desk>>) -> Json<Value> {
+    let config = desk.config();
+    let places = config.accounts.values().map(|account| {
+        let Sources { consumer, token } = &account.sources;
+        (
+            account.name.as_str(),
+            [consumer, token].map(|of| of.as_ref().map(|origin| origin.place.to_string())),
+        )
+    });
+    Json(json!(places.collect::<BTreeMap<_, _>>()))
 }
 
 async fn test_account(

@@ -96,8 +96,12 @@ struct Known {
 }
 
 impl Known {
-    fn of(account: &Account, access: Option<Access>, login: Option<Login>) -> Self {
+    /// `with_agent`: the agent has pairs of it from a place that this process does not see.
+    fn of(account: &Account, access: Option<Access>, login: Option<Login>, with_agent: bool) -> Self {
         let login = login.unwrap_or_default();
+        if with_agent {
+            return Self { access: access.filter(|access| access.state != AccessState::Unknown), login };
+        }
         let credentials = account.credentials.as_ref();
         let whole = credentials.is_some_and(|credentials| credentials.token.is_some());
         let login = match credentials.is_some_and(|credentials| is_of(&login, credentials)) {
@@ -180,13 +184,13 @@ async fn is_meant(home: &Home, typed: Option<&mut Typed>, unsure: Unsure) -> Res
 async fn row(home: &Home, account: &Account, config: &Config) -> Result<Row, Failure> {
     let now = SystemClock::default().now();
     let Some(store) = home.store(config)? else {
-        return Ok(Row::known(account, &Known::of(account, None, None)));
+        return Ok(Row::known(account, &Known::of(account, None, None, false)));
     };
     let name = account.name.clone();
     let read =
         move |tx: &crate::store::Tx<'_>| Ok((accounts::access(tx, &name, now)?, logins::get(tx, &name)?));
     let (access, login) = store.read(read).await?;
-    Ok(Row::known(account, &Known::of(account, Some(access), login)))
+    Ok(Row::known(account, &Known::of(account, Some(access), login, false)))
 }
 
 /// Says that new credentials are in use.

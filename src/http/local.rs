@@ -1,6 +1,7 @@
 //! Asks something of a program on this machine: the running agent over its control socket, or a sandbox.
 
 use std::path::Path;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -32,10 +33,12 @@ pub async fn ask_agent(
     }
 }
 
-/// Gets something from the agent's control socket. `None` when nobody answers there.
+/// Gets something from the agent's control socket. `None` when nobody answers there, or is stuck: what is asked so is
+/// there at once.
 pub async fn look_at_agent(socket: &Path, path: &str) -> Option<LocalAnswer> {
     let client = client(|builder| builder.unix_socket(socket)).ok()?;
-    read(client.get(format!("http://sellerd{path}")).send().await.ok()?).await.ok()
+    let request = client.get(format!("http://sellerd{path}")).timeout(Duration::from_secs(2));
+    read(request.send().await.ok()?).await.ok()
 }
 
 /// Posts JSON to a sandbox's control address.

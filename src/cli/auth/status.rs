@@ -1,9 +1,12 @@
 //! `sellerd auth status`: where every account stands, told from what is known here. Nothing is contacted.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::{Document, Known, Row, ends, way_in};
+use crate::agent::control::socket_path;
 use crate::agent::credentials::mended_by;
 use crate::agent::login::begun_at;
 use crate::agent::notices::Notices;
@@ -13,6 +16,8 @@ use crate::cli::output::{self, when};
 use crate::cli::{Exit, Failure};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config};
+use crate::domain::AccountName;
+use crate::http::local;
 use crate::policy::access::{Access, AccessState};
 use crate::policy::expiry::nearness;
 use crate::store::logins::{self, Login};
@@ -22,13 +27,15 @@ use crate::store::{Tx, accounts};
 pub async fn run(home: &Home) -> Result<Exit, Failure> {
     let config = home.config_of_all_quietly().await?;
     let now = SystemClock::default().now();
+    let held = held_by_agent(&config).await;
     let standings = match home.store(&config)? {
         None => {
-            config.accounts.values().map(|account| Standing::of(&config, account, None, None, now)).collect()
+            let of = |account| Standing::of(&config, account, None, None, &held, now);
+            config.accounts.values().map(of).collect()
         }
         Some(store) => {
             let wanted = config.clone();
-            store.read(move |tx| read(tx, &wanted, now)).await?
+            store.read(move |tx| read(tx, &wanted, &held, now)).await?
         }
     };
     let lost = standings.iter().any(|standing| standing.fix.is_some() && standing.lost);
@@ -45,10 +52,34 @@ pub async fn run(home: &Home) -> Result<Exit, Failure> {
     Ok(if lost { Exit::Login } else { Exit::Success })
 }
 
-fn read(tx: &Tx<'_>, config: &Config, now: DateTime<Utc>) -> Result<Vec<Standing>, crate::store::StoreError> {
+/// Where the running agent has pairs from, of accounts of which this process misses one: a service manager may have
+/// handed them to the agent alone.
+type Held = BTreeMap<AccountName, [Option<String>; 2]>;
+
+async fn held_by_agent(config: &Config) -> Held {
+    let is_whole = |account: &Account| account.credentials.as_ref().is_some_and(|held| held.token.is_some());
+    if config.accounts.values().all(is_whole) {
+        return Held::new();
+    }
+    let answer = local::look_at_agent(&socket_path(&config.state_dir), "/accounts/held").await;
+    let held = answer.filter(|(status, _)| *status == 200);
+    let mut held: Held = held.and_then(|(_, body)| serde_json::from_slice(&body).ok()).unwrap_or_default();
+    held.retain(|name, places| {
+        let here = config.accounts.get(name).is_some_and(is_whole);
+        !here && places.iter().all(Option::is_some)
+    });
+    held
+}
+
+fn read(
+    tx: &Tx<'_>,
+    config: &Config,
+    held: &Held,
+    now: DateTime<Utc>,
+) -> Result<Vec<Standing>, crate::store::StoreError> {
     let standing = |account: &Account| {
         let access = accounts::access(tx, &account.name, now)?;
-        Ok(Standing::of(config, account, Some(access), logins::get(tx, &account.name)?, now))
+        Ok(Standing::of(config, account, Some(access), logins::get(tx, &account.name)?, held, now))
     };
     config.accounts.values().map(standing).collect()
 }
@@ -73,24 +104,22 @@ impl Standing {
         account: &Account,
         access: Option<Access>,
         login: Option<Login>,
+        held: &Held,
         now: DateTime<Utc>,
     ) -> Self {
-        let known = Known::of(account, access, login);
-        let judged = judge(account, &known, now);
+        let held = held.get(&account.name);
+        let known = Known::of(account, access, login, held.is_some());
+        let judged = judge(account, &known, held.is_some(), now);
+        let mut row = Row::known(account, &known);
+        if let Some(places) = held {
+            row.sources = Some(places.clone().map(|place| Some(format!("{}, by the running agent", place?))));
+        }
         let begun = begun_at(&config.state_dir, &account.name);
         let fix = match begun {
             Some(_) if judged.wants_login => Some(format!("sellerd auth login {} --resume", account.name)),
             _ => judged.fix,
         };
-        Self {
-            row: Row::known(account, &known),
-            title: account.marketplace.title,
-            known,
-            begun,
-            why: judged.why,
-            fix,
-            lost: judged.lost,
-        }
+        Self { row, title: account.marketplace.title, known, begun, why: judged.why, fix, lost: judged.lost }
     }
 
     fn draw(&self, now: DateTime<Utc>, tz: Tz) -> String {
@@ -154,7 +183,7 @@ struct Judged {
     fix: Option<String>,
 }
 
-fn judge(account: &Account, Known { access, login }: &Known, now: DateTime<Utc>) -> Judged {
+fn judge(account: &Account, Known { access, login }: &Known, with_agent: bool, now: DateTime<Utc>) -> Judged {
     let [key, _, token, _] = account.marketplace.credential_names;
     let renew =
         |why: String| Judged { lost: true, wants_login: true, why: Some(why), fix: Some(way_in(account)) };
@@ -163,6 +192,7 @@ fn judge(account: &Account, Known { access, login }: &Known, now: DateTime<Utc>)
         return Judged { fix: Some(mended_by(account, spoilt)), ..renew(why) };
     }
     match &account.credentials {
+        _ if with_agent => {}
         None => return renew(format!("there is no {key} yet")),
         Some(credentials) if credentials.token.is_none() => return renew(format!("there is no {token} yet")),
         Some(_) => {}

@@ -6,7 +6,7 @@ use sellerd::sandbox::Keys;
 use serde_json::Value;
 
 use super::{fed, standing};
-use crate::support::{Place, access};
+use crate::support::{Agent, Place, access};
 
 fn four(keys: &Keys) -> String {
     [&keys.consumer_key, &keys.consumer_secret, &keys.token, &keys.token_secret]
@@ -236,4 +236,22 @@ fn an_agent_that_can_work_no_account_at_all_waits_for_one() {
     fed(&place, "auth import cm", &four(place.sandbox.credentials())).exits(0);
     place.made_up("probe");
     agent.stop();
+}
+
+#[test]
+fn what_a_service_manager_hands_to_the_agent_alone_is_not_missing() {
+    let place = Place::of(5);
+    let handed = place.home().join("handed");
+    fs::create_dir(&handed).expect("a directory");
+    fs::rename(place.dir().join("secrets/cm.toml"), handed.join("cm.toml")).expect("it was there");
+    place.run("auth status").exits(4).says("sellerd auth import cm");
+    let agent = Agent::start(place.program().args("run").env("CREDENTIALS_DIRECTORY", &handed));
+    place.job("probe", 0);
+    let shown = place.run("auth status").exits(0).says("handed/cm.toml, by the running agent").stdout;
+    assert!(shown.contains("active since") && !shown.contains("missing"), "{shown}");
+    let ran = place.run("-o json auth status").exits(0);
+    let row = ran.document("sellerd.auth/1")["accounts"][0].clone();
+    assert_eq!((&row["state"], &row["fix"]), (&"active".into(), &serde_json::Value::Null), "{row}");
+    agent.stop();
+    place.run("auth status").exits(4).says("sellerd auth import cm");
 }
