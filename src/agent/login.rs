@@ -43,6 +43,8 @@ pub struct Begun {
     pub until: DateTime<Utc>,
     /// Where the browser can be waited for, where a callback is configured.
     pub listen: Option<SocketAddr>,
+    /// What an address that the browser is sent to names the login by, where it has that; the page's address shows it.
+    pub token: Option<String>,
     /// The person has been there already; what is left is to go on.
     pub granted: bool,
 }
@@ -82,6 +84,7 @@ impl Desk {
             url: pending.invitation.url.clone(),
             until: pending.begun + lasts,
             listen: account.login.listens(),
+            token: pending.invitation.temporary.as_ref().map(|(token, _)| token.expose_secret().to_owned()),
             granted: pending.granted.is_some(),
         };
         if resume {

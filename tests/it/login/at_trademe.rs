@@ -147,8 +147,11 @@ fn a_refusal_and_an_old_login_are_told_and_forgotten() {
     let place = shop("");
     let mut login = Waiting::begin(&place, "auth login nz");
     decide(&login.url, "demo-shop", "deny");
+    let token = login.url.rsplit_once("oauth_token=").expect("a token").1.to_owned();
     login.types("https://shop.invalid/back?denied=T1");
-    login.ends(4).says("access was refused");
+    login.types(&format!("https://shop.invalid/back?denied={token}"));
+    let ran = login.ends(4).says("access was refused");
+    assert!(ran.stderr.contains("belongs to another login"), "{}", ran.stderr);
     assert!(!pending(&place));
 
     let begun = place.run("--no-input auth login nz").exits(4).document("sellerd.auth/1");
@@ -282,6 +285,24 @@ fn the_browser_brings_it_by_itself_where_a_callback_leads_here() {
     let back = decide(&refused.url, "demo-shop", "deny").location.expect("it is sent somewhere");
     ask("GET", &back.replace("https://shop.invalid", &format!("http://{free}")), "");
     refused.ends(4).says("access was refused");
+}
+
+#[test]
+fn whoever_reaches_the_listener_ends_nobodys_login() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let place = shop(&format!("callback = \"https://shop.invalid/back\"\ncallback_listen = \"{free}\""));
+    let login = Waiting::begin(&place, "auth login nz");
+    let stray = ["denied=SOMEBODYELSE", "denied=", "oauth_problem=user_refused", "oauth_verifier=1"];
+    for query in stray.into_iter().chain(["oauth_token=X&oauth_verifier=Y"; 12]) {
+        let page = ask("GET", &format!("http://{free}/back?{query}"), "");
+        assert!(page.status == 404 && page.body.contains("none of it"), "{query}: {page:?}");
+    }
+    assert!(pending(&place));
+    let back = decide(&login.url, "demo-shop", "allow").location.expect("it is sent somewhere");
+    ask("GET", &back.replace("https://shop.invalid", &format!("http://{free}")), "");
+    let ran = login.ends(0).says("logged in as demo-shop");
+    assert_eq!(steps(&place, "AccessToken"), 1, "nothing else was tried");
+    assert_eq!(ran.stderr.matches("PIN: ").count(), 1, "nobody saw anything of it: {}", ran.stderr);
 }
 
 #[test]
