@@ -104,6 +104,10 @@ fn three_wrong_numbers_are_enough_and_the_login_can_be_gone_on_with() {
     }
     let ran = login.ends(4);
     assert!(ran.error()["fix"].as_str().expect("a fix").contains("--resume"));
+    assert_eq!(ran.error()["code"], "E412");
+    let ended = Waiting::begin(&place, "auth login nz --resume").ends(4);
+    assert!(ended.stderr.contains("E412") && ended.stderr.contains("stdin ended"), "{}", ended.stderr);
+    place.run("explain E412").exits(0).says("a login that was not finished");
     assert_eq!(access(&place.status(), "nz")["state"], "unknown", "a wrong number blocks nothing");
     assert!(standing(&place, "nz")["fix"].as_str().expect("a fix").ends_with("--resume"));
     let mut again = Waiting::begin(&place, "-o json auth login nz --resume");
