@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::declined::{another, declined, no_consumer, not_accepted, not_kept, not_stored};
+use super::declined::{another, declined, no_consumer, not_accepted, not_kept, not_stored, of_another_app};
 use super::owner::{Owner, Unsure, unsure};
 use crate::agent::accounts::{Accounts, mark_of};
 use crate::agent::ask::{Answered, Desk};
@@ -17,6 +18,7 @@ use crate::agent::notices::Notices;
 use crate::agent::status;
 use crate::config::{Account, Pairs, Vault};
 use crate::domain::AccountName;
+use crate::http::CallError;
 use crate::marketplace::Identity;
 use crate::policy::access::{Access, AccessEvent, Asked};
 use crate::store::logins::{self, Login, Member};
@@ -74,11 +76,13 @@ impl Desk {
         let (mut identity, mut scopes) = (None, Vec::new());
         if credentials.token.is_some() {
             let tried = self.try_out(account, credentials.clone()).await?;
-            let found = tried
-                .marketplace()
-                .identity()
-                .await
-                .map_err(|error| not_accepted(account, &access, &error, again))?;
+            let is_new_app = brings_another_app(&pairs, &used);
+            let found = tried.marketplace().identity().await.map_err(|error| match error {
+                CallError::Unauthorized { .. } | CallError::Forbidden { .. } if is_new_app => {
+                    of_another_app(account, vault, &access, &error)
+                }
+                error => not_accepted(account, &access, &error, again),
+            })?;
             if !other_seller {
                 match self.owner(account, &credentials).await? {
                     Owner::Known(was) if was.id != found.id => {
@@ -208,4 +212,11 @@ impl Desk {
             })
             .await
     }
+}
+
+/// Whether an app other than that in use is brought, and no token of it: the one in use would sign for it.
+fn brings_another_app(brought: &Pairs, used: &Pairs) -> bool {
+    let keys = brought.consumer.as_ref().zip(used.consumer.as_ref());
+    let differ = keys.is_some_and(|((new, _), (old, _))| new.expose_secret() != old.expose_secret());
+    differ && brought.token.is_none()
 }

@@ -292,6 +292,36 @@ fn the_browser_brings_it_by_itself_where_a_callback_leads_here() {
 }
 
 #[test]
+fn the_pair_of_another_app_alone_names_the_way_that_leads_there() {
+    let place = shop("");
+    log_in(&place, "demo-shop").exits(0);
+    let new = "consumer_key = \"another\"\nconsumer_secret = \"another-secret\"\n";
+    let ran = super::fed(&place, "-o json auth import nz", new).exits(4);
+    let (message, fix) = (ran.error()["message"].to_string(), ran.error()["fix"].to_string());
+    assert!(message.contains("belongs to the app that it was made with"), "{message}");
+    assert!(message.contains("nothing was changed") && !fix.contains("compare"), "{message} {fix}");
+    let at = |words: &str| fix.find(words).unwrap_or_else(|| panic!("no {words} in {fix}"));
+    assert!(
+        at("auth logout nz") < at("auth import nz") && at("auth import nz") < at("auth login nz"),
+        "{fix}"
+    );
+    // The way that is named is one.
+    place.run("--yes auth logout nz").exits(0);
+    super::fed(&place, "auth import nz", new).exits(4).says("not logged in yet").says("auth login nz");
+    let keys = place.sandbox.trademe_credentials().clone();
+    let app =
+        format!("consumer_key = \"{}\"\nconsumer_secret = \"{}\"\n", keys.consumer_key, keys.consumer_secret);
+    super::fed(&place, "auth import nz", &app).exits(4).says("not logged in yet");
+    log_in(&place, "demo-shop").exits(0);
+
+    // A token that no logout takes away has to be taken out by hand.
+    let place = shop("");
+    place.write_secrets("nz", &keys);
+    let file = place.dir().join("secrets/nz.toml").display().to_string();
+    super::fed(&place, "auth import nz", new).exits(4).says(&format!("out of {file}")).says("auth logout nz");
+}
+
+#[test]
 fn whoever_reaches_the_listener_ends_nobodys_login() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let place = shop(&format!("callback = \"https://shop.invalid/back\"\ncallback_listen = \"{free}\""));
