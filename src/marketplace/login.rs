@@ -187,11 +187,12 @@ pub fn proof(typed: &str, parameter: &str, invitation: &Invitation) -> Result<Se
 /// Whether the query of an address that some browser asked for can be about the login that is waited for. Anyone may
 /// ask, so that it has to name the temporary token where the login has one; where it has none, only a proof is heard,
 /// which the marketplace judges, and a refusal could be anybody's.
-pub fn comes_back(query: &str, parameter: &str, token: Option<&str>) -> bool {
+pub fn comes_back(query: &str, parameter: &str, token: Option<&SecretString>) -> bool {
     let proven = value_in(query.as_bytes(), parameter).is_some_and(|proof| !proof.is_empty());
     match token {
         Some(ours) => {
-            (proven || is_refusal(query)) && named_in(query).is_some_and(|token| token.as_str() == ours)
+            (proven || is_refusal(query))
+                && named_in(query).is_some_and(|token| token.as_str() == ours.expose_secret())
         }
         None => proven,
     }
@@ -268,7 +269,9 @@ mod tests {
 
     #[test]
     fn a_browser_is_heard_only_if_it_names_the_login_that_is_waited_for() {
-        let heard = |query: &str, token| comes_back(query, "oauth_verifier", token);
+        let heard = |query: &str, token: Option<&str>| {
+            comes_back(query, "oauth_verifier", token.map(SecretString::from).as_ref())
+        };
         for ours in [
             "oauth_token=T1&oauth_verifier=4",
             "x=1&oauth_verifier=4&oauth_token=T%31",

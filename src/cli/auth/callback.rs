@@ -19,12 +19,12 @@ use crate::marketplace::comes_back;
 pub async fn listen(
     at: SocketAddr,
     parameter: &'static str,
-    token: Option<String>,
+    token: Option<SecretString>,
 ) -> std::io::Result<mpsc::Receiver<SecretString>> {
     let tcp = TcpListener::bind(at).await?;
     let (tell, told) = mpsc::channel(4);
     let hear = move |uri: Uri| {
-        let answer = heard(&uri, parameter, token.as_deref(), &tell);
+        let answer = heard(&uri, parameter, token.as_ref(), &tell);
         async move { answer }
     };
     let router = Router::new().fallback(hear);
@@ -35,7 +35,12 @@ pub async fn listen(
     Ok(told)
 }
 
-fn heard(uri: &Uri, parameter: &str, token: Option<&str>, tell: &mpsc::Sender<SecretString>) -> Response {
+fn heard(
+    uri: &Uri,
+    parameter: &str,
+    token: Option<&SecretString>,
+    tell: &mpsc::Sender<SecretString>,
+) -> Response {
     // A browser also asks for an icon, and whoever scans ports for anything.
     if !comes_back(uri.query().unwrap_or_default(), parameter, token) {
         let page = "<!DOCTYPE html><title>sellerd</title><p>sellerd waits for a login here, and this is none of it.</p>";
@@ -58,7 +63,8 @@ mod tests {
         let all_of = |token: Option<&str>, parameter: &str, uris: &[&str]| {
             let (tell, mut told) = mpsc::channel(4);
             for uri in uris {
-                heard(&uri.parse().unwrap(), parameter, token, &tell);
+                let token = token.map(SecretString::from);
+                heard(&uri.parse().unwrap(), parameter, token.as_ref(), &tell);
             }
             let next = || told.try_recv().ok().map(|uri| uri.expose_secret().to_owned());
             std::iter::from_fn(next).collect::<Vec<_>>()
