@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::declined::{another, declined, no_consumer, not_accepted, not_kept, not_stored, of_another_app};
@@ -76,7 +75,9 @@ impl Desk {
         let (mut identity, mut scopes) = (None, Vec::new());
         if credentials.token.is_some() {
             let tried = self.try_out(account, credentials.clone()).await?;
-            let is_new_app = brings_another_app(&pairs, &used);
+            // The token in use would sign for an app that it was not made with.
+            let is_new_app = pairs.token.is_none()
+                && account.credentials.as_ref().is_some_and(|used| !used.are_of_the_app_of(&credentials));
             let found = tried.marketplace().identity().await.map_err(|error| match error {
                 CallError::Unauthorized { .. } | CallError::Forbidden { .. } if is_new_app => {
                     of_another_app(account, vault, &access, &error)
@@ -212,11 +213,4 @@ impl Desk {
             })
             .await
     }
-}
-
-/// Whether an app other than that in use is brought, and no token of it: the one in use would sign for it.
-fn brings_another_app(brought: &Pairs, used: &Pairs) -> bool {
-    let keys = brought.consumer.as_ref().zip(used.consumer.as_ref());
-    let differ = keys.is_some_and(|((new, _), (old, _))| new.expose_secret() != old.expose_secret());
-    differ && brought.token.is_none()
 }
