@@ -58,6 +58,8 @@ struct Standing {
     row: Row,
     title: &'static str,
     known: Known,
+    /// When its login ends, if it has one.
+    ends: Option<String>,
     /// A login that waits for a person.
     begun: Option<DateTime<Utc>>,
     /// Why there is something to do.
@@ -75,7 +77,9 @@ impl Standing {
         login: Option<Login>,
         now: DateTime<Utc>,
     ) -> Self {
-        let known = Known::of(account, access, login);
+        let known = Known::of(account, access, login, config.timezone);
+        let has_token = account.credentials.as_ref().is_some_and(|credentials| credentials.token.is_some());
+        let ends = ends(known.login.expires_at, account, now, config.timezone);
         let judged = judge(account, &known, now);
         let begun = begun_at(&config.state_dir, &account.name);
         let fix = match begun {
@@ -85,6 +89,7 @@ impl Standing {
         Self {
             row: Row::known(account, &known),
             title: account.marketplace.title,
+            ends: ends.filter(|_| has_token || known.login.expires_at.is_some()),
             known,
             begun,
             why: judged.why,
@@ -121,8 +126,8 @@ impl Standing {
         if let Some(scopes) = scopes {
             line("permissions", &scopes.join(", "));
         }
-        if let Some(end) = self.known.login.expires_at {
-            line("ends", &ends(end, now, tz));
+        if let Some(words) = &self.ends {
+            line("ends", words);
         }
         if let Some(at) = access.and_then(|access| access.next_probe_at) {
             line("asked again", &when(at, now, tz));
