@@ -43,6 +43,9 @@ pub struct Begun {
     pub until: DateTime<Utc>,
     /// Where the browser can be waited for, where a callback is configured.
     pub listen: Option<SocketAddr>,
+    /// What an address that the browser is sent to names the login by, where it has that; the page's address shows it.
+    #[serde(serialize_with = "expose_some")]
+    pub token: Option<SecretString>,
     /// The person has been there already; what is left is to go on.
     pub granted: bool,
 }
@@ -82,6 +85,7 @@ impl Desk {
             url: pending.invitation.url.clone(),
             until: pending.begun + lasts,
             listen: account.login.listens(),
+            token: pending.invitation.temporary.as_ref().map(|(token, _)| token.clone()),
             granted: pending.granted.is_some(),
         };
         if resume {
@@ -200,4 +204,9 @@ pub fn way_in(account: &Account) -> String {
 /// Only for the socket between a person's command and the agent, which nobody else can open.
 fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose_secret())
+}
+
+/// The same where there may be none.
+fn expose_some<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(ExposeSecret::expose_secret).serialize(serializer)
 }

@@ -23,7 +23,7 @@ use super::job::{ask_agent, here};
 use super::output::{self, instant, span, thousands, when};
 use super::{Exit, Failure};
 use crate::agent::ask::{Answered, Desk};
-use crate::agent::login::{LoggedIn, Unsure, is_of, way_in};
+use crate::agent::login::{LoggedIn, Unsure, is_of, terms, way_in};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config, Diagnostic};
 use crate::domain::{AccountName, Wiped};
@@ -96,9 +96,10 @@ struct Known {
 }
 
 impl Known {
-    /// `with_agent`: the agent has pairs of it from a place that this process does not see.
-    fn of(account: &Account, access: Option<Access>, login: Option<Login>, with_agent: bool) -> Self {
-        let login = login.unwrap_or_default();
+    /// The end is that of the configuration as it stands now, also where no agent has read it since. `with_agent`: the agent
+    /// has pairs of it from a place that this process does not see.
+    fn of(account: &Account, access: Option<Access>, login: Option<Login>, with_agent: bool, tz: Tz) -> Self {
+        let login = terms::applied(login.unwrap_or_default(), account, tz);
         if with_agent {
             return Self { access: access.filter(|access| access.state != AccessState::Unknown), login };
         }
@@ -184,13 +185,13 @@ async fn is_meant(home: &Home, typed: Option<&mut Typed>, unsure: Unsure) -> Res
 async fn row(home: &Home, account: &Account, config: &Config) -> Result<Row, Failure> {
     let now = SystemClock::default().now();
     let Some(store) = home.store(config)? else {
-        return Ok(Row::known(account, &Known::of(account, None, None, false)));
+        return Ok(Row::known(account, &Known::of(account, None, None, false, config.timezone)));
     };
     let name = account.name.clone();
     let read =
         move |tx: &crate::store::Tx<'_>| Ok((accounts::access(tx, &name, now)?, logins::get(tx, &name)?));
     let (access, login) = store.read(read).await?;
-    Ok(Row::known(account, &Known::of(account, Some(access), login, false)))
+    Ok(Row::known(account, &Known::of(account, Some(access), login, false, config.timezone)))
 }
 
 /// Says that new credentials are in use.
@@ -260,17 +261,22 @@ fn words(config: &Config, account: &Account, welcome: &LoggedIn, now: DateTime<U
             None => format!("none, {} requests used this {}", thousands(welcome.used), window.as_str()),
         },
     );
-    if let Some(end) = welcome.expires_at {
-        line("ends", ends(end, now, config.timezone));
+    if let Some(words) = ends(welcome.expires_at, account, now, config.timezone) {
+        line("ends", words);
     }
     text.push_str(&format!("Kept in {}.{}\n", welcome.kept_in, next(config, account, now)));
     text
 }
 
-/// When a login ends, for people.
-fn ends(end: DateTime<Utc>, now: DateTime<Utc>, tz: Tz) -> String {
+/// When a login ends, for people; `None` where nobody said so.
+fn ends(end: Option<DateTime<Utc>>, account: &Account, now: DateTime<Utc>, tz: Tz) -> Option<String> {
+    let Some(end) = end else {
+        let words = "not known: `token_lifetime` counts from an `auth login`, and nobody knows when this token was \
+                     made; its last day can be set as `token_expires`";
+        return account.login.token_lifetime.map(|_| words.to_owned());
+    };
     let at = when(end, now, tz);
-    if end <= now { format!("{at}: it is over") } else { format!("{at}, in {}", span(end - now)) }
+    Some(if end <= now { format!("{at}: it is over") } else { format!("{at}, in {}", span(end - now)) })
 }
 
 /// What the account does next by its schedules.

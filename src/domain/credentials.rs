@@ -32,6 +32,11 @@ impl Credentials {
         }
     }
 
+    /// Whether both are of one app, whatever its secret.
+    pub fn are_of_the_app_of(&self, other: &Self) -> bool {
+        self.consumer_key.expose_secret() == other.consumer_key.expose_secret()
+    }
+
     /// All the secret texts, for the signer and for whoever must mask them.
     pub fn expose(&self) -> [&str; 4] {
         let (token, token_secret) = self

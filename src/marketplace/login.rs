@@ -156,15 +156,14 @@ pub fn proof(typed: &str, parameter: &str, invitation: &Invitation) -> Result<Se
         let query = typed.split_once('?').map_or(typed, |(_, query)| query);
         let query = query.split_once('#').map_or(query, |(query, _)| query);
         let value = |name: &str| value_in(query.as_bytes(), name);
-        let refused = value("oauth_problem").is_some_and(|why| why.as_str() == "user_refused");
-        if refused || value("denied").is_some() {
-            return Err(LoginError::Refused);
-        }
         let ours = invitation.temporary.as_ref().map(|(token, _)| token.expose_secret());
-        if let (Some(token), Some(ours)) = (value("oauth_token"), ours)
+        if let (Some(token), Some(ours)) = (named_in(query), ours)
             && token.as_str() != ours
         {
             return unreadable("that address belongs to another login than the one just begun".to_owned());
+        }
+        if is_refusal(query) {
+            return Err(LoginError::Refused);
         }
         match value(parameter) {
             Some(found) => found,
@@ -183,6 +182,31 @@ pub fn proof(typed: &str, parameter: &str, invitation: &Invitation) -> Result<Se
         return unreadable("that is neither what the page shows nor the address it leads to".to_owned());
     }
     Ok(bare.as_str().into())
+}
+
+/// Whether the query of an address that some browser asked for can be about the login that is waited for. Anyone may
+/// ask, so that it has to name the temporary token where the login has one; where it has none, only a proof is heard,
+/// which the marketplace judges, and a refusal could be anybody's.
+pub fn comes_back(query: &str, parameter: &str, token: Option<&SecretString>) -> bool {
+    let proven = value_in(query.as_bytes(), parameter).is_some_and(|proof| !proof.is_empty());
+    match token {
+        Some(ours) => {
+            (proven || is_refusal(query))
+                && named_in(query).is_some_and(|token| token.as_str() == ours.expose_secret())
+        }
+        None => proven,
+    }
+}
+
+/// The temporary token that the query of an address names, be it by a refusal.
+fn named_in(query: &str) -> Option<Zeroizing<String>> {
+    let value = |name| value_in(query.as_bytes(), name).filter(|token| !token.is_empty());
+    value("oauth_token").or_else(|| value("denied"))
+}
+
+fn is_refusal(query: &str) -> bool {
+    let value = |name| value_in(query.as_bytes(), name);
+    value("denied").is_some() || value("oauth_problem").is_some_and(|why| why.as_str() == "user_refused")
 }
 
 /// The first value of that name in a form or a query.
@@ -226,16 +250,52 @@ mod tests {
 
     #[test]
     fn a_refusal_and_an_address_of_another_login_are_told_apart_from_a_mistake() {
-        assert_eq!(read("https://shop.example/back?denied=T1"), Err(LoginError::Refused));
+        for typed in ["denied=T1", "denied=", "oauth_problem=user_refused", "denied=T1&oauth_token=T1"] {
+            let typed = format!("https://shop.example/back?{typed}");
+            assert_eq!(read(&typed), Err(LoginError::Refused), "{typed}");
+        }
         for typed in [
             "",
             "   ",
+            "https://shop.example/back?denied=T2",
+            "https://shop.example/back?oauth_problem=user_refused&oauth_token=T2",
             "https://shop.example/back?oauth_token=T2&oauth_verifier=4821077",
             "https://shop.example/back?code=4821077",
             "pin\u{200b}4821077",
         ] {
             assert!(matches!(read(typed), Err(LoginError::Unreadable(_))), "{typed}");
         }
+    }
+
+    #[test]
+    fn a_browser_is_heard_only_if_it_names_the_login_that_is_waited_for() {
+        let heard = |query: &str, token: Option<&str>| {
+            comes_back(query, "oauth_verifier", token.map(SecretString::from).as_ref())
+        };
+        for ours in [
+            "oauth_token=T1&oauth_verifier=4",
+            "x=1&oauth_verifier=4&oauth_token=T%31",
+            "denied=T1",
+            "oauth_problem=user_refused&oauth_token=T1",
+        ] {
+            assert!(heard(ours, Some("T1")) && !heard(ours, Some("T2")), "{ours}");
+        }
+        for nobodys in [
+            "",
+            "x=1",
+            "denied=",
+            "denied=T2",
+            "denied=T1&oauth_token=T2",
+            "oauth_problem=user_refused",
+            "oauth_verifier=4",
+            "oauth_token=T1",
+            "oauth_token=T1&oauth_verifier=",
+        ] {
+            assert!(!heard(nobodys, Some("T1")), "{nobodys}");
+        }
+        assert!(
+            heard("oauth_verifier=4", None) && !heard("oauth_verifier=", None) && !heard("denied=T1", None)
+        );
     }
 
     proptest! {

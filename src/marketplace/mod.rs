@@ -27,7 +27,7 @@ use crate::http::oauth1::{Profile, Target};
 use crate::http::{Canary, Client, LimitHeaders, Maintenance, WritingClient};
 use crate::policy::meter::PublicRule;
 pub use export::{ExportFile, ExportRequest, ExportState, StockExport, StockFile};
-pub use login::{Doorstep, Entrance, Granted, Invitation, Login, LoginError, proof};
+pub use login::{Doorstep, Entrance, Granted, Invitation, Login, LoginError, comes_back, proof};
 pub use write::{
     AsItIs, Batch, Item, ItemOutcome, Looked, Looking, Quantities, Step, Wanted, WriteError, Writer, Writes,
     free, look_through, most_in_carts, summed,

@@ -67,6 +67,48 @@ fn the_end_of_a_login_is_told_thirty_seven_and_one_day_before_and_when_it_is_ove
 }
 
 #[test]
+fn the_end_is_that_of_the_configuration_also_where_no_agent_has_read_it() {
+    let place = Place::of(0);
+    let keys = place.sandbox.credentials().clone();
+    let four = [&keys.consumer_key, &keys.consumer_secret, &keys.token, &keys.token_secret];
+    let file = place.home().join("four");
+    std::fs::write(&file, four.map(String::as_str).join("\n")).expect("a file");
+    let (none, far) = ("max_per_second = 50", "max_per_second = 50\ntoken_expires = \"2999-12-31\"");
+    place.edit("sellerd.toml", none, far);
+    place.run(&format!("auth import cm --from-file {}", file.display())).exits(0).says("3000-01-01");
+    let row =
+        |code| place.run("-o json auth status").exits(code).document("sellerd.auth/1")["accounts"][0].clone();
+    assert_eq!(row(0)["expires_at"], "2999-12-31T23:00:00.000Z");
+    place.edit("sellerd.toml", "2999-12-31", "2001-12-31");
+    let over = row(4);
+    assert_eq!(
+        (&over["expires_at"], &over["fix"]),
+        (&"2001-12-31T23:00:00.000Z".into(), &"sellerd auth import cm".into())
+    );
+    place.run("auth status").exits(4).says("the login is over");
+    place.edit("sellerd.toml", "\ntoken_expires = \"2001-12-31\"", "");
+    let row = row(0);
+    assert!(row["expires_at"].is_null() && row["fix"].is_null(), "{row}");
+}
+
+#[test]
+fn a_lifetime_says_that_it_says_nothing_of_a_token_that_was_imported() {
+    let place = Place::of(0);
+    let said = |words: &str| place.run(words).exits(0).stdout;
+    assert!(!said("auth status").contains("token_lifetime"));
+    place.edit("sellerd.toml", "max_per_second = 50", "max_per_second = 50\ntoken_lifetime = \"24h\"");
+    let status = said("auth status");
+    assert!(status.contains("not known: `token_lifetime` counts from an `auth login`"), "{status}");
+    place.edit(
+        "sellerd.toml",
+        "token_lifetime = \"24h\"",
+        "token_lifetime = \"24h\"\ntoken_expires = \"2999-12-31\"",
+    );
+    let status = said("auth status");
+    assert!(status.contains("3000-01-01") && !status.contains("token_lifetime"), "{status}");
+}
+
+#[test]
 fn an_agent_that_is_started_near_the_end_of_a_login_says_so_in_its_log() {
     let place = Place::of(0);
     let line = format!("max_per_second = 50\ntoken_expires = \"{}\"", today() + Days::new(5));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::declined::{another, declined, no_consumer, not_accepted, not_kept, not_stored};
+use super::declined::{another, declined, no_consumer, not_accepted, not_kept, not_stored, of_another_app};
 use super::owner::{Owner, Unsure, unsure};
 use crate::agent::accounts::{Accounts, mark_of};
 use crate::agent::ask::{Answered, Desk};
@@ -17,6 +17,7 @@ use crate::agent::notices::Notices;
 use crate::agent::status;
 use crate::config::{Account, Pairs, Vault};
 use crate::domain::AccountName;
+use crate::http::CallError;
 use crate::marketplace::Identity;
 use crate::policy::access::{Access, AccessEvent, Asked};
 use crate::store::logins::{self, Login, Member};
@@ -74,11 +75,15 @@ impl Desk {
         let (mut identity, mut scopes) = (None, Vec::new());
         if credentials.token.is_some() {
             let tried = self.try_out(account, credentials.clone()).await?;
-            let found = tried
-                .marketplace()
-                .identity()
-                .await
-                .map_err(|error| not_accepted(account, &access, &error, again))?;
+            // The token in use would sign for an app that it was not made with.
+            let is_new_app = pairs.token.is_none()
+                && account.credentials.as_ref().is_some_and(|used| !used.are_of_the_app_of(&credentials));
+            let found = tried.marketplace().identity().await.map_err(|error| match error {
+                CallError::Unauthorized { .. } | CallError::Forbidden { .. } if is_new_app => {
+                    of_another_app(account, vault, &access, &error)
+                }
+                error => not_accepted(account, &access, &error, again),
+            })?;
             if !other_seller {
                 match self.owner(account, &credentials).await? {
                     Owner::Known(was) if was.id != found.id => {

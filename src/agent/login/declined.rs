@@ -4,7 +4,7 @@
 use crate::agent::ask::Declined;
 use crate::agent::credentials::mended_by;
 use crate::agent::notices::Notices;
-use crate::config::{Account, VaultError};
+use crate::config::{Account, Vault, VaultError};
 use crate::domain::{AccountName, ErrorType};
 use crate::http::CallError;
 use crate::marketplace::{Identity, LoginError};
@@ -92,18 +92,59 @@ pub(super) fn not_accepted(account: &Account, access: &Access, error: &CallError
     match error {
         CallError::Unauthorized { .. } | CallError::Forbidden { .. } => {
             let message = format!("{title} does not accept these credentials ({error}); nothing was changed");
-            let mut fix = format!(
+            let fix = format!(
                 "compare all four values, above all {token} and {secret}, with the page at {title}, then: {again}"
             );
-            if access.state == AccessState::Revoked {
-                fix = format!("{fix} ; {}", Notices::about(account).ask_again(&account.name, access));
-            }
-            declined(4, message, fix)
+            declined(4, message, and_ask_again(fix, account, access))
         }
         error => {
             let message = format!("{title} could not be asked who this is ({error}); nothing was changed");
             declined(exit_of(error), message, format!("try again: {again}"))
         }
+    }
+}
+
+/// The app is another one than before, and the token in use, which nobody brought another for, is refused with it.
+/// Bringing the same once more would be refused once more.
+pub(super) fn of_another_app(
+    account: &Account,
+    vault: &Vault,
+    access: &Access,
+    error: &CallError,
+) -> Declined {
+    let (name, title) = (&account.name, account.marketplace.title);
+    let [key, _, token, secret] = account.marketplace.credential_names;
+    let message = format!(
+        "{title} does not accept the {token} in use with that {key} ({error}): a token belongs to the app that it was \
+         made with; nothing was changed"
+    );
+    if (account.marketplace.login.import_only)(&account.options).is_some() {
+        let fix = format!("bring all four values of the new app: sellerd auth import {name}");
+        return declined(4, message, and_ask_again(fix, account, access));
+    }
+    // A logout forgets what was written here, and no more.
+    let ours = vault.path(name).display().to_string();
+    let places =
+        account.sources.token.iter().flat_map(|origin| [&origin.place].into_iter().chain(&origin.others));
+    let elsewhere: Vec<_> = places.map(ToString::to_string).filter(|place| *place != ours).collect();
+    let first = match &elsewhere[..] {
+        [] => String::new(),
+        places => format!("take {token} and {secret} out of {}, then: ", places.join(" and ")),
+    };
+    let fix = format!(
+        "{first}sellerd auth logout {name} ; then bring the new app's pair: sellerd auth import {name} ; then: \
+         sellerd auth login {name}"
+    );
+    declined(4, message, and_ask_again(fix, account, access))
+}
+
+/// Where access was taken away, no credentials may help.
+fn and_ask_again(fix: String, account: &Account, access: &Access) -> String {
+    match access.state {
+        AccessState::Revoked => {
+            format!("{fix} ; {}", Notices::about(account).ask_again(&account.name, access))
+        }
+        _ => fix,
     }
 }
 

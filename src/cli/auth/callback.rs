@@ -1,4 +1,7 @@
 //! Waits for a browser that the marketplace has sent back. It hears one thing, for as long as one login takes.
+//!
+//! Whoever reaches the address may ask for anything: what is not about the login that is waited for gets a page and
+//! goes no further.
 
 use std::net::SocketAddr;
 
@@ -9,17 +12,20 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-/// Listens; the addresses that browsers ask for come out, as far as they carry `parameter` or a refusal. It ends with
-/// the receiver.
+use crate::marketplace::comes_back;
+
+/// Listens; the addresses that browsers ask for come out, as far as they carry `parameter` or a refusal and name the
+/// login's `token`, where it has one. It ends with the receiver.
 pub async fn listen(
     at: SocketAddr,
     parameter: &'static str,
+    token: Option<SecretString>,
 ) -> std::io::Result<mpsc::Receiver<SecretString>> {
     let tcp = TcpListener::bind(at).await?;
     let (tell, told) = mpsc::channel(4);
     let hear = move |uri: Uri| {
-        let tell = tell.clone();
-        async move { heard(&uri, parameter, &tell) }
+        let answer = heard(&uri, parameter, token.as_ref(), &tell);
+        async move { answer }
     };
     let router = Router::new().fallback(hear);
     tokio::spawn(async move {
@@ -29,15 +35,16 @@ pub async fn listen(
     Ok(told)
 }
 
-fn heard(uri: &Uri, parameter: &str, tell: &mpsc::Sender<SecretString>) -> Response {
-    let query = uri.query().unwrap_or_default();
-    let speaks = query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .any(|(name, _)| name == parameter || name == "denied" || name == "oauth_problem");
+fn heard(
+    uri: &Uri,
+    parameter: &str,
+    token: Option<&SecretString>,
+    tell: &mpsc::Sender<SecretString>,
+) -> Response {
     // A browser also asks for an icon, and whoever scans ports for anything.
-    if !speaks {
-        return (StatusCode::NOT_FOUND, Html("<p>sellerd waits for a login here.</p>")).into_response();
+    if !comes_back(uri.query().unwrap_or_default(), parameter, token) {
+        let page = "<!DOCTYPE html><title>sellerd</title><p>sellerd waits for a login here, and this is none of it.</p>";
+        return (StatusCode::NOT_FOUND, Html(page)).into_response();
     }
     // One that does not fit any more comes from a page that was loaded again.
     let address = uri.path_and_query().map_or("", |address| address.as_str());
@@ -53,16 +60,19 @@ mod tests {
 
     #[test]
     fn only_what_a_marketplace_sends_back_is_heard() {
-        let (tell, mut told) = mpsc::channel(4);
-        for uri in
-            ["/favicon.ico", "/", "/?x=1", "/back?request_token=", "/back?a=b&request_token=T", "/?denied=T"]
-        {
-            heard(&uri.parse().unwrap(), "request_token", &tell);
-        }
-        let mut all = Vec::new();
-        while let Ok(uri) = told.try_recv() {
-            all.push(uri.expose_secret().to_owned());
-        }
-        assert_eq!(all, ["/back?request_token=", "/back?a=b&request_token=T", "/?denied=T"]);
+        let all_of = |token: Option<&str>, parameter: &str, uris: &[&str]| {
+            let (tell, mut told) = mpsc::channel(4);
+            for uri in uris {
+                let token = token.map(SecretString::from);
+                heard(&uri.parse().unwrap(), parameter, token.as_ref(), &tell);
+            }
+            let next = || told.try_recv().ok().map(|uri| uri.expose_secret().to_owned());
+            std::iter::from_fn(next).collect::<Vec<_>>()
+        };
+        let uris =
+            ["/favicon.ico", "/", "/?x=1", "/back?request_token=", "/back?a=b&request_token=T", "/?denied=T"];
+        assert_eq!(all_of(None, "request_token", &uris), ["/back?a=b&request_token=T"]);
+        let uris = ["/?denied=U", "/?denied=T", "/?oauth_verifier=1", "/?oauth_token=U&oauth_verifier=1"];
+        assert_eq!(all_of(Some("T"), "oauth_verifier", &uris), ["/?denied=T"]);
     }
 }

@@ -24,6 +24,10 @@ use crate::domain::AccountName;
 /// How often something may be typed for one login.
 const TRIES: usize = 3;
 
+/// How often a browser may bring something for one login that the marketplace does not accept. Where a login has no
+/// token to be named by anybody may have sent it, so that it never ends the login; but each costs a request.
+const BROUGHT: usize = 10;
+
 /// Begins, or goes on, and says who logged in.
 pub async fn run(options: LoginOptions, home: &Home) -> Result<Exit, Failure> {
     let name = AccountName::from(options.account.as_str());
@@ -123,26 +127,36 @@ impl Attempt<'_> {
         let mut typed = Typed::begin()?;
         self.show(begun);
         note(&format!("{}\n", entrance.instruction));
-        for _ in 0..TRIES {
+        let (mut tries, mut brought) = (0, 0);
+        while tries < TRIES {
             note(&format!("{}: ", entrance.prompt));
-            let said = self.said(&mut typed, &mut browser, begun.until).await?;
+            let (said, by_browser) = self.said(&mut typed, &mut browser, begun.until).await?;
             match self.finish(&said, Some(&mut typed)).await? {
                 Ok(logged_in) => return Ok(logged_in),
                 Err(why) => note(&format!("{why}.\n")),
+            }
+            match by_browser {
+                false => tries += 1,
+                true => brought += 1,
+            }
+            if brought == BROUGHT && browser.take().is_some() {
+                note("Browsers are not waited for any more; paste the address instead.\n");
             }
         }
         Err(self.not_accepted(format!("nothing of what was typed {TRIES} times was accepted")))
     }
 
+    /// What is handed in next, and whether a browser brought it.
     async fn said(
         &self,
         typed: &mut Typed,
         browser: &mut Option<mpsc::Receiver<SecretString>>,
         until: DateTime<Utc>,
-    ) -> Result<SecretString, Failure> {
+    ) -> Result<(SecretString, bool), Failure> {
         let heard = hear(typed, browser, until, &*self.clock).await;
         match heard.map_err(|failure| Failure { fix: self.resume_command(), ..failure })? {
-            Heard::Said(text) => Ok(text),
+            Heard::Said(text) => Ok((text, false)),
+            Heard::Brought(address) => Ok((address, true)),
             Heard::Nobody => Err(self.nobody()),
             Heard::TooLate => Err(self.too_late(until)),
         }
@@ -161,7 +175,8 @@ impl Attempt<'_> {
     /// Listens where the callback leads. That it cannot is no reason not to log in.
     async fn listener(&self, begun: &Begun) -> Option<mpsc::Receiver<SecretString>> {
         let at = begun.listen?;
-        match callback::listen(at, self.account.marketplace.login.parameter).await {
+        let parameter = self.account.marketplace.login.parameter;
+        match callback::listen(at, parameter, begun.token.clone()).await {
             Ok(browser) => Some(browser),
             Err(error) => {
                 note(&format!(
@@ -175,12 +190,12 @@ impl Attempt<'_> {
     fn not_accepted(&self, why: String) -> Failure {
         let name = &self.account.name;
         let fix = format!("{}, or begin anew: sellerd auth login {name}", self.resume_command());
-        Failure::new("E411", Exit::Login, why, fix)
+        Failure::new("E412", Exit::Login, why, fix)
     }
 
     fn nobody(&self) -> Failure {
         let message = "stdin ended before anything was typed; the login waits";
-        Failure::new("E411", Exit::Login, message, self.finish_command())
+        Failure::new("E412", Exit::Login, message, self.finish_command())
     }
 
     fn too_late(&self, until: DateTime<Utc>) -> Failure {
@@ -188,7 +203,7 @@ impl Attempt<'_> {
         let message =
             format!("nobody came back until {until}; what the page shows is worth nothing any more");
         let fix = format!("begin a new login: sellerd auth login {}", self.account.name);
-        Failure::new("E411", Exit::Login, message, fix)
+        Failure::new("E412", Exit::Login, message, fix)
     }
 
     fn resume_command(&self) -> String {
@@ -204,8 +219,10 @@ impl Attempt<'_> {
 /// What a login that waits for a person comes to hear.
 #[derive(Debug)]
 enum Heard {
-    /// What was typed, or what the browser brought.
+    /// What was typed.
     Said(SecretString),
+    /// The address that a browser asked for.
+    Brought(SecretString),
     /// Nobody types, and no browser is waited for.
     Nobody,
     /// What the page shows can be exchanged no longer.
@@ -222,7 +239,7 @@ async fn hear(
     tokio::select! {
         Some(address) = brought(browser) => {
             note("the browser has brought it.\n");
-            return Ok(Heard::Said(address));
+            return Ok(Heard::Brought(address));
         }
         line = typed.line() => match line? {
             Some(line) => return Ok(Heard::Said(line)),
@@ -233,7 +250,7 @@ async fn hear(
     }
     // Nobody types any more; the browser still may come.
     tokio::select! {
-        Some(address) = brought(browser) => Ok(Heard::Said(address)),
+        Some(address) = brought(browser) => Ok(Heard::Brought(address)),
         failure = typed.stopped() => Err(failure),
         () = passed(until, clock) => Ok(Heard::TooLate),
     }
@@ -295,7 +312,7 @@ mod tests {
             shared.sleep(Duration::from_secs(3_600)).await;
             drop(browser);
         });
-        let Ok(Heard::Said(said)) = hear(&mut typed, &mut heard, until, &*clock).await else { panic!() };
+        let Ok(Heard::Brought(said)) = hear(&mut typed, &mut heard, until, &*clock).await else { panic!() };
         assert_eq!(said.expose_secret(), "/back");
         assert!(matches!(hear(&mut typed, &mut heard, until, &*clock).await, Ok(Heard::TooLate)));
         assert!(clock.elapsed() < Duration::from_secs(3_700), "the machine slept meanwhile");

@@ -89,6 +89,8 @@ struct Standing {
     row: Row,
     title: &'static str,
     known: Known,
+    /// When its login ends, if it has one.
+    ends: Option<String>,
     /// A login that waits for a person.
     begun: Option<DateTime<Utc>>,
     /// Why there is something to do.
@@ -108,7 +110,10 @@ impl Standing {
         now: DateTime<Utc>,
     ) -> Self {
         let held = held.get(&account.name);
-        let known = Known::of(account, access, login, held.is_some());
+        let known = Known::of(account, access, login, held.is_some(), config.timezone);
+        let has_token = held.is_some()
+            || account.credentials.as_ref().is_some_and(|credentials| credentials.token.is_some());
+        let ends = ends(known.login.expires_at, account, now, config.timezone);
         let judged = judge(account, &known, held.is_some(), now);
         let mut row = Row::known(account, &known);
         if let Some(places) = held {
@@ -119,7 +124,16 @@ impl Standing {
             Some(_) if judged.wants_login => Some(format!("sellerd auth login {} --resume", account.name)),
             _ => judged.fix,
         };
-        Self { row, title: account.marketplace.title, known, begun, why: judged.why, fix, lost: judged.lost }
+        Self {
+            row,
+            title: account.marketplace.title,
+            ends: ends.filter(|_| has_token || known.login.expires_at.is_some()),
+            known,
+            begun,
+            why: judged.why,
+            fix,
+            lost: judged.lost,
+        }
     }
 
     fn draw(&self, now: DateTime<Utc>, tz: Tz) -> String {
@@ -150,8 +164,8 @@ impl Standing {
         if let Some(scopes) = scopes {
             line("permissions", &scopes.join(", "));
         }
-        if let Some(end) = self.known.login.expires_at {
-            line("ends", &ends(end, now, tz));
+        if let Some(words) = &self.ends {
+            line("ends", words);
         }
         if let Some(at) = access.and_then(|access| access.next_probe_at) {
             line("asked again", &when(at, now, tz));

@@ -135,6 +135,23 @@ fn the_browser_comes_back_to_this_machine() {
 }
 
 #[test]
+fn what_strangers_bring_uses_up_nobodys_tries() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let place = shop(&format!("http://{free}/"), None);
+    let callback = format!("app = \"third-party\"\ncallback = \"http://{free}/\"");
+    place.edit("sellerd.toml", "app = \"third-party\"", &callback);
+    let mut login = Waiting::begin(&place, "auth login cm");
+    assert_eq!(ask("GET", &format!("http://{free}/?denied=X"), "").status, 404);
+    for _ in 0..4 {
+        assert_eq!(ask("GET", &format!("http://{free}/?request_token=X"), "").status, 200);
+        login.agent.line_where("the answer", |line| line.contains("does not accept this request token"));
+    }
+    let back = sent_to(&login.url, "demo-shop");
+    assert_eq!(ask("GET", &back, "").status, 200);
+    login.ends(0).says("logged in as demo-shop");
+}
+
+#[test]
 fn an_app_that_is_dedicated_is_imported() {
     let place = Place::of(5);
     let ran = place.run("-o json auth login cm").exits(2);

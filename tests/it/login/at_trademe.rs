@@ -104,6 +104,10 @@ fn three_wrong_numbers_are_enough_and_the_login_can_be_gone_on_with() {
     }
     let ran = login.ends(4);
     assert!(ran.error()["fix"].as_str().expect("a fix").contains("--resume"));
+    assert_eq!(ran.error()["code"], "E412");
+    let ended = Waiting::begin(&place, "auth login nz --resume").ends(4);
+    assert!(ended.stderr.contains("E412") && ended.stderr.contains("stdin ended"), "{}", ended.stderr);
+    place.run("explain E412").exits(0).says("a login that was not finished");
     assert_eq!(access(&place.status(), "nz")["state"], "unknown", "a wrong number blocks nothing");
     assert!(standing(&place, "nz")["fix"].as_str().expect("a fix").ends_with("--resume"));
     let mut again = Waiting::begin(&place, "-o json auth login nz --resume");
@@ -147,8 +151,11 @@ fn a_refusal_and_an_old_login_are_told_and_forgotten() {
     let place = shop("");
     let mut login = Waiting::begin(&place, "auth login nz");
     decide(&login.url, "demo-shop", "deny");
+    let token = login.url.rsplit_once("oauth_token=").expect("a token").1.to_owned();
     login.types("https://shop.invalid/back?denied=T1");
-    login.ends(4).says("access was refused");
+    login.types(&format!("https://shop.invalid/back?denied={token}"));
+    let ran = login.ends(4).says("access was refused");
+    assert!(ran.stderr.contains("belongs to another login"), "{}", ran.stderr);
     assert!(!pending(&place));
 
     let begun = place.run("--no-input auth login nz").exits(4).document("sellerd.auth/1");
@@ -282,6 +289,54 @@ fn the_browser_brings_it_by_itself_where_a_callback_leads_here() {
     let back = decide(&refused.url, "demo-shop", "deny").location.expect("it is sent somewhere");
     ask("GET", &back.replace("https://shop.invalid", &format!("http://{free}")), "");
     refused.ends(4).says("access was refused");
+}
+
+#[test]
+fn the_pair_of_another_app_alone_names_the_way_that_leads_there() {
+    let place = shop("");
+    log_in(&place, "demo-shop").exits(0);
+    let new = "consumer_key = \"another\"\nconsumer_secret = \"another-secret\"\n";
+    let ran = super::fed(&place, "-o json auth import nz", new).exits(4);
+    let (message, fix) = (ran.error()["message"].to_string(), ran.error()["fix"].to_string());
+    assert!(message.contains("belongs to the app that it was made with"), "{message}");
+    assert!(message.contains("nothing was changed") && !fix.contains("compare"), "{message} {fix}");
+    let at = |words: &str| fix.find(words).unwrap_or_else(|| panic!("no {words} in {fix}"));
+    assert!(
+        at("auth logout nz") < at("auth import nz") && at("auth import nz") < at("auth login nz"),
+        "{fix}"
+    );
+    // The way that is named is one.
+    place.run("--yes auth logout nz").exits(0);
+    super::fed(&place, "auth import nz", new).exits(4).says("not logged in yet").says("auth login nz");
+    let keys = place.sandbox.trademe_credentials().clone();
+    let app =
+        format!("consumer_key = \"{}\"\nconsumer_secret = \"{}\"\n", keys.consumer_key, keys.consumer_secret);
+    super::fed(&place, "auth import nz", &app).exits(4).says("not logged in yet");
+    log_in(&place, "demo-shop").exits(0);
+
+    // A token that no logout takes away has to be taken out by hand.
+    let place = shop("");
+    place.write_secrets("nz", &keys);
+    let file = place.dir().join("secrets/nz.toml").display().to_string();
+    super::fed(&place, "auth import nz", new).exits(4).says(&format!("out of {file}")).says("auth logout nz");
+}
+
+#[test]
+fn whoever_reaches_the_listener_ends_nobodys_login() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let place = shop(&format!("callback = \"https://shop.invalid/back\"\ncallback_listen = \"{free}\""));
+    let login = Waiting::begin(&place, "auth login nz");
+    let stray = ["denied=SOMEBODYELSE", "denied=", "oauth_problem=user_refused", "oauth_verifier=1"];
+    for query in stray.into_iter().chain(["oauth_token=X&oauth_verifier=Y"; 12]) {
+        let page = ask("GET", &format!("http://{free}/back?{query}"), "");
+        assert!(page.status == 404 && page.body.contains("none of it"), "{query}: {page:?}");
+    }
+    assert!(pending(&place));
+    let back = decide(&login.url, "demo-shop", "allow").location.expect("it is sent somewhere");
+    ask("GET", &back.replace("https://shop.invalid", &format!("http://{free}")), "");
+    let ran = login.ends(0).says("logged in as demo-shop");
+    assert_eq!(steps(&place, "AccessToken"), 1, "nothing else was tried");
+    assert_eq!(ran.stderr.matches("PIN: ").count(), 1, "nobody saw anything of it: {}", ran.stderr);
 }
 
 #[test]

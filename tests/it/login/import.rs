@@ -75,6 +75,18 @@ fn credentials_that_do_not_work_change_nothing() {
 }
 
 #[test]
+fn another_dedicated_app_is_brought_with_its_own_token() {
+    let place = Place::of(5);
+    let app = |key: &str| format!("consumer_key = \"{key}\"\nconsumer_secret = \"another\"\n");
+    let ran = fed(&place, "auth import cm", &app("another")).exits(4);
+    ran.says("belongs to the app that it was made with").says("bring all four values of the new app");
+    assert!(!place.state().join("secrets/cm.toml").exists(), "nothing was changed");
+    // The same app with another secret is no other app.
+    let [key, ..] = values(place.sandbox.credentials());
+    fed(&place, "auth import cm", &app(key)).exits(4).says("compare all four values");
+}
+
+#[test]
 fn while_access_is_revoked_an_import_that_fails_names_the_day_to_ask_for_it_again() {
     let place = Place::of(5);
     place.fault("revoke");
