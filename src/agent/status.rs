@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::broken_off::BrokenOff;
+use super::credentials;
 use super::gone::Gone;
 use super::metering;
 use super::standing::Standing;
@@ -106,6 +107,46 @@ pub struct AccessStatus {
     pub evidence: Option<EvidenceStatus>,
     /// The resources that are refused while the rest works.
     pub closed: Vec<ClosedStatus>,
+    /// What people read in place of the state where there is no login to be accepted or refused.
+    #[serde(skip)]
+    pub kept_out: Option<&'static str>,
+}
+
+impl AccessStatus {
+    fn of(access: Access) -> Self {
+        let asked = access.state != AccessState::Unknown;
+        Self {
+            state: access.state.as_str(),
+            since: asked.then_some(access.since),
+            cause: access.cause.map(|cause| cause.as_str()),
+            reason: Some(access.reason).filter(|reason| !reason.is_empty()),
+            next_probe_at: access.next_probe_at,
+            reapply_on: access.reapply_on,
+            evidence: access.evidence.map(|Evidence { status, digest }| EvidenceStatus { status, digest }),
+            closed: access.closed.iter().map(ClosedStatus::of).collect(),
+            kept_out: None,
+        }
+    }
+
+    /// What the account may do without a login: nothing, whatever it was answered with an earlier one. Only access that
+    /// was taken away stays what it is, since a login alone does not bring it back.
+    fn without_login(self, problem: &problems::Problem) -> Self {
+        if self.state == AccessState::Revoked.as_str() {
+            return self;
+        }
+        let why = credentials::in_short(problem);
+        Self {
+            state: AccessState::Unauthorized.as_str(),
+            since: Some(problem.since),
+            cause: None,
+            reason: Some(why.to_owned()),
+            next_probe_at: None,
+            reapply_on: None,
+            evidence: None,
+            kept_out: Some(why),
+            ..self
+        }
+    }
 }
 
 /// What the answer looked like.
@@ -231,17 +272,20 @@ impl Status {
         let halted_since = tx.map_or(Ok(None), flags::halted)?;
         let paused = tx.map_or(Ok(Default::default()), flags::paused)?;
         let waiting = tx.map_or(Ok(Vec::new()), |tx| plans::waiting(tx, None, now))?;
+        let mut problems = tx.map_or(Ok(Vec::new()), problems::list)?;
+        config.accounts.values().for_each(|account| credentials::see(&mut problems, account, now));
+        let accounts = config.accounts.values().map(|of| account(of, &problems, tx, clocks));
         Ok(Self {
             schema: "sellerd.status/1",
             at: now,
             timezone: config.timezone.name().to_owned(),
-            accounts: config.accounts.values().map(|a| account(a, tx, clocks)).collect::<Result<_, _>>()?,
+            accounts: accounts.collect::<Result<_, _>>()?,
             jobs: config
                 .jobs
                 .values()
                 .map(|job| job_status(job, paused.get(&job.name).copied(), tx, gone, now))
                 .collect::<Result<_, _>>()?,
-            problems: tx.map_or(Ok(Vec::new()), problems::list)?,
+            problems,
             halted: halted_since.is_some(),
             halted_since,
             plans: waiting.iter().map(PlanStatus::of).filter(|plan| plan.changes > 0).collect(),
@@ -252,7 +296,8 @@ impl Status {
     /// Whether a login is missing, expired or revoked anywhere.
     pub fn login_lost(&self) -> bool {
         let lost = ["suspended", "unauthorized", "revoked"];
-        self.accounts.iter().any(|account| lost.contains(&account.access.state))
+        let is_lost = |access: &AccessStatus| access.kept_out.is_some() || lost.contains(&access.state);
+        self.accounts.iter().any(|account| is_lost(&account.access))
     }
 }
 
@@ -292,7 +337,12 @@ pub fn requests_used(
     Ok((standing.usage.used, standing.limit()))
 }
 
-fn account(account: &Account, tx: Option<&Tx<'_>>, clocks: &Clocks) -> Result<AccountStatus, StoreError> {
+fn account(
+    account: &Account,
+    problems: &[problems::Problem],
+    tx: Option<&Tx<'_>>,
+    clocks: &Clocks,
+) -> Result<AccountStatus, StoreError> {
     let now = clocks.now;
     let standing = Standing::of(account, tx, clocks)?;
     let (access, listings, in_doubt, parked) = match tx {
@@ -304,19 +354,14 @@ fn account(account: &Account, tx: Option<&Tx<'_>>, clocks: &Clocks) -> Result<Ac
             parked::get(tx, &account.name)?,
         ),
     };
-    let asked = access.state != AccessState::Unknown;
+    let access = AccessStatus::of(access);
+    let kept_out = problems.iter().find(|problem| credentials::keeps_out(problem, &account.name));
     Ok(AccountStatus {
         account: account.name.clone(),
         marketplace: account.marketplace.name,
-        access: AccessStatus {
-            state: access.state.as_str(),
-            since: asked.then_some(access.since),
-            cause: access.cause.map(|cause| cause.as_str()),
-            reason: Some(access.reason).filter(|reason| !reason.is_empty()),
-            next_probe_at: access.next_probe_at,
-            reapply_on: access.reapply_on,
-            evidence: access.evidence.map(|Evidence { status, digest }| EvidenceStatus { status, digest }),
-            closed: access.closed.iter().map(ClosedStatus::of).collect(),
+        access: match kept_out {
+            None => access,
+            Some(problem) => access.without_login(problem),
         },
         quotas: vec![QuotaStatus {
             window: standing.purse.kind.as_str(),
