@@ -15,7 +15,7 @@ use crate::domain::{AccountName, Clocks, JobName, Mode, PlanId, PlanState};
 use crate::policy::access::{Access, AccessState, Closed, Evidence};
 use crate::store::parked::{self, Parked};
 use crate::store::{
-    Store, StoreError, Tx, accounts, flags, intents, listings, plans, problems, promotions, runs,
+    Store, StoreError, Tx, accounts, deferrals, flags, intents, listings, plans, problems, promotions, runs,
 };
 
 /// The document `sellerd.status/1`.
@@ -235,6 +235,9 @@ pub struct JobStatus {
     /// When it runs next; null when it does not.
     #[serde(serialize_with = "optional_instant")]
     pub next_run_at: Option<DateTime<Utc>>,
+    /// Since when that run is put off, for want of requests: its slots until then are passed over.
+    #[serde(serialize_with = "optional_instant")]
+    pub put_off_since: Option<DateTime<Utc>>,
 }
 
 impl Status {
@@ -386,6 +389,9 @@ pub(super) fn job_status(
     now: DateTime<Utc>,
 ) -> Result<JobStatus, StoreError> {
     let promoted_at = tx.map_or(Ok(None), |tx| promotions::promoted(tx, &job.name))?;
+    let runs = job.enabled && paused_since.is_none();
+    let put_off = tx.filter(|_| runs).map_or(Ok(None), |tx| deferrals::of(tx, &job.name))?;
+    let put_off = put_off.filter(|waits| waits.starts_at > now);
     Ok(JobStatus {
         job: job.name.clone(),
         kind: job.work.kind(),
@@ -395,7 +401,11 @@ pub(super) fn job_status(
         paused_since,
         enabled: job.enabled,
         last_run: tx.map_or(Ok(None), |tx| runs::last(tx, &job.name))?.map(|run| gone.seen(run)),
-        next_run_at: (job.enabled && paused_since.is_none()).then(|| job.next_after(now)).flatten(),
+        next_run_at: match &put_off {
+            Some(waits) => Some(waits.starts_at),
+            None => runs.then(|| job.next_after(now)).flatten(),
+        },
+        put_off_since: put_off.map(|waits| waits.since),
     })
 }
 

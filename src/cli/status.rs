@@ -156,7 +156,10 @@ fn job_cells(job: &JobStatus, status: &Status, tz: Tz) -> Vec<String> {
     let next = match job.next_run_at {
         None if job.paused_since.is_some() => "paused".to_owned(),
         None => "off".to_owned(),
-        Some(at) => format!("{} in {}", when(at, status.at, tz), span(at - status.at)),
+        Some(at) => {
+            let put_off = if job.put_off_since.is_some() { ", put off" } else { "" };
+            format!("{} in {}{put_off}", when(at, status.at, tz), span(at - status.at))
+        }
     };
     vec![
         job.job.to_string(),
