@@ -54,7 +54,8 @@ pub(super) fn judge(
     let now = clocks.now;
     let access = accounts::access(tx, &account.name, now)?;
     if !access.state.lets_through() && !access.canary_may_leave(now) {
-        // The gate says why.
+        // The gate says why. How far polls lie apart that do not happen is nobody's trouble.
+        problems::close(tx, STRETCHED, due.job.name.as_str(), now)?;
         return Ok(Judged::Goes(None));
     }
     let (purse, reckoned) = (purse(tx, account)?, accounts::carry_on_theirs(tx, &account.name, clocks)?);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::broken_off::BrokenOff;
 use super::credentials;
+use super::deferral::STRETCHED;
 use super::gone::Gone;
 use super::metering;
 use super::standing::Standing;
@@ -126,6 +127,11 @@ impl AccessStatus {
             closed: access.closed.iter().map(ClosedStatus::of).collect(),
             kept_out: None,
         }
+    }
+
+    /// Whether nothing is done for the account.
+    fn is_lost(&self) -> bool {
+        self.kept_out.is_some() || ["suspended", "unauthorized", "revoked"].contains(&self.state)
     }
 
     /// What the account may do without a login: nothing, whatever it was answered with an earlier one. Only access that
@@ -278,11 +284,13 @@ impl Status {
         let mut problems = tx.map_or(Ok(Vec::new()), problems::list)?;
         config.accounts.values().for_each(|account| credentials::see(&mut problems, account, now));
         let accounts = config.accounts.values().map(|of| account(of, &problems, tx, clocks));
+        let accounts: Vec<AccountStatus> = accounts.collect::<Result<_, _>>()?;
+        problems.retain(|problem| !is_idle(problem, config, &accounts));
         Ok(Self {
             schema: "sellerd.status/1",
             at: now,
             timezone: config.timezone.name().to_owned(),
-            accounts: accounts.collect::<Result<_, _>>()?,
+            accounts,
             jobs: config
                 .jobs
                 .values()
@@ -298,9 +306,7 @@ impl Status {
 
     /// Whether a login is missing, expired or revoked anywhere.
     pub fn login_lost(&self) -> bool {
-        let lost = ["suspended", "unauthorized", "revoked"];
-        let is_lost = |access: &AccessStatus| access.kept_out.is_some() || lost.contains(&access.state);
-        self.accounts.iter().any(|account| is_lost(&account.access))
+        self.accounts.iter().any(|account| account.access.is_lost())
     }
 }
 
@@ -338,6 +344,14 @@ pub fn requests_used(
 ) -> Result<(i64, Option<i64>), StoreError> {
     let standing = Standing::of(account, Some(tx), clocks)?;
     Ok((standing.usage.used, standing.limit()))
+}
+
+/// Whether a problem is about how often an account is asked of which nothing is asked at all: it would stand above what
+/// keeps it from that, and cannot be mended before.
+fn is_idle(problem: &problems::Problem, config: &Config, accounts: &[AccountStatus]) -> bool {
+    let job = config.jobs.get(&JobName(problem.subject.clone())).filter(|_| problem.code == STRETCHED);
+    let account = job.and_then(|job| job.account.as_ref());
+    account.is_some_and(|name| accounts.iter().any(|of| of.account == *name && of.access.is_lost()))
 }
 
 fn account(
