@@ -3,15 +3,20 @@
 
 use chrono::{DateTime, Utc};
 
+use super::instance;
 use super::login::way_in;
-use crate::config::{Account, Config, Diagnostic, Severity};
+use crate::config::{Account, Config, Diagnostic, Looked, Severity};
 use crate::domain::AccountName;
 use crate::store::problems::{self, Problem};
 use crate::store::{StoreError, Tx};
 
-/// What may be wrong with an account's credentials, in the codes of `config check`: no TOML, a name or a type that is
-/// wrong, a file that cannot be read, none at all, half a pair, a command that prints none.
-pub const CODES: [&str; 7] = ["E101", "E102", "E103", "E130", "E302", "E303", "E304"];
+/// The problem of an account that nobody is logged in to, though nothing is wrong with what there is.
+pub const NOT_LOGGED_IN: &str = "E412";
+
+/// Why an account may not be worked. But for the last one they are what may be wrong with its credentials, in the codes
+/// of `config check`: no TOML, a name or a type that is wrong, a file that cannot be read, none at all, half a pair, a
+/// command that prints none.
+pub const CODES: [&str; 8] = ["E101", "E102", "E103", "E130", "E302", "E303", "E304", NOT_LOGGED_IN];
 
 /// Looks for the credentials of these accounts, and returns what is to be said of them. Files are read here and now; a
 /// command may take seconds, and nobody else waits for it.
@@ -37,6 +42,17 @@ pub async fn look_for(config: &mut Config, names: Vec<AccountName>) -> Vec<Diagn
             Vec::new()
         }
     }
+}
+
+/// The same for somebody who only looks. Where somebody has the state he knows better what there is, since he may be
+/// given credentials that nobody else sees; and no command is run for it, which may ask for a password.
+pub async fn look_beside(config: &mut Config) {
+    if instance::is_taken(&config.state_dir) {
+        return;
+    }
+    let at_hand = |account: &&Account| account.login.credentials_command.is_none();
+    let names = config.accounts.values().filter(at_hand).map(|account| account.name.clone()).collect();
+    look_for(config, names).await;
 }
 
 /// The same for all accounts of an agent, which says in its log what is to be said.
@@ -87,20 +103,68 @@ pub fn mended_by(account: &Account, wrong: &Diagnostic) -> String {
     }
 }
 
-/// Credentials that cannot be used are a problem of their account until they can.
+/// Whether anybody has logged in to it: nothing is sent for it otherwise.
+pub(super) fn is_logged_in(account: &Account) -> bool {
+    account.credentials.as_ref().is_some_and(|credentials| credentials.token.is_some())
+}
+
+/// An account that nobody is logged in to, or whose credentials cannot be used, is a problem until that is mended.
 pub(super) fn note(tx: &Tx<'_>, account: &Account, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let (name, wrong) = (&account.name, account.looked.in_the_way());
-    for code in CODES.into_iter().filter(|code| wrong.is_none_or(|wrong| wrong.code != *code)) {
+    let (name, problem) = (&account.name, problem(account, now));
+    for code in CODES.into_iter().filter(|code| problem.as_ref().is_none_or(|problem| problem.code != *code))
+    {
         problems::close(tx, code, name.as_str(), now)?;
     }
-    let Some(wrong) = wrong else { return Ok(()) };
-    let problem = Problem {
-        code: wrong.code.to_owned(),
+    problem.map_or(Ok(()), |problem| problems::open(tx, &problem))
+}
+
+/// The same for somebody who only looks: of an account that he has looked at he knows better than what is written down.
+pub(super) fn see(known: &mut Vec<Problem>, account: &Account, now: DateTime<Utc>) {
+    if account.looked == Looked::NotYet {
+        return;
+    }
+    let seen = problem(account, now);
+    let before = |known: &Problem| seen.as_ref().is_some_and(|seen| seen.code == known.code);
+    known.retain(|known| !keeps_out(known, &account.name) || before(known));
+    if let Some(seen) = seen.filter(|seen| known.iter().all(|known| !is_same(known, seen))) {
+        known.push(seen);
+    }
+}
+
+/// Whether a problem is what keeps this account from being worked.
+pub(super) fn keeps_out(problem: &Problem, account: &AccountName) -> bool {
+    problem.subject == account.as_str() && CODES.contains(&problem.code.as_str())
+}
+
+/// Why nobody works an account, in the words that stand beside its name.
+pub(super) fn in_short(problem: &Problem) -> &'static str {
+    match problem.code.as_str() {
+        NOT_LOGGED_IN | "E302" => "not logged in",
+        _ => "credentials unusable",
+    }
+}
+
+fn is_same(one: &Problem, other: &Problem) -> bool {
+    (&one.code, &one.subject) == (&other.code, &other.subject)
+}
+
+fn problem(account: &Account, now: DateTime<Utc>) -> Option<Problem> {
+    let name = &account.name;
+    let (code, title, fix) = match account.looked.in_the_way() {
+        Some(wrong) => (
+            wrong.code,
+            format!("{name} is not worked, its credentials cannot be used: {}", wrong.placed()),
+            mended_by(account, wrong),
+        ),
+        None if is_logged_in(account) => return None,
+        None => (NOT_LOGGED_IN, format!("{name} is not worked, nobody is logged in to it"), way_in(account)),
+    };
+    Some(Problem {
+        code: code.to_owned(),
         subject: name.to_string(),
         severity: problems::Severity::Critical,
-        title: format!("{name} is not worked, its credentials cannot be used: {}", wrong.placed()),
+        title,
         since: now,
-        fix: mended_by(account, wrong),
-    };
-    problems::open(tx, &problem)
+        fix,
+    })
 }

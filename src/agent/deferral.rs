@@ -54,7 +54,8 @@ pub(super) fn judge(
     let now = clocks.now;
     let access = accounts::access(tx, &account.name, now)?;
     if !access.state.lets_through() && !access.canary_may_leave(now) {
-        // The gate says why.
+        // The gate says why. How far polls lie apart that do not happen is nobody's trouble.
+        problems::close(tx, STRETCHED, due.job.name.as_str(), now)?;
         return Ok(Judged::Goes(None));
     }
     let (purse, reckoned) = (purse(tx, account)?, accounts::carry_on_theirs(tx, &account.name, clocks)?);
@@ -366,12 +367,18 @@ mod tests {
         }
 
         /// When the window ends, and when what waits starts, as people are told.
-        async fn told(&self) -> [DateTime<Utc>; 3] {
+        async fn told(&self) -> [DateTime<Utc>; 4] {
             let status = Status::read(&self.config, Some(&self.store), self.clock.both()).await.unwrap();
             let spending = Spending::read(&self.config, Some(&self.store), self.clock.both()).await.unwrap();
             let cm = &spending.accounts[0];
             assert_eq!(cm.quotas[0].quota.used, 100);
-            [status.accounts[0].quotas[0].resets_at, cm.quotas[0].quota.resets_at, cm.deferred[0].starts_at]
+            let waits = status.jobs.iter().find(|job| job.put_off_since.is_some()).unwrap();
+            [
+                status.accounts[0].quotas[0].resets_at,
+                cm.quotas[0].quota.resets_at,
+                cm.deferred[0].starts_at,
+                waits.next_run_at.unwrap(),
+            ]
         }
 
         fn pass(&self, until: DateTime<Utc>) {
@@ -391,7 +398,7 @@ mod tests {
             // By our own clock, as it is set now.
             let reset = reset + TimeDelta::minutes(off);
             assert!(starts_at > reset && starts_at < reset + TimeDelta::minutes(2), "{starts_at}");
-            assert_eq!(place.told().await, [reset, reset, starts_at]);
+            assert_eq!(place.told().await, [reset, reset, starts_at, starts_at]);
         }
         let starts_at = place.starts_at(Trigger::Catchup).await.unwrap();
         place.pass(starts_at);
@@ -405,7 +412,7 @@ mod tests {
         let grace = place.clock.now() + TimeDelta::minutes(10);
         let starts_at = place.starts_at(Trigger::Catchup).await.unwrap();
         assert!(starts_at > grace && starts_at < grace + TimeDelta::minutes(1), "{starts_at}");
-        assert_eq!(place.told().await, [grace, grace, starts_at]);
+        assert_eq!(place.told().await, [grace, grace, starts_at, starts_at]);
         place.pass(starts_at);
         assert_eq!(place.starts_at(Trigger::Retry).await, None);
     }

@@ -120,8 +120,8 @@ mod tests {
         let job = config.jobs.keys().next().unwrap().to_string();
         let (there, job) = (There::of(&config), job.as_str());
         let of_accounts = [
-            "E101", "E302", "E304", "E410", "E411", "E430", "E450", "E451", "E452", "E453", "E530", "E540",
-            "W430",
+            "E101", "E302", "E304", "E410", "E411", "E412", "E430", "E450", "E451", "E452", "E453", "E530",
+            "E540", "W430",
         ];
         let of_jobs = ["E520", "W431", "W432"];
         let mut opened: Vec<(&str, &str)> = Vec::new();

@@ -6,6 +6,8 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::broken_off::BrokenOff;
+use super::credentials;
+use super::deferral::STRETCHED;
 use super::gone::Gone;
 use super::metering;
 use super::standing::Standing;
@@ -14,7 +16,7 @@ use crate::domain::{AccountName, Clocks, JobName, Mode, PlanId, PlanState};
 use crate::policy::access::{Access, AccessState, Closed, Evidence};
 use crate::store::parked::{self, Parked};
 use crate::store::{
-    Store, StoreError, Tx, accounts, flags, intents, listings, plans, problems, promotions, runs,
+    Store, StoreError, Tx, accounts, deferrals, flags, intents, listings, plans, problems, promotions, runs,
 };
 
 /// The document `sellerd.status/1`.
@@ -106,6 +108,51 @@ pub struct AccessStatus {
     pub evidence: Option<EvidenceStatus>,
     /// The resources that are refused while the rest works.
     pub closed: Vec<ClosedStatus>,
+    /// What people read in place of the state where there is no login to be accepted or refused.
+    #[serde(skip)]
+    pub kept_out: Option<&'static str>,
+}
+
+impl AccessStatus {
+    fn of(access: Access) -> Self {
+        let asked = access.state != AccessState::Unknown;
+        Self {
+            state: access.state.as_str(),
+            since: asked.then_some(access.since),
+            cause: access.cause.map(|cause| cause.as_str()),
+            reason: Some(access.reason).filter(|reason| !reason.is_empty()),
+            next_probe_at: access.next_probe_at,
+            reapply_on: access.reapply_on,
+            evidence: access.evidence.map(|Evidence { status, digest }| EvidenceStatus { status, digest }),
+            closed: access.closed.iter().map(ClosedStatus::of).collect(),
+            kept_out: None,
+        }
+    }
+
+    /// Whether nothing is done for the account.
+    fn is_lost(&self) -> bool {
+        self.kept_out.is_some() || ["suspended", "unauthorized", "revoked"].contains(&self.state)
+    }
+
+    /// What the account may do without a login: nothing, whatever it was answered with an earlier one. Only access that
+    /// was taken away stays what it is, since a login alone does not bring it back.
+    fn without_login(self, problem: &problems::Problem) -> Self {
+        if self.state == AccessState::Revoked.as_str() {
+            return self;
+        }
+        let why = credentials::in_short(problem);
+        Self {
+            state: AccessState::Unauthorized.as_str(),
+            since: Some(problem.since),
+            cause: None,
+            reason: Some(why.to_owned()),
+            next_probe_at: None,
+            reapply_on: None,
+            evidence: None,
+            kept_out: Some(why),
+            ..self
+        }
+    }
 }
 
 /// What the answer looked like.
@@ -194,6 +241,9 @@ pub struct JobStatus {
     /// When it runs next; null when it does not.
     #[serde(serialize_with = "optional_instant")]
     pub next_run_at: Option<DateTime<Utc>>,
+    /// Since when that run is put off, for want of requests: its slots until then are passed over.
+    #[serde(serialize_with = "optional_instant")]
+    pub put_off_since: Option<DateTime<Utc>>,
 }
 
 impl Status {
@@ -231,17 +281,22 @@ impl Status {
         let halted_since = tx.map_or(Ok(None), flags::halted)?;
         let paused = tx.map_or(Ok(Default::default()), flags::paused)?;
         let waiting = tx.map_or(Ok(Vec::new()), |tx| plans::waiting(tx, None, now))?;
+        let mut problems = tx.map_or(Ok(Vec::new()), problems::list)?;
+        config.accounts.values().for_each(|account| credentials::see(&mut problems, account, now));
+        let accounts = config.accounts.values().map(|of| account(of, &problems, tx, clocks));
+        let accounts: Vec<AccountStatus> = accounts.collect::<Result<_, _>>()?;
+        problems.retain(|problem| !is_idle(problem, config, &accounts));
         Ok(Self {
             schema: "sellerd.status/1",
             at: now,
             timezone: config.timezone.name().to_owned(),
-            accounts: config.accounts.values().map(|a| account(a, tx, clocks)).collect::<Result<_, _>>()?,
+            accounts,
             jobs: config
                 .jobs
                 .values()
                 .map(|job| job_status(job, paused.get(&job.name).copied(), tx, gone, now))
                 .collect::<Result<_, _>>()?,
-            problems: tx.map_or(Ok(Vec::new()), problems::list)?,
+            problems,
             halted: halted_since.is_some(),
             halted_since,
             plans: waiting.iter().map(PlanStatus::of).filter(|plan| plan.changes > 0).collect(),
@@ -251,8 +306,7 @@ impl Status {
 
     /// Whether a login is missing, expired or revoked anywhere.
     pub fn login_lost(&self) -> bool {
-        let lost = ["suspended", "unauthorized", "revoked"];
-        self.accounts.iter().any(|account| lost.contains(&account.access.state))
+        self.accounts.iter().any(|account| account.access.is_lost())
     }
 }
 
@@ -292,7 +346,20 @@ pub fn requests_used(
     Ok((standing.usage.used, standing.limit()))
 }
 
-fn account(account: &Account, tx: Option<&Tx<'_>>, clocks: &Clocks) -> Result<AccountStatus, StoreError> {
+/// Whether a problem is about how often an account is asked of which nothing is asked at all: it would stand above what
+/// keeps it from that, and cannot be mended before.
+fn is_idle(problem: &problems::Problem, config: &Config, accounts: &[AccountStatus]) -> bool {
+    let job = config.jobs.get(&JobName(problem.subject.clone())).filter(|_| problem.code == STRETCHED);
+    let account = job.and_then(|job| job.account.as_ref());
+    account.is_some_and(|name| accounts.iter().any(|of| of.account == *name && of.access.is_lost()))
+}
+
+fn account(
+    account: &Account,
+    problems: &[problems::Problem],
+    tx: Option<&Tx<'_>>,
+    clocks: &Clocks,
+) -> Result<AccountStatus, StoreError> {
     let now = clocks.now;
     let standing = Standing::of(account, tx, clocks)?;
     let (access, listings, in_doubt, parked) = match tx {
@@ -304,19 +371,14 @@ fn account(account: &Account, tx: Option<&Tx<'_>>, clocks: &Clocks) -> Result<Ac
             parked::get(tx, &account.name)?,
         ),
     };
-    let asked = access.state != AccessState::Unknown;
+    let access = AccessStatus::of(access);
+    let kept_out = problems.iter().find(|problem| credentials::keeps_out(problem, &account.name));
     Ok(AccountStatus {
         account: account.name.clone(),
         marketplace: account.marketplace.name,
-        access: AccessStatus {
-            state: access.state.as_str(),
-            since: asked.then_some(access.since),
-            cause: access.cause.map(|cause| cause.as_str()),
-            reason: Some(access.reason).filter(|reason| !reason.is_empty()),
-            next_probe_at: access.next_probe_at,
-            reapply_on: access.reapply_on,
-            evidence: access.evidence.map(|Evidence { status, digest }| EvidenceStatus { status, digest }),
-            closed: access.closed.iter().map(ClosedStatus::of).collect(),
+        access: match kept_out {
+            None => access,
+            Some(problem) => access.without_login(problem),
         },
         quotas: vec![QuotaStatus {
             window: standing.purse.kind.as_str(),
@@ -341,6 +403,9 @@ pub(super) fn job_status(
     now: DateTime<Utc>,
 ) -> Result<JobStatus, StoreError> {
     let promoted_at = tx.map_or(Ok(None), |tx| promotions::promoted(tx, &job.name))?;
+    let runs = job.enabled && paused_since.is_none();
+    let put_off = tx.filter(|_| runs).map_or(Ok(None), |tx| deferrals::of(tx, &job.name))?;
+    let put_off = put_off.filter(|waits| waits.starts_at > now);
     Ok(JobStatus {
         job: job.name.clone(),
         kind: job.work.kind(),
@@ -350,7 +415,11 @@ pub(super) fn job_status(
         paused_since,
         enabled: job.enabled,
         last_run: tx.map_or(Ok(None), |tx| runs::last(tx, &job.name))?.map(|run| gone.seen(run)),
-        next_run_at: (job.enabled && paused_since.is_none()).then(|| job.next_after(now)).flatten(),
+        next_run_at: match &put_off {
+            Some(waits) => Some(waits.starts_at),
+            None => runs.then(|| job.next_after(now)).flatten(),
+        },
+        put_off_since: put_off.map(|waits| waits.since),
     })
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use super::credentials::is_logged_in;
 use super::notices;
 use super::runner::{Due, Runner};
 use super::watch::Watch;
@@ -210,11 +211,6 @@ impl Vigil {
 /// Whether a run with this error was kept from its work by the account's access.
 fn is_of_access(error: ErrorType) -> bool {
     matches!(error, ErrorType::AuthExpired | ErrorType::AuthRevoked | ErrorType::AuthForbidden)
-}
-
-/// Whether anybody has logged in to it: nothing is sent for it otherwise.
-fn is_logged_in(account: &Account) -> bool {
-    account.credentials.as_ref().is_some_and(|credentials| credentials.token.is_some())
 }
 
 /// What the database knows of an account.

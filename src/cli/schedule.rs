@@ -1,5 +1,5 @@
 //! `sellerd schedule`: when the jobs run next. It asks the configuration, and of the database only which jobs a person
-//! has paused, so it is true before the first run.
+//! has paused and which runs are put off, so it is true before the first run.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,26 @@ use crate::agent::ask::no_job;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Job};
 use crate::domain::{AccountName, JobName};
-use crate::store::flags;
+use crate::store::{StoreError, Tx, deferrals, flags};
 
-/// Jobs that a person has paused, and since when.
-type Paused = BTreeMap<JobName, DateTime<Utc>>;
+/// What keeps jobs from their slots.
+#[derive(Default)]
+struct Kept {
+    /// Jobs that a person has paused, and since when.
+    paused: BTreeMap<JobName, DateTime<Utc>>,
+    /// Jobs whose next run waits for requests, and until when: their slots before are passed over.
+    put_off: BTreeMap<JobName, DateTime<Utc>>,
+}
+
+impl Kept {
+    fn read(tx: &Tx<'_>, now: DateTime<Utc>) -> Result<Self, StoreError> {
+        let waiting = deferrals::list(tx)?.into_iter().filter(|waits| waits.starts_at > now);
+        Ok(Self {
+            paused: flags::paused(tx)?,
+            put_off: waiting.map(|waits| (waits.job, waits.starts_at)).collect(),
+        })
+    }
+}
 
 /// One run to come.
 #[derive(Debug, Serialize)]
@@ -36,11 +52,11 @@ struct Fire {
 pub async fn run(options: &ScheduleOptions, home: &Home) -> Result<Exit, Failure> {
     let config = home.config()?;
     let now = SystemClock::default().now();
-    let paused = match home.store(&config)? {
-        None => Paused::new(),
-        Some(store) => store.read(flags::paused).await?,
+    let kept = match home.store(&config)? {
+        None => Kept::default(),
+        Some(store) => store.read(move |tx| Kept::read(tx, now)).await?,
     };
-    let fires = fires(options, &config, &paused, now)?;
+    let fires = fires(options, &config, &kept, now)?;
     let write = || {
         let mut list = List::begin::<Fire>(home.output, "sellerd.schedule/1", "fires", config.timezone)?;
         fires.iter().try_for_each(|fire| list.row(fire))?;
@@ -50,7 +66,7 @@ pub async fn run(options: &ScheduleOptions, home: &Home) -> Result<Exit, Failure
     let off: Vec<&str> =
         config.jobs.values().filter(|job| !job.enabled).map(|job| job.name.as_str()).collect();
     let resting: Vec<&str> =
-        paused.keys().filter(|job| config.jobs.contains_key(*job)).map(JobName::as_str).collect();
+        kept.paused.keys().filter(|job| config.jobs.contains_key(*job)).map(JobName::as_str).collect();
     if home.output == Format::Table && !off.is_empty() {
         super::output::note(&format!("Switched off (enabled = false): {}\n", off.join(", ")));
     }
@@ -64,11 +80,12 @@ pub async fn run(options: &ScheduleOptions, home: &Home) -> Result<Exit, Failure
 fn fires(
     options: &ScheduleOptions,
     config: &Config,
-    paused: &Paused,
+    kept: &Kept,
     now: DateTime<Utc>,
 ) -> Result<Vec<Fire>, Failure> {
+    let runs = |job: &Job| job.enabled && !kept.paused.contains_key(&job.name);
     let jobs: Vec<&Job> = match &options.job {
-        None => config.jobs.values().filter(|job| job.enabled && !paused.contains_key(&job.name)).collect(),
+        None => config.jobs.values().filter(|job| runs(job)).collect(),
         Some(name) => {
             let name = JobName(name.clone());
             vec![config.jobs.get(&name).ok_or_else(|| no_job(&name, config))?]
@@ -81,13 +98,20 @@ fn fires(
     let mut fires = Vec::new();
     for job in jobs {
         let mut at = from;
+        let put_off = kept.put_off.get(&job.name).copied().filter(|_| runs(job));
+        if let Some(starts_at) = put_off {
+            at = at.max(starts_at);
+            if starts_at > from && until.is_none_or(|until| starts_at < until) {
+                fires.push(fire(job, starts_at, Some(PUT_OFF.to_owned()), now));
+            }
+        }
         for _ in 0..options.next {
             let Some(next) = job.next_after(at) else { break };
             if until.is_some_and(|until| next >= until) {
                 break;
             }
             at = next;
-            fires.push(fire(job, next, paused, now));
+            fires.push(fire(job, next, note(job, next, kept), now));
         }
     }
     fires.sort_by(|a, b| a.instant.cmp(&b.instant).then_with(|| a.job.cmp(&b.job)));
@@ -95,20 +119,26 @@ fn fires(
     Ok(fires)
 }
 
-fn fire(job: &Job, at: DateTime<Utc>, paused: &Paused, now: DateTime<Utc>) -> Fire {
-    let local = at.with_timezone(&job.schedule.tz());
+/// What is said of a run that is not at a slot.
+const PUT_OFF: &str = "put off: its window has too few requests left";
+
+fn note(job: &Job, at: DateTime<Utc>, kept: &Kept) -> Option<String> {
     // Who asks for one job by its name is shown when it would run, and why it does not.
-    let resting = match (job.enabled, paused.contains_key(&job.name)) {
+    let resting = match (job.enabled, kept.paused.contains_key(&job.name)) {
         (false, _) => Some("switched off (enabled = false)".to_owned()),
         (true, true) => Some(format!("paused: sellerd job resume {}", job.name)),
         (true, false) => None,
     };
     let notes: Vec<String> = resting.into_iter().chain(job.schedule.note(job.slot_of(at))).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
+fn fire(job: &Job, at: DateTime<Utc>, note: Option<String>, now: DateTime<Utc>) -> Fire {
     Fire {
         job: job.name.clone(),
         account: job.account.clone(),
-        at: local.to_rfc3339_opts(SecondsFormat::Secs, false),
-        note: (!notes.is_empty()).then(|| notes.join("; ")),
+        at: at.with_timezone(&job.schedule.tz()).to_rfc3339_opts(SecondsFormat::Secs, false),
+        note,
         instant: at,
         now,
     }

@@ -7,6 +7,7 @@ use super::args::Format;
 use super::home::Home;
 use super::output::{self, lines, span, table, thousands, when};
 use super::{Exit, Failure};
+use crate::agent::credentials;
 use crate::agent::status::{AccountStatus, JobStatus, Status};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::PlanState;
@@ -38,7 +39,8 @@ pub async fn jobs(home: &Home) -> Result<Exit, Failure> {
 }
 
 async fn read(home: &Home) -> Result<(Status, Tz), Failure> {
-    let config = home.config()?;
+    let mut config = home.config()?;
+    credentials::look_beside(&mut config).await;
     let store = home.store(&config)?;
     let status = Status::read_beside(&config, store.as_ref(), SystemClock::default().both()).await?;
     Ok((status, config.timezone))
@@ -99,7 +101,8 @@ fn draw(status: &Status, tz: Tz) -> String {
 
 fn account_cells(account: &AccountStatus, status: &Status, tz: Tz) -> Vec<String> {
     let access = &account.access;
-    let login = match (access.state, access.since) {
+    let login = match (access.kept_out.unwrap_or(access.state), access.since) {
+        (kept_out, _) if access.kept_out.is_some() => kept_out.to_owned(),
         ("unknown", _) => "not asked yet".to_owned(),
         ("active", Some(since)) => format!("ok since {}", when(since, status.at, tz)),
         (state, Some(since)) => format!("{} since {}", state.to_uppercase(), when(since, status.at, tz)),
@@ -153,7 +156,10 @@ fn job_cells(job: &JobStatus, status: &Status, tz: Tz) -> Vec<String> {
     let next = match job.next_run_at {
         None if job.paused_since.is_some() => "paused".to_owned(),
         None => "off".to_owned(),
-        Some(at) => format!("{} in {}", when(at, status.at, tz), span(at - status.at)),
+        Some(at) => {
+            let put_off = if job.put_off_since.is_some() { ", put off" } else { "" };
+            format!("{} in {}{put_off}", when(at, status.at, tz), span(at - status.at))
+        }
     };
     vec![
         job.job.to_string(),

@@ -158,7 +158,7 @@ fn nothing_comes_out_when_things_go_wrong_either() {
             ("-vv auth test cm", 4),
             ("-o json auth status", 4),
             ("auth status", 4),
-            ("-o json status", 0),
+            ("-o json status", 4),
         ] {
             let ran = place.run(words).exits(code);
             canaries.not_in_output(&ran);

@@ -1,5 +1,6 @@
 //! Logging in and out through the front door, at both marketplaces, with a browser that is played here.
 
+mod absent;
 mod at_cardmarket;
 mod at_trademe;
 mod browser;

@@ -1,11 +1,19 @@
 //! The marketplace's limits are kept, whoever restarts.
 
-use chrono::{DateTime, Days, TimeZone, Utc};
+use chrono::{DateTime, Days, SubsecRound, TimeDelta, TimeZone, Utc};
 use sellerd::clock::{Clock, SystemClock};
 use sellerd::sandbox::Verdict;
+use sellerd::store::deferrals::{self, Deferral};
 use serde_json::Value;
 
 use crate::support::{Place, status_of};
+
+/// A job in a status document.
+#[track_caller]
+fn job<'a>(status: &'a Value, name: &str) -> &'a Value {
+    let jobs = status["jobs"].as_array().expect("jobs");
+    jobs.iter().find(|job| job["job"] == name).unwrap_or_else(|| panic!("no {name} in {status}"))
+}
 
 fn quota(place: &Place) -> Value {
     let status = place.status();
@@ -136,4 +144,42 @@ fn the_check_of_a_configuration_goes_by_the_limit_that_the_marketplace_told() {
     checked().says("need about 864 requests a day, and its limit is 50").says(fix);
     place.write_job("order-poll", "order-poll", "0 */2 * * *", "account = \"cm\"");
     assert!(!checked().stdout.contains("W140"), "what it proposes is enough");
+}
+
+#[test]
+fn a_run_that_is_put_off_is_shown_at_its_time_and_not_at_the_slots_that_are_passed_over() {
+    let place = Place::of(0);
+    place.write_job("ticks", "stock-pull", "* * * * *", "");
+    place.job("ticks", 0);
+    let time = |text: &Value| -> DateTime<Utc> { text.as_str().expect("a time").parse().expect("a time") };
+    let next = || time(&job(&place.status(), "ticks")["next_run_at"]);
+    let now = SystemClock::default().now();
+    let put_off = |hours| {
+        let starts_at = now.trunc_subsecs(0) + TimeDelta::hours(hours);
+        let waits = Deferral { job: "ticks".into(), account: "cm".into(), cost: 3, since: now, starts_at };
+        place.store(move |tx| deferrals::put(tx, &waits));
+        starts_at
+    };
+    put_off(-1);
+    assert!(next() < now + TimeDelta::minutes(5), "what is overdue says nothing of the next slot");
+    let starts_at = put_off(3);
+    assert_eq!(next(), starts_at);
+    assert!(job(&place.status(), "ticks")["put_off_since"].is_string());
+    for words in ["status", "job list"] {
+        place.run(words).exits(0).says("in 2 h, put off");
+    }
+
+    let fires = place.list("schedule --next 3", "fires");
+    let times: Vec<_> = fires.iter().map(|fire| time(&fire["at"])).collect();
+    assert_eq!(times[0], starts_at);
+    assert!(times[1] > starts_at && times[2] <= starts_at + TimeDelta::minutes(4), "{fires:?}");
+    let note = |at: usize| fires[at]["note"].as_str();
+    assert!(note(0).is_some_and(|note| note.starts_with("put off")) && note(1).is_none(), "{fires:?}");
+
+    place.run("job pause ticks").exits(0);
+    let paused = place.status();
+    assert!(
+        job(&paused, "ticks")["next_run_at"].is_null() && job(&paused, "ticks")["put_off_since"].is_null()
+    );
+    assert!(place.list("schedule --job ticks --next 1", "fires")[0]["note"] != fires[0]["note"]);
 }

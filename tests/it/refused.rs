@@ -1,7 +1,11 @@
 //! What a refusal means is found out with few requests, and what is refused for good is left alone, whoever kills the
 //! agent meanwhile.
 
+use std::fs;
+
+use sellerd::clock::{Clock, SystemClock};
 use sellerd::sandbox::FaultKind;
+use sellerd::store::problems::{self, Problem, Severity};
 
 use crate::support::{Place, access, eventually};
 use crate::trademe::nz;
@@ -304,4 +308,43 @@ fn an_agent_that_is_started_anew_asks_nothing_of_an_account_that_is_refused() {
     eventually("a look at the schedule", || (agent.get("/readyz").status == 200).then_some(()));
     agent.stop();
     assert_eq!(place.asked(), asked);
+}
+
+#[test]
+fn how_often_an_account_is_polled_is_no_problem_while_it_is_not_polled_at_all() {
+    let place = Place::of(5);
+    place.job("order-poll", 0);
+    let codes = || {
+        let status = place.status();
+        let problems = status["problems"].as_array().expect("problems").iter();
+        problems.map(|problem| problem["code"].as_str().expect("a code").to_owned()).collect::<Vec<_>>()
+    };
+    let stretched = Problem {
+        code: "W431".to_owned(),
+        subject: "order-poll".to_owned(),
+        severity: Severity::Warning,
+        title: "orders of cm are read about every 12 s".to_owned(),
+        since: SystemClock::default().now(),
+        fix: "sellerd quota".to_owned(),
+    };
+    place.store(move |tx| problems::open(tx, &stretched));
+    assert_eq!(codes(), ["W431"]);
+    // Nobody is logged in.
+    let (secrets, aside) = (place.dir().join("secrets/cm.toml"), place.home().join("aside"));
+    fs::rename(&secrets, &aside).expect("it was there");
+    assert_eq!(codes(), ["E302"]);
+    fs::rename(&aside, &secrets).expect("it was there");
+    assert_eq!(codes(), ["W431"], "it was only put aside");
+    // It is not let through.
+    place.fault("revoke");
+    place.job("probe", 4);
+    assert_eq!(codes(), ["E450"]);
+    place.job("order-poll", 4);
+    place.fault("restore");
+    place.run("auth test cm").exits(0);
+    assert_eq!(
+        codes(),
+        Vec::<String>::new(),
+        "a slot has closed it; the next one opens it anew if it has to"
+    );
 }

@@ -190,12 +190,12 @@ impl Attempt<'_> {
     fn not_accepted(&self, why: String) -> Failure {
         let name = &self.account.name;
         let fix = format!("{}, or begin anew: sellerd auth login {name}", self.resume_command());
-        Failure::new("E412", Exit::Login, why, fix)
+        Failure::new("E413", Exit::Login, why, fix)
     }
 
     fn nobody(&self) -> Failure {
         let message = "stdin ended before anything was typed; the login waits";
-        Failure::new("E412", Exit::Login, message, self.finish_command())
+        Failure::new("E413", Exit::Login, message, self.finish_command())
     }
 
     fn too_late(&self, until: DateTime<Utc>) -> Failure {
@@ -203,7 +203,7 @@ impl Attempt<'_> {
         let message =
             format!("nobody came back until {until}; what the page shows is worth nothing any more");
         let fix = format!("begin a new login: sellerd auth login {}", self.account.name);
-        Failure::new("E412", Exit::Login, message, fix)
+        Failure::new("E413", Exit::Login, message, fix)
     }
 
     fn resume_command(&self) -> String {

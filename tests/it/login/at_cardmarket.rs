@@ -12,7 +12,7 @@ use super::{Waiting, row, standing};
 use crate::support::{Place, access};
 
 /// A place whose account `cm` is that of a third-party app.
-fn shop(callback: &str, lifetime: Option<TimeDelta>) -> Place {
+pub(super) fn shop(callback: &str, lifetime: Option<TimeDelta>) -> Place {
     let place = Place::with(|options| {
         (options.articles, options.orders, options.app) = (5, 0, App::ThirdParty);
         (options.callback, options.token_lifetime) = (format!("{callback}?request_token="), lifetime);

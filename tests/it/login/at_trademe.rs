@@ -14,7 +14,7 @@ use crate::support::{Place, access};
 use crate::trademe::nz;
 
 /// A place with an account `nz` whose app is known and that nobody has logged in to.
-fn shop(more: &str) -> Place {
+pub(super) fn shop(more: &str) -> Place {
     shop_with(more, |_| {})
 }
 
@@ -104,11 +104,11 @@ fn three_wrong_numbers_are_enough_and_the_login_can_be_gone_on_with() {
     }
     let ran = login.ends(4);
     assert!(ran.error()["fix"].as_str().expect("a fix").contains("--resume"));
-    assert_eq!(ran.error()["code"], "E412");
+    assert_eq!(ran.error()["code"], "E413");
     let ended = Waiting::begin(&place, "auth login nz --resume").ends(4);
-    assert!(ended.stderr.contains("E412") && ended.stderr.contains("stdin ended"), "{}", ended.stderr);
-    place.run("explain E412").exits(0).says("a login that was not finished");
-    assert_eq!(access(&place.status(), "nz")["state"], "unknown", "a wrong number blocks nothing");
+    assert!(ended.stderr.contains("E413") && ended.stderr.contains("stdin ended"), "{}", ended.stderr);
+    place.run("explain E413").exits(0).says("a login that was not finished");
+    assert_eq!(access(&place.status(), "nz")["reason"], "not logged in", "a wrong number blocks nothing");
     assert!(standing(&place, "nz")["fix"].as_str().expect("a fix").ends_with("--resume"));
     let mut again = Waiting::begin(&place, "-o json auth login nz --resume");
     assert_eq!(again.url, url);
