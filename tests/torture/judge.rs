@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use sellerd::domain::{AccountName, ErrorType};
 use sellerd::sandbox::{Order, OrderState};
 use sellerd::store::orders::OrderRow;
 use sellerd::store::requests::Unanswered;
 use sellerd::store::runs::RunRow;
-use sellerd::store::{StoreError, Tx, cursors, integrity, listings, movements, orders, requests, runs};
+use sellerd::store::{
+    StoreError, Tx, cursors, integrity, listings, movements, orders, requests, runs, tally,
+};
 
 use super::RUNTIME;
 use super::scene::Scene;
@@ -51,6 +53,8 @@ struct Books {
     runs: Vec<RunRow>,
     unanswered: Vec<Unanswered>,
     requests: i64,
+    /// Those of no run: who was killed over two requests asks the cheapest question before anything else.
+    questions: i64,
     movements: i64,
 }
 
@@ -167,8 +171,9 @@ fn judge_listings(scene: &Scene, books: &Books, violations: &mut Violations) {
 
 fn judge_runs(scene: &Scene, books: &Books, violations: &mut Violations) {
     let seen = scene.asked();
-    violations.unless(books.requests >= seen as i64, || {
-        format!("the shop saw {seen} requests, {} are in the books", books.requests)
+    let recorded = books.requests + books.questions;
+    violations.unless(recorded >= seen as i64, || {
+        format!("the shop saw {seen} requests, {recorded} are in the books")
     });
     violations.unless(books.unanswered.is_empty(), || {
         format!("{} requests are still waited for", books.unanswered.len())
@@ -218,6 +223,8 @@ fn read(scene: &Scene) -> Books {
         let requests = runs
             .iter()
             .try_fold(0, |sum, run| Ok::<_, StoreError>(sum + requests::count_for_run(tx, run.run_id)?))?;
+        let of_all_time = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::days(100_000));
+        let by_job = tally::spent(tx, &account, of_all_time.0, of_all_time.1)?.by_job;
         let unanswered = requests::unanswered(tx)?;
         Ok(Books {
             orders,
@@ -226,6 +233,7 @@ fn read(scene: &Scene) -> Books {
             runs,
             unanswered,
             requests,
+            questions: by_job.get("").copied().unwrap_or_default(),
             movements: movements::count(tx, None)?,
         })
     })

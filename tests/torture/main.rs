@@ -278,6 +278,7 @@ impl Torture {
         self.scene.mend();
         let agent = Agent::start(self.scene.dir());
         if let Some(mut agent) = self.get_ready(agent) {
+            self.ask_where_a_person_has_to();
             for job in scene::JOBS {
                 if !agent.sees_success_of(job) {
                     self.violations.add(format!(
@@ -297,6 +298,19 @@ impl Torture {
             }
         }
         judge::judge(&self.scene, &mut self.violations);
+    }
+
+    /// Killed over three requests in a row, the agent asks no more by itself.
+    fn ask_where_a_person_has_to(&mut self) {
+        let told = self.scene.run("-o json auth status").stdout;
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap_or_default();
+        let account = &told["accounts"][0];
+        if account["state"] == "suspended" && account["next_probe_at"].is_null() {
+            let ran = self.scene.run("auth test cm");
+            if ran.code != End::Code(0) {
+                self.violations.add(format!("auth test ended with {}: {}", ran.code, ran.stderr));
+            }
+        }
     }
 
     fn report(self, seed: u64, kills: u64) -> ExitCode {

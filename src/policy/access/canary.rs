@@ -87,6 +87,10 @@ impl Access {
     pub(super) fn next_canary(&self, rules: Rules<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let probes = self.probes.max(1);
         let wait = match self.cause? {
+            // Nothing was refused, and we live: it is only to be made sure of.
+            Cause::Undecided if self.evidence.is_none() => {
+                grown(TimeDelta::seconds(5), probes.saturating_sub(1), TimeDelta::minutes(30))
+            }
             // The second question got no answer at all: the way there is broken, and that passes.
             Cause::Undecided => grown(TimeDelta::minutes(1), probes, TimeDelta::minutes(30)),
             Cause::EdgeBlock if probes >= MOST_PROBES_AT_AN_EDGE => return None,

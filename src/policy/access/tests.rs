@@ -237,6 +237,8 @@ fn two_kills_without_an_answer_cost_one_cheap_question() {
     assert_eq!(restored.state, AccessState::Active);
     let refused = asked.after(&refused(Refusing::Forbidden, "GET account"), Asked::Canary, RULES, now());
     assert_eq!(refused.unwrap().state, AccessState::Revoked);
+    let outage = asked.canary_was_not_answered(RULES, now());
+    assert!(outage.next_probe_at.unwrap() - now() <= TimeDelta::seconds(6), "nobody was refused");
     assert!(asked.is_spent() && !asked.canary_may_leave(after(600_000)), "whoever is killed over that, too");
     assert_eq!(decided(Refusing::Login).after_kill(3, now()), None);
 }
