@@ -5,7 +5,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-/// The value of an `Authorization` header, or what is signed for it. It never grows: see [`Header::with_room`].
+/// The value of an `Authorization` header, or what is signed for it. It never grows: see `with_room`.
 pub struct Header {
     pub(super) text: String,
     /// So many bytes were written before it was begun anew.
