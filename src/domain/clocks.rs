@@ -1,4 +1,4 @@
-//! What a machine's clocks show at one clocks: the one that people and servers set, and the one that nobody sets.
+//! What a machine's clocks show at one moment: the one that people and servers set, and the one that nobody sets.
 
 use std::sync::Arc;
 use std::time::Duration;
