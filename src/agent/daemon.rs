@@ -434,7 +434,7 @@ mod tests {
     use crate::agent::testing::config_dir;
     use crate::store::Lane;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_job_that_was_switched_off_owes_nothing_for_that_time_and_a_good_start_ends_the_old_complaint()
     {
         let (dir, mut config) = config_dir();

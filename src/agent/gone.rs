@@ -65,7 +65,7 @@ mod tests {
     use crate::store::Lane;
     use crate::store::runs::{NewRun, RunEnd};
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_run_is_interrupted_once_nobody_has_the_state_and_its_row_is_still_open() {
         let dir = tempfile::tempdir().unwrap();
         let now = SystemClock::default().now();

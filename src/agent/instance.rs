@@ -75,13 +75,23 @@ impl Instance {
     }
 }
 
+/// A program that we start has its own handle of the same lock until it begins: closing ours would not let go of it.
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
+}
+
 /// Whether anybody has the state directory. Where that cannot be told somebody does: who only looks says of nobody that
 /// he is gone unless that is certain.
 pub fn is_taken(dir: &Path) -> bool {
     match File::open(dir.join(LOCK)) {
         Err(error) => error.kind() != std::io::ErrorKind::NotFound,
         // Shared with others who ask, and let go of at once.
-        Ok(lock) => lock.try_lock_shared().is_err(),
+        Ok(lock) => match lock.try_lock_shared() {
+            Ok(()) => lock.unlock().is_err(),
+            Err(_) => true,
+        },
     }
 }
 

@@ -113,7 +113,7 @@ mod tests {
         open.await.unwrap().iter().map(|problem| format!("{} {}", problem.code, problem.subject)).collect()
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn problems_of_accounts_and_jobs_that_are_gone_are_over_and_no_others() {
         let (dir, config) = config_dir();
         let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now()).unwrap();
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(left, kept);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_account_that_is_back_is_still_parked_and_says_so() {
         let (dir, config) = config_dir();
         let store = Store::open(&dir.path().join("sellerd.db"), Lane::Inline, now()).unwrap();

@@ -76,7 +76,7 @@ mod tests {
     use crate::marketplace::cardmarket;
     use crate::store::{Lane, Store};
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn too_much_public_data_is_declined_and_a_problem_until_it_may_be_asked_again() {
         let dir = tempfile::tempdir().unwrap();
         let clock: SharedClock = crate::clock::ManualClock::at("2026-10-25T12:00:00Z".parse().unwrap());

@@ -438,7 +438,7 @@ mod tests {
     use crate::agent::testing::{config_dir, shared};
     use crate::clock::{ManualClock, SharedClock};
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn of_what_is_due_during_a_run_the_newest_waits_and_what_waited_is_left_out() {
         let (dir, config) = config_dir();
         let clock: SharedClock = ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap());
@@ -464,7 +464,7 @@ mod tests {
         assert_eq!(at(runner.release(&name)), None, "what waits at a stop is owed at the next start");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_slot_that_waits_behind_a_nudge_is_still_owed() {
         let (dir, config) = config_dir();
         let clock: SharedClock = ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap());

@@ -70,7 +70,7 @@ mod tests {
     use crate::domain::Trigger;
     use crate::store::runs::{self, NewRun};
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_a_run_has_not_asked_for_yet_is_set_aside_until_it_is_over() {
         let place = testing::Place::new();
         let (store, now) = (place.store.clone(), place.clock.now());

@@ -105,7 +105,7 @@ mod tests {
     use crate::store::plans::NewPlan;
     use crate::store::testing::planned;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn old_plans_go_with_their_files_and_what_is_not_ours_stays() {
         let place = Place::new();
         let now = place.clock.now();

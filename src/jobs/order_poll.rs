@@ -364,7 +364,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_order_that_cannot_be_read_keeps_no_other_from_being_followed() {
         let (place, shop) = (Place::new(), Memory::default());
         shop.shop().orders = vec![order(1, OrderState::Paid), order(2, OrderState::Paid)];

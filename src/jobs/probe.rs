@@ -95,7 +95,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_waits_is_asked_once_an_hour_and_what_cannot_be_read_is_no_failure() {
         let (place, asked) = (Place::new(), Arc::new(AtomicI64::new(0)));
         let probe = async |waiting: i64| {
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(asked.load(Ordering::SeqCst), 2);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn nothing_that_waits_is_nothing_to_say() {
         let market = Asked(Memory::default(), 0, Arc::default());
         let report = Place::new().work(Box::new(market), run).await.unwrap();

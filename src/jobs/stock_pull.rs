@@ -43,7 +43,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_empty_stock_after_a_pull_that_failed_is_doubted_like_any_other() {
         let (place, shop) = (Place::new(), Memory::default());
         shop.shop().stock = (1..=25).map(listing).collect();

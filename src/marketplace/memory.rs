@@ -336,7 +336,7 @@ mod tests {
         Ok(ItemOutcome::Done { listing_id: Some(ListingId(id)), listed: Some(listed) })
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_steps_do_what_they_say_and_an_edit_renumbers() {
         let memory = Memory::default();
         let new = || item(None, None, Some(offer(2, 100)));
@@ -360,7 +360,7 @@ mod tests {
         assert_eq!(write(&memory, Step::Add, new()).await, done(10, 2), "nor one that somebody else gave");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_answer_can_be_lost_before_and_after_the_effect() {
         let memory = Memory::default();
         memory.shop().fates = [Fate::Unsent, Fate::LostBefore, Fate::LostAfter].into();

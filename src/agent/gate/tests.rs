@@ -42,7 +42,7 @@ fn outgoing(counted: bool) -> Outgoing {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_read_whose_answer_could_not_be_written_down_is_given_up_when_the_next_request_leaves() {
     let dir = tempfile::tempdir().unwrap();
     let gate = gate(dir.path()).await;
@@ -67,7 +67,7 @@ async fn a_read_whose_answer_could_not_be_written_down_is_given_up_when_the_next
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_not_counted_goes_out_though_the_window_is_used_up_and_is_recorded() {
     let dir = tempfile::tempdir().unwrap();
     let gate = gate(dir.path()).await;
@@ -81,7 +81,7 @@ async fn what_is_not_counted_goes_out_though_the_window_is_used_up_and_is_record
     assert_eq!(recorded, 5);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_hour_that_wrong_clocks_leave_and_come_back_to_is_counted_on_and_never_used_up_by_that() {
     let dir = tempfile::tempdir().unwrap();
     let clock = ManualClock::at("2026-11-22T14:31:07Z".parse().unwrap());
@@ -305,7 +305,7 @@ async fn after_another_boot_what_is_left_of_a_window_is_there_to_ask_for_the_tim
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_canary_that_is_refused_for_its_time_leaves_once_more_and_then_waits() {
     use crate::policy::access::Cause;
     let dir = tempfile::tempdir().unwrap();
@@ -340,7 +340,7 @@ async fn a_canary_that_is_refused_for_its_time_leaves_once_more_and_then_waits()
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_account_whose_canaries_are_killed_waits_for_a_person_and_after_an_outage_it_does_not() {
     use crate::policy::access::{Evidence, Refused, Refusing};
     use crate::store::problems;
@@ -373,7 +373,7 @@ async fn an_account_whose_canaries_are_killed_waits_for_a_person_and_after_an_ou
     gate.enter(&canary).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_closed_resource_that_is_asked_again_does_not_turn_its_problem_over() {
     use crate::policy::access::{AccessEvent, Evidence, Refused, Refusing};
     use crate::store::problems;
@@ -412,7 +412,7 @@ async fn a_closed_resource_that_is_asked_again_does_not_turn_its_problem_over() 
     assert_eq!(ask(Asked::Canary, refused()).await, told(false, "E450"), "it is more than that by now");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_canary_that_the_quota_keeps_back_does_not_count_as_asked() {
     use crate::policy::access::Cause;
     let dir = tempfile::tempdir().unwrap();
