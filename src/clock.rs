@@ -3,9 +3,11 @@
 //! Everything else is handed a [`Clock`], or, where it is pure, an instant as an argument. Sleeping
 //! goes through tokio so that a test with paused time decides how long a wait takes.
 
+mod kept;
+
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,9 +29,14 @@ pub trait Clock: Send + Sync + 'static {
         None
     }
 
-    /// The wall clock and the other one.
+    /// The wall clock and the other one, and whether the machine has said that the wall clock is right.
     fn both(&self) -> Clocks {
-        Clocks { now: self.now(), mark: self.mark() }
+        Clocks { now: self.now(), mark: self.mark(), kept: false }
+    }
+
+    /// Asks the machine whether a time server keeps its wall clock right. What it says holds until that clock is set.
+    async fn ask_whether_kept(&self) -> bool {
+        false
     }
 
     /// Returns once `span` has passed on the monotonic clock.
@@ -48,6 +55,7 @@ pub struct SystemClock {
     started: tokio::time::Instant,
     boot: OnceLock<Option<Arc<str>>>,
     process: Arc<str>,
+    kept: kept::Kept,
 }
 
 impl SystemClock {
@@ -61,10 +69,12 @@ impl Default for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn default() -> Self {
         let process = format!("{}-{:x}", std::process::id(), Utc::now().timestamp_micros()).into();
-        Self { started: tokio::time::Instant::now(), boot: OnceLock::new(), process }
+        let (boot, kept) = (OnceLock::new(), kept::Kept::default());
+        Self { started: tokio::time::Instant::now(), boot, process, kept }
     }
 }
 
+#[async_trait]
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn now(&self) -> DateTime<Utc> {
@@ -81,6 +91,17 @@ impl Clock for SystemClock {
             Some((life, up)) => Mark { life, up, through_sleep: true },
             None => Mark { life: Arc::clone(&self.process), up: self.elapsed(), through_sleep: false },
         })
+    }
+
+    fn both(&self) -> Clocks {
+        let clocks = Clocks { now: self.now(), mark: self.mark(), kept: false };
+        Clocks { kept: self.kept.holds(&clocks), ..clocks }
+    }
+
+    async fn ask_whether_kept(&self) -> bool {
+        let before = self.both();
+        let says = kept::machine_says().await;
+        self.kept.hear(says, &before, self.both())
     }
 }
 
@@ -118,6 +139,8 @@ pub struct ManualClock {
     jumped_ms: AtomicI64,
     slept_ms: AtomicI64,
     booted: std::sync::Mutex<(u64, Duration)>,
+    asks_time: AtomicBool,
+    kept: kept::Kept,
 }
 
 /// Boots of all machines that are moved by hand.
@@ -133,7 +156,14 @@ impl ManualClock {
             jumped_ms: AtomicI64::new(0),
             slept_ms: AtomicI64::new(0),
             booted: std::sync::Mutex::new((BOOTS.fetch_add(1, Ordering::SeqCst), Duration::ZERO)),
+            asks_time: AtomicBool::new(false),
+            kept: kept::Kept::default(),
         })
+    }
+
+    /// Whether the machine asks a time server, and says from here on that its wall clock is kept right.
+    pub fn asks_time(&self, asks: bool) {
+        self.asks_time.store(asks, Ordering::SeqCst);
     }
 
     /// Moves the wall clock, forwards or back, without any time passing.
@@ -158,6 +188,7 @@ impl ManualClock {
     }
 }
 
+#[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
         let passed = TimeDelta::milliseconds(self.passed().as_millis() as i64);
@@ -172,6 +203,16 @@ impl Clock for ManualClock {
         let booted = self.booted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let up = self.passed().saturating_sub(booted.1);
         Some(Mark { life: format!("by-hand-{}", booted.0).into(), up, through_sleep: true })
+    }
+
+    fn both(&self) -> Clocks {
+        let clocks = Clocks { now: self.now(), mark: self.mark(), kept: false };
+        Clocks { kept: self.kept.holds(&clocks), ..clocks }
+    }
+
+    async fn ask_whether_kept(&self) -> bool {
+        let clocks = self.both();
+        self.kept.hear(self.asks_time.load(Ordering::SeqCst), &clocks.clone(), clocks)
     }
 }
 

@@ -12,6 +12,7 @@ use super::credentials::{self, NotWorked};
 use super::gate::StoreGate;
 use super::login::terms;
 use super::notices::Notices;
+use super::timekeeping;
 use crate::clock::SharedClock;
 use crate::config::{Account, Config, Job, Looked, Work, same_account};
 use crate::domain::{AccountName, Credentials, RunId};
@@ -242,6 +243,9 @@ async fn make_one(
 ) -> Result<Usable, AccountError> {
     let mark = mark_of(credentials);
     let notices = Notices::about(account);
+    if held.is_none() {
+        timekeeping::look(account, shared).await?;
+    }
     let epoch = take_over(account, mark.clone(), held.map(|held| held.epoch), &notices, shared).await?;
     let (base, client) = line(account, credentials, mark, epoch, held.map(|held| &held.client), shared)?;
     let (settings, templates) = (Arc::new(account.clone()), Arc::clone(&config.templates));

@@ -16,7 +16,7 @@ use super::watch::Watch;
 use crate::config::{Account, Work, starts_more_than};
 use crate::domain::{Clocks, ErrorType, JobName, Outcome, Trigger, spelled};
 use crate::jobs::{Earmarks, Errand, cost};
-use crate::policy::deferral::{Cost, Earmarked, Leave, Purse, held_back, starts_after};
+use crate::policy::deferral::{Cost, Earmarked, Leave, Purse, starts_after};
 use crate::policy::stretch::{Rest, Slot};
 use crate::store::deferrals::{self, Deferral};
 use crate::store::runs::{self, RunEnd};
@@ -73,7 +73,7 @@ pub(super) fn judge(
         since: now,
         starts_at,
     };
-    let held = held_back(purse.usage, purse.kind, purse.limit, name, reckoned);
+    let held = purse.held_back(name, reckoned);
     if let Some(wait) = held.filter(|_| !by_hand) {
         // In a minute as a rule, and where nobody knows whether the window is over as soon as that is sure: nothing
         // that a person would have to read about.
@@ -406,14 +406,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_waits_for_a_clock_to_be_set_starts_when_it_had_its_time() {
+    async fn what_waits_for_the_time_starts_when_the_machine_knows_it() {
         let place = Place::new().await;
         place.clock.reboot(Duration::from_secs(20 * 3_600));
-        let grace = place.clock.now() + TimeDelta::minutes(10);
+        let over = place.clock.now() + TimeDelta::hours(9) + TimeDelta::minutes(15);
         let starts_at = place.starts_at(Trigger::Catchup).await.unwrap();
-        assert!(starts_at > grace && starts_at < grace + TimeDelta::minutes(1), "{starts_at}");
-        assert_eq!(place.told().await, [grace, grace, starts_at, starts_at]);
-        place.pass(starts_at);
+        assert!(starts_at > over && starts_at < over + TimeDelta::minutes(2), "{starts_at}");
+        let [resets_at, _, slot, next_run_at] = place.told().await;
+        assert_eq!((resets_at, next_run_at), (over, starts_at));
+        assert!(slot > over && slot <= starts_at, "one of its own slots may come before: {slot}");
+        place.clock.asks_time(true);
+        assert!(place.clock.ask_whether_kept().await);
         assert_eq!(place.starts_at(Trigger::Retry).await, None);
     }
 }

@@ -178,7 +178,7 @@ impl StoreGate {
         outgoing: &Outgoing,
         now: DateTime<Utc>,
     ) -> Result<Result<(), (Refusal, TimeDelta)>, StoreError> {
-        let clocks = Clocks { now, mark: self.clock.mark() };
+        let clocks = Clocks { now, ..self.clock.both() };
         let theirs = accounts::carry_on_theirs(tx, &self.account, &clocks)?;
         let window = self.window.as_str();
         let purse = quotas::purse(tx, &self.account, self.window, self.limit)?;

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{credentials, deferral, metering, notices};
+use super::{credentials, deferral, metering, notices, timekeeping};
 use crate::config::Config;
 use crate::domain::{AccountName, JobName};
 use crate::jobs::{BALANCE_TOO_LOW, GUARD_TRIPPED, PARKED};
@@ -67,6 +67,7 @@ fn about(code: &str) -> About {
         notices::LOGIN_REFUSED
         | notices::LOGIN_ENDS
         | notices::CLOCK_WRONG
+        | timekeeping::NO_TIME
         | notices::ACCESS_REFUSED
         | notices::SUSPENDED
         | notices::RESOURCE_REFUSED
@@ -120,8 +121,8 @@ mod tests {
         let job = config.jobs.keys().next().unwrap().to_string();
         let (there, job) = (There::of(&config), job.as_str());
         let of_accounts = [
-            "E101", "E302", "E304", "E410", "E411", "E412", "E430", "E450", "E451", "E452", "E453", "E530",
-            "E540", "W430",
+            "E101", "E302", "E304", "E410", "E411", "E412", "E430", "E433", "E450", "E451", "E452", "E453",
+            "E530", "E540", "W430",
         ];
         let of_jobs = ["E520", "W431", "W432"];
         let mut opened: Vec<(&str, &str)> = Vec::new();

@@ -166,6 +166,11 @@ impl Runner {
         self.0.put_off.notified().await;
     }
 
+    /// What was put off starts at another time than it was.
+    pub(super) fn look_at_what_waits(&self) {
+        self.0.put_off.notify_one();
+    }
+
     /// Waits until no run is going on. Nothing new should be started.
     pub async fn drained(&self) {
         self.0.tracker.close();

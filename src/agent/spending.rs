@@ -110,7 +110,7 @@ fn spending(
     clocks: &Clocks,
 ) -> Result<AccountSpending, StoreError> {
     let standing = Standing::of(account, tx, clocks)?;
-    let Standing { purse, usage, theirs, offset, resets_at } = standing;
+    let Standing { purse, usage, theirs, offset, resets_at, .. } = standing;
     let kind = purse.kind;
     let waiting: Vec<Deferral> = match tx {
         Some(tx) => deferrals::list(tx)?.into_iter().filter(|d| d.account == account.name).collect(),
@@ -209,7 +209,9 @@ fn starts_at(
     offset: TimeDelta,
     now: DateTime<Utc>,
 ) -> DateTime<Utc> {
-    let begins = purse.kind.start(deferral.starts_at + offset) - offset;
+    let window = purse.kind.start(deferral.starts_at + offset);
+    let after_full = purse.after_full(deferral.account.as_str()).filter(|(next, _)| *next == window);
+    let begins = after_full.map_or(window, |(_, begins)| begins) - offset;
     let own =
         job.filter(|_| begins > now).and_then(|job| job.next_after(begins - TimeDelta::milliseconds(1)));
     own.map_or(deferral.starts_at, |own| own.min(deferral.starts_at))

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::deferral::purse;
 use crate::config::Account;
 use crate::domain::{AccountName, Clocks};
-use crate::policy::deferral::{Earmarked, Purse, held_back};
+use crate::policy::deferral::{Earmarked, Purse};
 use crate::policy::quota::{self, Usage};
 use crate::policy::reckoning::Theirs;
 use crate::store::{StoreError, Tx, accounts};
@@ -22,6 +22,8 @@ pub(super) struct Standing {
     pub offset: TimeDelta,
     /// When the next window begins, by our wall clock.
     pub resets_at: DateTime<Utc>,
+    /// Until when nothing is sent for the one reason that nobody says whether the window is over.
+    pub waits_until: Option<DateTime<Utc>>,
 }
 
 impl Standing {
@@ -38,7 +40,7 @@ impl Standing {
 
     fn at(purse: Purse, name: &AccountName, now: DateTime<Utc>, reckoned: Theirs) -> Self {
         let kind = purse.kind;
-        let held = held_back(purse.usage, kind, purse.limit, name.as_str(), reckoned);
+        let held = purse.held_back(name.as_str(), reckoned);
         // One that may be over and is waited for is not shown as over.
         let waits = held.filter(|_| reckoned.in_doubt(kind));
         let theirs = if waits.is_some() { reckoned.least } else { reckoned.at };
@@ -50,6 +52,7 @@ impl Standing {
             theirs,
             offset,
             resets_at: waits.map_or(resets_at, |wait| resets_at.min(now + wait)),
+            waits_until: waits.map(|wait| now + wait),
         }
     }
 
@@ -61,8 +64,6 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::policy::quota::WindowKind;
 
@@ -70,9 +71,9 @@ mod tests {
     fn a_window_that_may_be_over_is_shown_as_the_gate_counts_it() {
         let now: DateTime<Utc> = "2026-11-22T20:00:00Z".parse().unwrap();
         let least = "2026-11-22T14:50:00Z".parse().unwrap();
-        let show = |kind: WindowKind, used, up| {
+        let show = |kind: WindowKind, used| {
             let usage = Some(Usage { window_start: kind.start(least), used, limit: None });
-            let theirs = Theirs { least, at: now + TimeDelta::hours(4), own: Duration::from_secs(up) };
+            let theirs = Theirs { least, at: now + TimeDelta::hours(4) };
             let standing = Standing::at(
                 Purse { kind, usage, limit: Some(9), earmarked: Earmarked::default() },
                 &"nz".into(),
@@ -82,13 +83,9 @@ mod tests {
             (standing.usage.used, standing.resets_at)
         };
         let day = WindowKind::Day(chrono_tz::Europe::Berlin);
-        assert_eq!(show(WindowKind::Hour, 9, 0), (9, now + TimeDelta::minutes(10)));
-        assert_eq!(
-            show(day, 9, 0),
-            (9, now + TimeDelta::minutes(10)),
-            "so long the clock has to be set right"
-        );
-        assert_eq!(show(day, 9, 600), (1, now + TimeDelta::hours(23)), "then it is believed");
-        assert_eq!(show(WindowKind::Hour, 8, 0), (1, now + TimeDelta::hours(1)));
+        assert_eq!(show(WindowKind::Hour, 9), (9, now + TimeDelta::minutes(10)));
+        assert_eq!(show(day, 9), (9, now + TimeDelta::hours(8) + TimeDelta::minutes(10)));
+        assert_eq!(show(day, 8), (1, now + TimeDelta::hours(23)), "it can be asked with the last one");
+        assert_eq!(show(WindowKind::Hour, 8), (1, now + TimeDelta::hours(1)));
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::credentials::is_logged_in;
 use super::notices;
 use super::runner::{Due, Runner};
+use super::timekeeping;
 use super::watch::Watch;
 use crate::config::{Account, Config, Job};
 use crate::domain::{AccountName, ErrorType, JobName, RunId, Trigger};
@@ -87,6 +88,9 @@ impl Vigil {
                 // Once somebody logs in it makes up for what it was kept from.
                 self.blocked.insert(name.clone());
                 continue;
+            }
+            if timekeeping::look(account, &self.watch.shared).await? {
+                self.runner.look_at_what_waits();
             }
             self.let_run_again(&config, name, &known.access, now).await?;
             let watched = Watched {

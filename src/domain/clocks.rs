@@ -12,11 +12,13 @@ pub struct Clocks {
     pub now: DateTime<Utc>,
     /// The other one; none where there is only the wall clock to go by.
     pub mark: Option<Mark>,
+    /// Whether the machine says that a time server keeps the wall clock right.
+    pub kept: bool,
 }
 
 impl From<DateTime<Utc>> for Clocks {
     fn from(now: DateTime<Utc>) -> Self {
-        Self { now, mark: None }
+        Self { now, mark: None, kept: false }
     }
 }
 

@@ -5,8 +5,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::deferral::{Purse, held_back};
-use super::quota::{self, Usage, WindowKind};
+use super::deferral::Purse;
+use super::quota::{self, Usage};
 use super::reckoning::Theirs;
 use crate::domain::RequestClass;
 
@@ -33,7 +33,7 @@ pub fn take<E>(
     again: impl Fn(DateTime<Utc>) -> Result<i64, E>,
 ) -> Result<Result<Usage, Kept>, E> {
     let Purse { kind, usage, limit, .. } = *purse;
-    if let Some(wait) = held_back(usage, kind, limit, name, theirs) {
+    if let Some(wait) = purse.held_back(name, theirs) {
         let (used, known) = usage.map_or((0, None), |usage| (usage.used, usage.limit));
         return Ok(Err(Kept { wait, used, limit: known.or(limit).unwrap_or(used), instead: None }));
     }
@@ -42,19 +42,11 @@ pub fn take<E>(
         _ => Ok(0),
     };
     let in_doubt = theirs.in_doubt(kind);
-    let mut by = theirs.least;
-    let mut taken = match in_doubt {
+    let by = if in_doubt { theirs.least } else { theirs.at };
+    let taken = match in_doubt {
         true => quota::take_in_doubt(usage, kind, limit, by, again(by)?),
-        false => {
-            by = theirs.at;
-            quota::take(usage, kind, limit, class, by, again(by)?)
-        }
+        false => quota::take(usage, kind, limit, class, by, again(by)?),
     };
-    if taken.is_err() && in_doubt && kind != WindowKind::Hour {
-        // Nothing is left, and the wall clock had its time to be set right.
-        by = theirs.at;
-        taken = quota::take(usage, kind, limit, class, by, again(by)?);
-    }
     Ok(taken.map_err(|full| Kept {
         wait: full.until - by,
         used: full.used,
@@ -73,18 +65,22 @@ mod tests {
 
     use super::*;
     use crate::domain::{Clocks, Mark};
-    use crate::policy::quota::{Counted, Said, ceiling, learn};
+    use crate::policy::quota::{Counted, Said, WindowKind, ceiling, learn};
     use crate::policy::reckoning::LastSaid;
 
     const HOUR: WindowKind = WindowKind::Hour;
+    const DAY: WindowKind = WindowKind::Day(chrono_tz::Europe::Berlin);
 
-    /// An account at a shop that counts by the hour and says nothing of it, with what is written down. Its machine's clock
-    /// may be set and the machine started anew, and any process may be killed over any request.
+    /// An account at a shop that says nothing of how it counts, with what is written down. Its machine's clock may be set
+    /// and the machine started anew, and any process may be killed over any request.
     struct Account {
+        kind: WindowKind,
         limit: i64,
         now: DateTime<Utc>,
         /// How far our wall clock is ahead.
         off: TimeDelta,
+        /// Whether a time server is asked, which says so only while the clock is right.
+        asks_time: bool,
         boot: (u32, DateTime<Utc>),
         said: LastSaid,
         /// How far the marketplace's clock was ahead of ours when it last answered.
@@ -97,17 +93,24 @@ mod tests {
 
     impl Account {
         /// It was logged in to a moment ago, which is not counted.
-        fn new(limit: i64) -> Self {
+        fn new(kind: WindowKind, limit: i64) -> Self {
             let now = "2026-03-28T12:00:00Z".parse().unwrap();
             let said = LastSaid { theirs: now, mark: Some(("0".to_owned(), Duration::ZERO)), exact: true };
             let (off, offset) = (TimeDelta::zero(), TimeDelta::zero());
             let (tally, sent) = (BTreeMap::new(), BTreeMap::new());
-            Self { limit, now, off, boot: (0, now), said, offset, usage: None, tally, sent }
+            let boot = (0, now);
+            Self { kind, limit, now, off, asks_time: false, boot, said, offset, usage: None, tally, sent }
         }
 
-        fn sent(&self, hours_ago: i64) -> i64 {
-            let hour = HOUR.start(self.now) - TimeDelta::hours(hours_ago);
-            self.sent.get(&hour).copied().unwrap_or_default()
+        /// What was sent in this window.
+        fn sent(&self) -> i64 {
+            self.sent.get(&self.kind.start(self.now)).copied().unwrap_or_default()
+        }
+
+        /// What was sent in the window before this one.
+        fn sent_before(&self) -> i64 {
+            let before = self.kind.start(self.kind.start(self.now) - TimeDelta::seconds(1));
+            self.sent.get(&before).copied().unwrap_or_default()
         }
 
         fn pass(&mut self, seconds: i64) {
@@ -122,7 +125,8 @@ mod tests {
         fn clocks(&self) -> Clocks {
             let up = (self.now - self.boot.1).to_std().unwrap();
             let mark = Mark { life: self.boot.0.to_string().into(), up, through_sleep: true };
-            Clocks { now: self.now + self.off, mark: Some(mark) }
+            let kept = self.asks_time && self.off.is_zero();
+            Clocks { now: self.now + self.off, mark: Some(mark), kept }
         }
 
         /// Asks, and is killed before the answer or not. Returns whether it left.
@@ -133,7 +137,7 @@ mod tests {
                 self.said = said;
             }
             let purse = Purse {
-                kind: HOUR,
+                kind: self.kind,
                 usage: self.usage,
                 limit: Some(self.limit),
                 earmarked: Default::default(),
@@ -149,9 +153,9 @@ mod tests {
             }
             let counted_in = self.usage.unwrap().window_start;
             *self.tally.entry(counted_in).or_default() += 1;
-            let this = HOUR.start(self.now);
+            let this = self.kind.start(self.now);
             *self.sent.entry(this).or_default() += 1;
-            // What is killed in an hour that we do not know of is the one that each begins with.
+            // What is killed in a window that we do not know of is the one that each begins with.
             if !killed || counted_in < this {
                 self.is_answered();
             }
@@ -159,12 +163,12 @@ mod tests {
         }
 
         fn is_answered(&mut self) {
-            let this = HOUR.start(self.now);
+            let this = self.kind.start(self.now);
             let since = self.tally.range(this..).map(|(_, requests)| requests).sum();
             let counted = Counted { since, before: self.tally.range(..this).next().is_some() };
             let said = Said { at: Some(self.now), ..Said::default() };
-            self.usage = Some(learn(self.usage.unwrap(), HOUR, Some(self.limit), said, counted));
-            let next = this + TimeDelta::hours(1);
+            self.usage = Some(learn(self.usage.unwrap(), self.kind, Some(self.limit), said, counted));
+            let next = self.kind.resets_at(this);
             let late = self.tally.split_off(&(next + TimeDelta::seconds(1)));
             if !late.is_empty() {
                 *self.tally.entry(next).or_default() += late.values().sum::<i64>();
@@ -176,7 +180,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_clocks_and_kills_and_boots_do_an_hour_is_never_overfilled(
+        fn whatever_clocks_and_kills_and_boots_do_a_window_is_never_overfilled(
+            (kind, pace) in prop_oneof![Just((HOUR, 1)), Just((DAY, 24))],
             steps in proptest::collection::vec(
                 (
                     0_i64..60,
@@ -184,22 +189,26 @@ mod tests {
                     prop_oneof![-5_400_i64..5_400, -900_000_i64..900_000],
                     0..20_u8,
                     (0..6_u8, prop_oneof![Just(0_i64), 0_i64..5_400, 0_i64..3_000_000]),
+                    0..4_u8,
                 ),
                 1..400,
             ),
             limit in 40_i64..70,
         ) {
-            let mut account = Account::new(limit);
-            for (passed, jumps, off, killed, (boots, up)) in steps {
-                account.pass(passed);
-                if jumps == 0 {
-                    account.off = TimeDelta::seconds(off);
+            let mut account = Account::new(kind, limit);
+            for (passed, jumps, off, killed, (boots, up), asks_time) in steps {
+                account.pass(pace * passed);
+                account.asks_time = asks_time == 0;
+                match jumps {
+                    0 => account.off = TimeDelta::seconds(pace * off),
+                    1 => account.off = TimeDelta::zero(),
+                    _ => {}
                 }
                 if boots == 0 {
-                    account.start_anew(up);
+                    account.start_anew(pace * up);
                 }
                 if account.ask(killed == 0) {
-                    let sent = account.sent(0);
+                    let sent = account.sent();
                     prop_assert!(sent <= limit, "{sent} of {limit} at {}", account.now);
                 }
             }
@@ -210,7 +219,7 @@ mod tests {
             steps in proptest::collection::vec((0_i64..90, 0..10_u8), 1..300),
             off in prop_oneof![-5_400_i64..5_400, -90_000_000_i64..90_000_000],
         ) {
-            let mut account = Account::new(200);
+            let mut account = Account::new(HOUR, 200);
             for (passed, set) in steps {
                 account.pass(passed);
                 if set < 2 {
@@ -220,7 +229,7 @@ mod tests {
                 // In its first minute it is waited for who ran into the limit of the one before.
                 let kept_back = 200 - ceiling(200, RequestClass::Orders) + 1;
                 let begins = account.now - HOUR.start(account.now) < TimeDelta::seconds(61);
-                let full = account.sent(0) + if begins { account.sent(1) } else { 0 };
+                let full = account.sent() + if begins { account.sent_before() } else { 0 };
                 prop_assert!(went || full + kept_back >= 200, "after {full} at {}", account.now);
             }
         }
@@ -230,7 +239,7 @@ mod tests {
             steps in proptest::collection::vec((0_i64..90, 0..300_u16), 1..300),
             off in prop_oneof![-5_400_i64..5_400, -90_000_000_i64..90_000_000],
         ) {
-            let mut account = Account::new(200);
+            let mut account = Account::new(HOUR, 200);
             for (passed, boots) in steps {
                 account.pass(passed);
                 if boots == 0 {
@@ -243,7 +252,7 @@ mod tests {
                 let went = account.ask(false);
                 let up = account.now - account.boot.1;
                 let kept_back = 200 - ceiling(200, RequestClass::Orders) + 1;
-                let sent = account.sent(0) + account.sent(1);
+                let sent = account.sent() + account.sent_before();
                 prop_assert!(
                     went || sent + kept_back >= 200 || up < TimeDelta::minutes(63),
                     "after {sent} at {}", account.now

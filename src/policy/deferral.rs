@@ -4,8 +4,6 @@
 //! anew the next day. So it waits as a whole. One that no window can pay for would wait for ever; it starts with the
 //! next one and gets as far as it gets.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::quota::{self, Usage, WindowKind};
@@ -76,6 +74,29 @@ impl Purse {
         Some((left(class) - stock.min(left(RequestClass::Stock))).saturating_sub(orders).max(0))
     }
 
+    /// Where the window is used up to the last request: when the next one starts, and when the first request of the
+    /// account of that `name` leaves in it. That is a little later, so that not everybody comes back at the same moment.
+    pub fn after_full(&self, name: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let usage = self.usage?;
+        let limit = usage.limit.or(self.limit).filter(|limit| usage.used >= *limit)?;
+        let next = self.kind.resets_at(usage.window_start);
+        Some((next, next + if limit > 1 { spread(name, next) } else { TimeDelta::zero() }))
+    }
+
+    /// For how long nothing is sent for the account of that `name`, though the window that was used up may be over.
+    ///
+    /// The next one begins a little later; and where it is not even sure that it has come, since the machine was started
+    /// anew and only its wall clock says so, nothing is sent before it surely has. That may be as long as a day, which is
+    /// why a machine says whether its clock is kept right.
+    pub fn held_back(&self, name: &str, theirs: Theirs) -> Option<TimeDelta> {
+        let (usage, (next, begins)) = (self.usage?, self.after_full(name)?);
+        if theirs.in_doubt(self.kind) && usage.window_start == self.kind.start(theirs.least) {
+            return Some(begins - theirs.least);
+        }
+        let just_begun = |now: &DateTime<Utc>| self.kind.start(*now) == next && *now < begins;
+        [theirs.least, theirs.at].into_iter().find(just_begun).map(|now| begins - now)
+    }
+
     /// What `class` may use of a window from its begin; `None` without a limit.
     pub fn whole(&self, class: RequestClass) -> Option<i64> {
         let limit = self.usage.and_then(|usage| usage.limit).or(self.limit)?;
@@ -131,44 +152,6 @@ pub fn starts_after(account: &str, job: &str, window_start: DateTime<Utc>) -> Ti
     spread(account, window_start) + spread(job, window_start) / 4
 }
 
-/// For how long nothing is sent, though the window that was reached may be over.
-///
-/// Where it was used up to the last request, the next one begins a little later, so that not everybody comes back at
-/// the same moment. And where it is not even sure that it is over, since the machine was started anew and only its wall
-/// clock says so, nothing is sent before it is: an hour passes. A day is too long to wait for after every night, so
-/// there the wall clock has [`GRACE`] to be set right, and is then believed. That is the one case in which a request can
-/// meet a window that is full: the machine was started anew, its clock is wrong by the rest of a day or more, nothing
-/// sets it right, and the day's requests are all used. The answer to that request says so.
-pub fn held_back(
-    usage: Option<Usage>,
-    kind: WindowKind,
-    configured_limit: Option<i64>,
-    name: &str,
-    theirs: Theirs,
-) -> Option<TimeDelta> {
-    let before = usage?;
-    let limit = before.limit.or(configured_limit).filter(|limit| before.used >= *limit)?;
-    let next = kind.resets_at(before.window_start);
-    let begins = next + if limit > 1 { spread(name, next) } else { TimeDelta::zero() };
-    if theirs.in_doubt(kind) && before.window_start == kind.start(theirs.least) {
-        let left = begins - theirs.least;
-        let grace = match kind {
-            WindowKind::Hour => left,
-            WindowKind::Day(_) => {
-                TimeDelta::from_std(GRACE.saturating_sub(theirs.own)).unwrap_or(left).min(left)
-            }
-        };
-        if grace > TimeDelta::zero() {
-            return Some(grace);
-        }
-    }
-    let just_begun = |now: &DateTime<Utc>| kind.start(*now) == next && *now < begins;
-    [theirs.least, theirs.at].into_iter().find(just_begun).map(|now| begins - now)
-}
-
-/// So long a machine that was just started has for setting its clock, where a day is used up and may be over.
-pub const GRACE: Duration = Duration::from_secs(600);
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -185,6 +168,10 @@ mod tests {
     fn purse(used: i64, limit: i64, now: DateTime<Utc>) -> Purse {
         let usage = Some(Usage { window_start: BERLIN.start(now), used, limit: None });
         Purse { kind: BERLIN, usage, limit: Some(limit), earmarked: Earmarked::default() }
+    }
+
+    fn purse_of(kind: WindowKind, usage: Usage) -> Purse {
+        Purse { kind, usage: Some(usage), limit: Some(100), earmarked: Earmarked::default() }
     }
 
     fn cost(requests: i64) -> Option<Cost> {
@@ -264,7 +251,7 @@ mod tests {
         let held = |used, hours, seconds| {
             let usage = Usage { window_start: start - TimeDelta::hours(hours), used, limit: None };
             let theirs = Theirs::sure(start + TimeDelta::seconds(seconds));
-            held_back(Some(usage), WindowKind::Hour, Some(100), "nz", theirs)
+            purse_of(WindowKind::Hour, usage).held_back("nz", theirs)
         };
         assert_eq!(held(100, 1, 4), Some(spread("nz", start) - TimeDelta::seconds(4)));
         assert_eq!((held(100, 1, 61), held(99, 1, 4)), (None, None));
@@ -272,39 +259,25 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_that_is_used_up_and_may_be_over_is_waited_for() {
-        let start = at("2026-01-15T13:00:00Z");
-        let held = |used, least, ahead| {
-            let usage = Usage { window_start: start, used, limit: None };
-            let least = start + TimeDelta::minutes(least);
-            let theirs =
-                Theirs { least, at: least + TimeDelta::minutes(ahead), own: Duration::from_secs(9_000) };
-            held_back(Some(usage), WindowKind::Hour, Some(100), "nz", theirs)
-        };
-        let spread = spread("nz", start + TimeDelta::hours(1));
-        assert_eq!(held(100, 20, 500), Some(TimeDelta::minutes(40) + spread));
-        assert_eq!(held(100, 60, 500), Some(spread));
-        assert_eq!(held(100, 62, 500), None);
-        assert_eq!(
-            (held(99, 20, 500), held(100, 20, 30)),
-            (None, None),
-            "not used up, or not over by any clock"
-        );
-    }
-
-    #[test]
-    fn a_day_that_is_used_up_and_may_be_over_is_waited_for_until_the_clock_should_be_right() {
-        let now = at("2026-01-15T12:00:00Z");
-        let held = |least: DateTime<Utc>, up| {
-            let usage = Usage { window_start: BERLIN.start(now), used: 100, limit: Some(100) };
-            let theirs = Theirs { least, at: at("2026-01-16T08:00:00Z"), own: Duration::from_secs(up) };
-            held_back(Some(usage), BERLIN, None, "cm", theirs)
-        };
-        assert_eq!(held(now, 30), Some(TimeDelta::seconds(570)));
-        assert_eq!((held(now, 600), held(now, 9_000)), (None, None));
-        let midnight = at("2026-01-15T23:00:00Z");
-        let left = TimeDelta::seconds(60) + spread("cm", midnight);
-        assert_eq!(held(midnight - TimeDelta::seconds(60), 0), Some(left), "no longer than the day is long");
+    fn a_window_that_is_used_up_and_may_be_over_is_waited_for() {
+        let start = at("2026-01-15T23:00:00Z");
+        for (kind, lasts) in [(WindowKind::Hour, 60), (BERLIN, 24 * 60)] {
+            let held = |used, least, ahead| {
+                let usage = Usage { window_start: start, used, limit: None };
+                let least = start + TimeDelta::minutes(least);
+                let theirs = Theirs { least, at: least + TimeDelta::minutes(ahead) };
+                purse_of(kind, usage).held_back("nz", theirs)
+            };
+            let spread = spread("nz", start + TimeDelta::minutes(lasts));
+            assert_eq!(held(100, 20, 5_000), Some(TimeDelta::minutes(lasts - 20) + spread));
+            assert_eq!(held(100, lasts, 5_000), Some(spread));
+            assert_eq!(held(100, lasts + 2, 5_000), None);
+            assert_eq!(
+                (held(99, 20, 5_000), held(100, 20, 30)),
+                (None, None),
+                "not used up, or not over by any clock"
+            );
+        }
     }
 
     proptest! {

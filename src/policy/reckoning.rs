@@ -7,9 +7,10 @@
 //! and is the same for every process; so within a boot the marketplace's time is known whatever the wall clock shows.
 //!
 //! After another start of the machine, nobody knows how long it was off. What passes from when the account was first looked
-//! at since is the least that has, and the wall clock is all there is to say how much more. That is doubt, which the
-//! first answer ends. A boot that is not the one of the last answer may still have begun before it: a database moves to
-//! another machine, a container gets a boot of its own on a host that is up for weeks.
+//! at since is the least that has, and the wall clock is all there is to say how much more. That is doubt, which ends with
+//! the first answer, or as soon as the machine says that a time server keeps its clock right. A boot that is not the one
+//! of the last answer may still have begun before it: a database moves to another machine, a container gets a boot of its
+//! own on a host that is up for weeks.
 //!
 //! A virtual machine that was paused knows nothing of the time: then what is reckoned lies behind, the next answer says
 //! so, and where nothing is left to ask with, the account waits for as much longer. Silence is the cheaper mistake.
@@ -39,8 +40,6 @@ pub struct Theirs {
     pub least: DateTime<Utc>,
     /// What it is taken for: the same where it is sure.
     pub at: DateTime<Utc>,
-    /// How long the wall clock has had to be set right: since the machine was started, or since the last answer.
-    pub own: Duration,
 }
 
 /// A smaller lead is the answer's way and the whole seconds of its date.
@@ -49,7 +48,7 @@ const NOISE: TimeDelta = TimeDelta::seconds(2);
 impl Theirs {
     /// Nothing speaks against it.
     pub fn sure(at: DateTime<Utc>) -> Self {
-        Self { least: at, at, own: Duration::MAX }
+        Self { least: at, at }
     }
 
     /// The marketplace's time at `clocks`, where our wall clock was last seen to be behind its by `offset`.
@@ -59,20 +58,25 @@ impl Theirs {
         let through_sleep = clocks.mark.as_ref().is_some_and(|mark| mark.through_sleep);
         let since = clocks.mark.as_ref().and_then(|mark| said.since(mark));
         let reckoned = later(said.theirs, since.unwrap_or_default());
-        if let Some(since) = since.filter(|_| said.exact) {
+        if since.is_some() && said.exact {
             return match reckoned - by_clock {
                 lead if lead.abs() <= NOISE => Self::sure(by_clock),
                 lead if through_sleep || lead > TimeDelta::zero() => Self::sure(reckoned),
                 // The machine has slept, or its clock was set.
-                _ => Self { least: reckoned, at: by_clock, own: since },
+                _ => Self { least: reckoned, at: by_clock }.unless_kept(clocks),
             };
         }
-        let own = clocks.mark.as_ref().map(|mark| mark.up).unwrap_or_default();
         let least = reckoned;
         // Where even the least refutes the difference, our clock was set since. It is hoped that it was set right.
         let at = if by_clock + NOISE < least { clocks.now } else { by_clock }.max(least);
         // A life that is a process's own is too short to wait in.
-        if through_sleep { Self { least, at, own } } else { Self::sure(at) }
+        if through_sleep { Self { least, at }.unless_kept(clocks) } else { Self::sure(at) }
+    }
+
+    /// Where our wall clock is kept right, the time is sure. Whether the difference was ours or the marketplace's own,
+    /// nobody knows: the earlier one of both is taken.
+    fn unless_kept(self, clocks: &Clocks) -> Self {
+        if clocks.kept { Self::sure(self.at.min(clocks.now).max(self.least)) } else { self }
     }
 
     /// Whether it is not known in which window it lies.
@@ -120,7 +124,7 @@ mod tests {
 
     fn reckon(now: &str, offset: TimeDelta, life: &str, up: u64, through_sleep: bool) -> Theirs {
         let mark = Some(Mark { life: life.into(), up: minutes(up), through_sleep });
-        Theirs::reckon(Some(&said()), offset, &Clocks { now: at(now), mark })
+        Theirs::reckon(Some(&said()), offset, &Clocks { now: at(now), mark, kept: false })
     }
 
     #[test]
@@ -141,10 +145,10 @@ mod tests {
     #[test]
     fn after_another_boot_what_has_passed_since_it_was_looked_at_is_the_least() {
         let day = reckon("20:00:00", TimeDelta::zero(), "next", 3, true);
-        assert_eq!(day, Theirs { least: at("14:00:00"), at: at("20:00:00"), own: minutes(3) });
+        assert_eq!(day, Theirs { least: at("14:00:00"), at: at("20:00:00") });
         // A machine without a battery begins where it left off, or long before.
         let asleep = reckon("13:30:00", TimeDelta::zero(), "next", 3, true);
-        assert_eq!(asleep, Theirs { least: at("14:00:00"), at: at("14:00:00"), own: minutes(3) });
+        assert_eq!(asleep, Theirs { least: at("14:00:00"), at: at("14:00:00") });
         // It was ahead by eight hours then, and has been set right since.
         let set_right = reckon("20:00:00", TimeDelta::hours(-8), "next", 3, true);
         assert_eq!(set_right, day);
@@ -156,18 +160,46 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_a_time_server_keeps_ends_the_doubt() {
+        let kept = |now, offset, life, through_sleep| {
+            let mark = Some(Mark { life: "next".into(), up: minutes(3), through_sleep });
+            let said = LastSaid { mark: Some((life, Duration::ZERO)), ..said() };
+            Theirs::reckon(Some(&said), offset, &Clocks { now: at(now), mark, kept: true })
+        };
+        for (offset, taken) in [
+            (0, "20:00:00"),
+            // Ours was behind by five hours, and is not any more.
+            (5, "20:00:00"),
+            // Ours was ahead by two hours, or theirs is behind: then this is their time.
+            (-2, "18:00:00"),
+            // That cannot be theirs, so it was ours.
+            (-8, "20:00:00"),
+        ] {
+            let theirs = kept("20:00:00", TimeDelta::hours(offset), "this".to_owned(), true);
+            assert_eq!(theirs, Theirs::sure(at(taken)), "{offset}");
+        }
+        let behind = kept("13:30:00", TimeDelta::zero(), "this".to_owned(), true);
+        assert_eq!(behind, Theirs::sure(at("14:00:00")), "what was said is no later than now");
+        let slept = kept("20:00:00", TimeDelta::zero(), "next".to_owned(), false);
+        assert_eq!(slept, Theirs::sure(at("20:00:00")));
+        // Within a boot the marketplace has said it itself.
+        let known = kept("20:00:00", TimeDelta::zero(), "next".to_owned(), true);
+        assert_eq!(known, Theirs::sure(at("14:03:00")));
+    }
+
+    #[test]
     fn what_has_passed_at_least_is_carried_on_through_boots() {
         let mut kept = said();
         for (boot, least) in [("second", "14:20:00"), ("third", "14:40:00")] {
             let look = |kept: &LastSaid, up| {
                 let mark = Mark { life: boot.into(), up: minutes(up), through_sleep: true };
-                let clocks = Clocks { now: at("20:00:00"), mark: Some(mark) };
+                let clocks = Clocks { now: at("20:00:00"), mark: Some(mark), kept: false };
                 let theirs = Theirs::reckon(Some(kept), TimeDelta::zero(), &clocks);
                 (theirs, kept.carried_on(&theirs, clocks.mark.as_ref()).unwrap())
             };
             for up in [5, 6, 25] {
                 let (theirs, next) = look(&kept, up);
-                assert_eq!((theirs.at, theirs.own), (at("20:00:00"), minutes(up)));
+                assert_eq!(theirs.at, at("20:00:00"));
                 kept = next;
             }
             assert_eq!((kept.theirs, kept.exact), (at(least), false));
@@ -185,7 +217,7 @@ mod tests {
     #[test]
     fn a_clock_that_stands_still_in_sleep_says_the_least_and_only_to_its_own_process() {
         let slept = reckon("20:00:00", TimeDelta::zero(), "this", 12, false);
-        assert_eq!(slept, Theirs { least: at("14:02:00"), at: at("20:00:00"), own: minutes(2) });
+        assert_eq!(slept, Theirs { least: at("14:02:00"), at: at("20:00:00") });
         let set_back = reckon("09:00:00", TimeDelta::zero(), "this", 12, false);
         assert_eq!(set_back, Theirs::sure(at("14:02:00")));
         let other = reckon("20:00:00", TimeDelta::zero(), "other", 3, false);
@@ -199,7 +231,7 @@ mod tests {
         assert_eq!(Theirs::reckon(None, ahead, &clocks), Theirs::sure(at("14:05:00")));
         let unmarked = LastSaid { mark: None, ..said() };
         let mark = Some(Mark { life: "this".into(), up: minutes(10), through_sleep: true });
-        let clocks = Clocks { now: at("15:30:00"), mark };
+        let clocks = Clocks { now: at("15:30:00"), mark, kept: false };
         let theirs = Theirs::reckon(Some(&unmarked), TimeDelta::zero(), &clocks);
         assert_eq!((theirs.least, theirs.at), (at("14:00:00"), at("15:30:00")));
     }

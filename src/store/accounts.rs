@@ -286,14 +286,14 @@ mod tests {
         let tx = Tx(&conn);
         let account = AccountName::from("cm");
         let mark = |up| Mark { life: "boot".into(), up: Duration::from_secs(up), through_sleep: true };
-        let at = |now, up| theirs(&tx, &account, &Clocks { now, mark: Some(mark(up)) }).unwrap();
+        let at = |now, up| theirs(&tx, &account, &Clocks { now, mark: Some(mark(up)), kept: false }).unwrap();
         assert_eq!(at(now(), 5), Theirs::sure(now()));
         set_clock_offset_ms(&tx, &account, -600_000).unwrap();
         assert_eq!(at(now(), 5), Theirs::sure(now() - TimeDelta::minutes(10)));
         set_last_said(&tx, &account, now(), Some(&mark(5))).unwrap();
         assert_eq!(at(now() + TimeDelta::days(3), 65), Theirs::sure(now() + TimeDelta::minutes(1)));
         set_last_said(&tx, &account, now(), None).unwrap();
-        let far = || Clocks { now: now() + TimeDelta::days(3), mark: Some(mark(65)) };
+        let far = || Clocks { now: now() + TimeDelta::days(3), mark: Some(mark(65)), kept: false };
         assert_eq!(theirs(&tx, &account, &far()).unwrap().least, now());
         carry_on_theirs(&tx, &account, &far()).unwrap();
         assert_eq!(at(now() + TimeDelta::days(3), 70).least, now() + TimeDelta::seconds(5));

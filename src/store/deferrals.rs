@@ -56,6 +56,13 @@ pub fn list(tx: &Tx<'_>) -> Result<Vec<Deferral>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// What an account's runs wait for has come: they start now.
+pub fn bring_forward(tx: &Tx<'_>, account: &AccountName, now: DateTime<Utc>) -> Result<(), StoreError> {
+    tx.0.prepare_cached("update deferrals set starts_at = ?2 where account = ?1 and starts_at > ?2")?
+        .execute(params![account.as_str(), ms(now)])?;
+    Ok(())
+}
+
 /// A run of the job begins, or the job is gone: nothing is owed any more.
 pub fn clear(tx: &Tx<'_>, job: &JobName) -> Result<(), StoreError> {
     tx.0.prepare_cached("delete from deferrals where job = ?1")?.execute([job.as_str()])?;

@@ -1,9 +1,16 @@
 //! The marketplace's limits are kept, whoever restarts.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
 use chrono::{DateTime, Days, SubsecRound, TimeDelta, TimeZone, Utc};
 use sellerd::clock::{Clock, SystemClock};
+use sellerd::domain::Mark;
+use sellerd::policy::quota::{Usage, WindowKind};
 use sellerd::sandbox::Verdict;
 use sellerd::store::deferrals::{self, Deferral};
+use sellerd::store::{accounts, quotas};
 use serde_json::Value;
 
 use crate::support::{Place, status_of};
@@ -182,4 +189,45 @@ fn a_run_that_is_put_off_is_shown_at_its_time_and_not_at_the_slots_that_are_pass
         job(&paused, "ticks")["next_run_at"].is_null() && job(&paused, "ticks")["put_off_since"].is_null()
     );
     assert!(place.list("schedule --job ticks --next 1", "fires")[0]["note"] != fires[0]["note"]);
+}
+
+#[test]
+fn a_day_that_was_used_up_before_the_machine_was_started_is_over_when_the_machine_knows_the_time() {
+    let place = Place::with(|options| (options.articles, options.daily_limit) = (1_000, Some(5)));
+    place.job("stock-pull", 5);
+    let asked = place.asked();
+    // All of that was yesterday or the day before, in another boot of the machine.
+    let then = SystemClock::default().now() - TimeDelta::hours(26);
+    place.store(move |tx| {
+        let cm = "cm".into();
+        let day = WindowKind::Day(chrono_tz::Europe::Berlin);
+        let usage = Usage { window_start: day.start(then), used: 5, limit: Some(5) };
+        quotas::set_usage(tx, &cm, day.as_str(), &usage)?;
+        let mark = Mark { life: "another".into(), up: Duration::from_secs(600), through_sleep: true };
+        accounts::set_last_said(tx, &cm, then, Some(&mark))
+    });
+    let tools = place.home().join("tools");
+    std::fs::create_dir(&tools).expect("room for a directory");
+    let probe = |says: &str, code| {
+        let path = tools.join("timedatectl");
+        std::fs::write(&path, format!("#!/bin/sh\necho {says}\n")).expect("room for a file");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("it is ours");
+        let program = place.program().env("PATH", format!("{}:/usr/bin:/bin", tools.display()));
+        let run = program.args("-o json job run probe").run().exits(code).document("sellerd.run/1");
+        (run["error_type"].as_str().map(str::to_owned), place.asked() - asked)
+    };
+    let blocked = (Some("quota_exhausted".to_owned()), 0);
+    for says in ["no", "n/a"] {
+        assert_eq!(probe(says, 5), blocked, "{says}");
+        let told = place.run("status").exits(0);
+        assert!(
+            told.stdout.contains("nobody says whether that day is over")
+                && told.stdout.contains("timedatectl set-ntp true"),
+            "{told:?}"
+        );
+        assert_eq!(quota(&place)["used"], 5, "it is counted in the day that is known");
+    }
+    assert_eq!(probe("yes", 0), (None, 1));
+    assert!(!place.run("status").exits(0).stdout.contains("PROBLEM"));
+    assert_eq!(probe("no", 0), (None, 2), "the answer has told the time for the rest of this boot");
 }

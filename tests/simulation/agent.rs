@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use sellerd::agent::accounts::Shared;
 use sellerd::agent::ask::Desk;
 use sellerd::agent::daemon::{Command, Daemon, StartError};
@@ -13,7 +14,7 @@ use sellerd::agent::state::Machine;
 use sellerd::agent::watch::NoFront;
 use sellerd::clock::{Clock, SharedClock};
 use sellerd::config::{self, Config};
-use sellerd::domain::Mark;
+use sellerd::domain::{Clocks, Mark};
 use sellerd::http::Random;
 use sellerd::sandbox::Keys;
 use sellerd::store::Lane;
@@ -54,8 +55,20 @@ struct Shown {
     world: Arc<World>,
     who: u32,
     removed: Option<Removed>,
+    /// Whether the machine has a time server to ask.
+    asks_time: bool,
+    /// How far its clock was off when that server last said that it is right.
+    kept: Mutex<Option<TimeDelta>>,
 }
 
+impl Shown {
+    fn off(&self) -> TimeDelta {
+        let world = self.world.look();
+        world.mine.now() - world.truth.now()
+    }
+}
+
+#[async_trait]
 impl Clock for Shown {
     fn now(&self) -> DateTime<Utc> {
         let world = self.world.look();
@@ -70,6 +83,21 @@ impl Clock for Shown {
     fn mark(&self) -> Option<Mark> {
         (self.removed != Some(Removed::Mark)).then(|| self.world.look().mark())
     }
+
+    fn both(&self) -> Clocks {
+        let kept = self.kept.lock().unwrap().is_some_and(|then| then == self.off());
+        Clocks { now: self.now(), mark: self.mark(), kept }
+    }
+
+    async fn ask_whether_kept(&self) -> bool {
+        let off = self.off();
+        let right = self.asks_time && off.abs() < TimeDelta::milliseconds(500);
+        *self.kept.lock().unwrap() = right.then_some(off);
+        if right {
+            self.world.look().tally.time_asked += 1;
+        }
+        right
+    }
 }
 
 impl Agent {
@@ -82,7 +110,13 @@ impl Agent {
         story: &Story,
     ) -> Result<Self, StartError> {
         let config = Config { state_dir: state_dir.to_owned(), ..config.clone() };
-        let clock: SharedClock = Arc::new(Shown { world: world.clone(), who, removed: story.removed });
+        let clock: SharedClock = Arc::new(Shown {
+            world: world.clone(),
+            who,
+            removed: story.removed,
+            asks_time: story.asks_time,
+            kept: Mutex::default(),
+        });
         let machine = Machine { clock: clock.clone(), lane: Lane::Inline };
         let removed = story.removed;
         let (trigger, hand) = Tap::new(clock.clone(), world.clone(), config.clone(), story);

@@ -69,6 +69,7 @@ fn fair_at(shop: ShopPlan, seed: u64, start: &str, span: TimeDelta, schedule: &s
         measure_recovery: false,
         own_trigger: false,
         boots: 0,
+        asks_time: seed.is_multiple_of(2),
         sellers: BTreeMap::new(),
         channel: false,
     }
@@ -177,8 +178,7 @@ pub fn set_over_the_edge(seed: u64) -> Story {
         (fair(seed, "2026-03-11T22:20:00Z", 3, 5, limit), "order-poll".to_owned())
     };
     story.settings.per_second = 20;
-    // Where a day is used up, one request may be sent after a boot that nobody could know of.
-    story.boots = if by_hour { 3 } else { 0 };
+    story.boots = 3;
     for at in 0..60 {
         story.blows.push((TimeDelta::seconds(10 + at * 5), Blow::Manual(poll.clone())));
     }
@@ -200,6 +200,19 @@ pub fn set_over_the_edge(seed: u64) -> Story {
         }
         ahead = to;
     }
+    story
+}
+
+/// A day of few requests is used up by a person in the evening, and the machine is off from then until after midnight. Its clock is right.
+pub fn off_overnight(seed: u64) -> Story {
+    let mut r = random(seed);
+    let mut story = fair(seed, "2026-03-11T19:20:00Z", 8, 5, Some(r.u32(12..19)));
+    story.settings.per_second = 20;
+    story.boots = 1;
+    for at in 0..60 {
+        story.blows.push((TimeDelta::seconds(10 + at * 5), Blow::Manual("probe".to_owned())));
+    }
+    story.blows.push((TimeDelta::minutes(20), Blow::Restart { away: TimeDelta::minutes(r.i64(230..300)) }));
     story
 }
 

@@ -41,6 +41,8 @@ pub struct Story {
     pub own_trigger: bool,
     /// Of so many starts of the agent, one is one of its whole machine; 0 for none.
     pub boots: u8,
+    /// Whether that machine has a time server to ask, which says so only where the clock is right.
+    pub asks_time: bool,
     /// Who wants the shops to be as a list says, by account; none where the agent only reads.
     pub sellers: BTreeMap<Name, Seller>,
     /// Whether all accounts sell from one shelf.
@@ -297,6 +299,7 @@ impl Story {
             measure_recovery: false,
             own_trigger: false,
             boots: if seed.is_multiple_of(2) { 3 } else { 0 },
+            asks_time: seed.is_multiple_of(4),
             sellers: BTreeMap::new(),
             channel: false,
         };

@@ -19,6 +19,8 @@ pub struct Tally {
     pub restarts: u64,
     /// Times its whole machine was started anew.
     pub boots: u64,
+    /// Times at which a time server said that the clock is right, to an account that waited for that.
+    pub time_asked: u64,
     /// Times it stood still while time went on.
     pub freezes: u64,
     /// Times its clock was set.
@@ -82,6 +84,7 @@ impl Tally {
             (&mut self.crashes, other.crashes),
             (&mut self.restarts, other.restarts),
             (&mut self.boots, other.boots),
+            (&mut self.time_asked, other.time_asked),
             (&mut self.freezes, other.freezes),
             (&mut self.jumps, other.jumps),
             (&mut self.disk, other.disk),

@@ -75,6 +75,7 @@ pub fn replay(scene: &str, seed: u64, without: Option<&String>) -> ExitCode {
         "quota-by-hour" => scenes::saturated_hours(seed),
         "edge-of-hour" => scenes::edge_of_hour(seed),
         "set-over-the-edge" => scenes::set_over_the_edge(seed),
+        "off-overnight" => scenes::off_overnight(seed),
         "set-back" => scenes::set_back(seed),
         "outages" => scenes::outages(seed),
         "recovery" => scenes::killed(seed),
@@ -210,11 +211,20 @@ fn quota(_: &Ask) -> Result<String, String> {
     let midnights = many::tell(0..9, &scenes::edge_of_day);
     let edges = many::tell(0..6, &scenes::edge_of_hour);
     let set = many::tell(0..12, &scenes::set_over_the_edge);
+    let nights = many::tell(0..6, &scenes::off_overnight);
     let said = format!(
-        "{said}; {} midnights and the hours of {} evenings with the allowance used up before, and {} clocks set over the edge \
-         of one that was",
-        midnights.tally.seeds, edges.tally.seeds, set.tally.jumps
+        "{said}; {} midnights and the hours of {} evenings with the allowance used up before, {} clocks set over the edge \
+         of one that was, and {} nights without the machine, after which a time server said {} times that a day is over",
+        midnights.tally.seeds,
+        edges.tally.seeds,
+        set.tally.jumps,
+        nights.tally.boots,
+        nights.tally.time_asked
     );
+    if nights.tally.time_asked != nights.tally.seeds / 2 {
+        return Err(format!("{said}; every second machine has one"));
+    }
+    verdict(&nights, "off-overnight", said.clone())?;
     verdict(&set, "set-over-the-edge", said.clone())?;
     verdict(&edges, "edge-of-hour", said.clone())?;
     verdict(&midnights, "edge-of-day", said.clone())?;

@@ -272,9 +272,6 @@ impl Gate for Watch {
             let (status, failed) = (attempt.status, attempt.error_type);
             world.note(&format!("settled {status:?} {failed:?} {}", settled.is_ok()));
             if settled.is_ok() {
-                if attempt.clock_offset_ms.is_some() {
-                    world.note_time_told(self.account);
-                }
                 let refused = matches!(attempt.access, Some(AccessEvent::Refused(_)));
                 if refused && self.removed == Some(Removed::SecondQuestion) {
                     world.write_access(self.account, "suspended", "unauthorized");

@@ -112,8 +112,6 @@ pub struct Account {
     pub left: u32,
     /// What may be sent by what is written down.
     pub standing: Standing,
-    /// The boot of the agent's machine in which it was last told the time.
-    pub told_in: u32,
     /// When something was sent to it (true time).
     pub sent_at: Vec<DateTime<Utc>>,
     /// Who asks with what each agent's gate let out last.
@@ -275,7 +273,6 @@ impl World {
             refusals: 0,
             left: 0,
             standing: Standing::Open,
-            told_in: 0,
             sent_at: Vec::new(),
             asked: BTreeMap::new(),
             limit: None,
@@ -534,21 +531,6 @@ impl Inner {
         Mark { life: self.boot.0.to_string().into(), up, through_sleep: true }
     }
 
-    /// The agent was told the time by this account's shop.
-    pub fn note_time_told(&mut self, name: Name) {
-        let boot = self.boot.0;
-        self.account(name).told_in = boot;
-    }
-
-    /// Whether the agent cannot know that this account's day is not over: its machine was started anew, nobody has told
-    /// it the time since, and the clock is wrong by the rest of the day.
-    fn cannot_know_the_day(&mut self, name: Name, now: DateTime<Utc>) -> bool {
-        let (boot, mine) = (self.boot.0, self.mine.now());
-        let account = self.account(name);
-        let by_day = matches!(account.market, Market::Cardmarket(_));
-        by_day && account.told_in != boot && account.market.window_of(mine) != account.market.window_of(now)
-    }
-
     /// The time by a clock that stands still while the agent's process does.
     pub fn awake(&self) -> DateTime<Utc> {
         self.truth.now() - self.frozen
@@ -649,7 +631,6 @@ impl Inner {
         let seen = account.market.last_seen();
         account.meant |= account.login_gone;
         let was_lowered = account.was_lowered(now);
-        let cannot_know = was_lowered || self.cannot_know_the_day(name, now);
         self.tally.requests += 1;
         self.fold(&answer.body);
         let Some(seen) = seen else { return answer };
@@ -657,7 +638,7 @@ impl Inner {
         self.after_answer(name, parcel.slip.as_ref(), &seen.path, faults);
         self.note(&format!("shop {} {} {:?} {:?}", seen.method, seen.path, seen.status, seen.verdict));
         match &seen.verdict {
-            verdict if is_over_quota(verdict) && !cannot_know => {
+            verdict if is_over_quota(verdict) && !was_lowered => {
                 self.broken(format!("5: over the quota of {name} at {now} by the shop's own count"));
             }
             Verdict::Unauthorized(why) if !is_meant(why) => {

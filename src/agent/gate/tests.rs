@@ -3,7 +3,6 @@ use std::time::Duration;
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::domain::RunId;
-use crate::policy::deferral;
 use crate::store::Lane;
 
 /// A gate of the account `nz` with two requests an hour.
@@ -251,41 +250,43 @@ async fn an_hour_that_is_used_up_is_over_for_a_machine_that_is_on_for_ten_minute
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_another_boot_an_hour_that_is_used_up_and_may_be_over_is_waited_for() {
-    let dir = tempfile::tempdir().unwrap();
-    let (gate, clock) = used_up(dir.path(), WindowKind::Hour, "2026-11-22T13:45:00Z").await;
-    clock.jump(TimeDelta::hours(40));
-    clock.reboot(Duration::from_secs(30));
-    let told = wait(&gate).await;
-    let quarter = Duration::from_secs(15 * 60);
-    assert!(told > quarter && told < quarter + Duration::from_secs(60), "{told:?}");
-    clock.sleep_machine(told - Duration::from_secs(5));
-    assert_eq!(wait(&gate).await, Duration::from_secs(5));
-    clock.sleep_machine(Duration::from_secs(5));
-    answered(&gate, -40 * 3_600).await.unwrap();
-    gate.enter(&outgoing(true))
-        .await
-        .expect_err("the answer has told that a new hour has begun with one of two");
+async fn after_another_boot_a_window_that_is_used_up_and_may_be_over_is_waited_for() {
+    for (window, left) in [(WindowKind::Hour, 15), (BERLIN, 9 * 60 + 15)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (gate, clock) = used_up(dir.path(), window, "2026-11-22T13:45:00Z").await;
+        clock.jump(TimeDelta::hours(40));
+        clock.reboot(Duration::from_secs(30));
+        let told = wait(&gate).await;
+        let left = Duration::from_secs(60 * left);
+        assert!(told > left && told < left + Duration::from_secs(60), "{told:?}");
+        clock.sleep_machine(told - Duration::from_secs(5));
+        assert_eq!(wait(&gate).await, Duration::from_secs(5));
+        clock.sleep_machine(Duration::from_secs(5));
+        answered(&gate, -40 * 3_600).await.unwrap();
+        gate.enter(&outgoing(true))
+            .await
+            .expect_err("the answer has told that a new window has begun with one of two");
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_another_boot_a_day_that_is_used_up_and_may_be_over_gives_the_clock_time_to_be_set() {
-    let dir = tempfile::tempdir().unwrap();
-    let (gate, clock) = used_up(dir.path(), BERLIN, "2026-11-22T13:45:00Z").await;
-    clock.jump(TimeDelta::hours(40));
-    clock.reboot(Duration::from_secs(30));
-    assert_eq!(wait(&gate).await, deferral::GRACE);
-    clock.sleep_machine(Duration::from_secs(300));
-    assert_eq!(wait(&gate).await, Duration::from_secs(300));
-    // Whoever sets clocks has set it right: the day is not over, and that is sure enough.
-    clock.jump(TimeDelta::hours(-40));
-    let told = wait(&gate).await;
-    assert!(told > Duration::from_secs(9 * 3_600), "{told:?}");
-    // After a night it is, and it is found out as soon as the clock has had its time.
-    clock.reboot(Duration::from_secs(18 * 3_600));
-    assert_eq!(wait(&gate).await, deferral::GRACE);
-    clock.sleep_machine(deferral::GRACE);
-    answered(&gate, 0).await.unwrap();
+async fn after_another_boot_a_window_is_over_when_the_machine_says_that_its_clock_is_right() {
+    for window in [WindowKind::Hour, BERLIN] {
+        let dir = tempfile::tempdir().unwrap();
+        let (gate, clock) = used_up(dir.path(), window, "2026-11-22T13:45:00Z").await;
+        // After a night, and with a clock that is right.
+        clock.reboot(Duration::from_secs(18 * 3_600));
+        wait(&gate).await;
+        assert!(!clock.ask_whether_kept().await, "nobody says so");
+        wait(&gate).await;
+        clock.asks_time(true);
+        assert!(clock.ask_whether_kept().await);
+        // Somebody sets it: that is not the clock that was spoken of.
+        clock.jump(TimeDelta::hours(30));
+        wait(&gate).await;
+        clock.jump(TimeDelta::hours(-30));
+        answered(&gate, 0).await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
