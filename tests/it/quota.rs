@@ -193,15 +193,15 @@ fn a_run_that_is_put_off_is_shown_at_its_time_and_not_at_the_slots_that_are_pass
 
 #[test]
 fn a_day_that_was_used_up_before_the_machine_was_started_is_over_when_the_machine_knows_the_time() {
-    let place = Place::with(|options| (options.articles, options.daily_limit) = (1_000, Some(5)));
-    place.job("stock-pull", 5);
+    let place = Place::of(0);
+    place.job("probe", 0);
     let asked = place.asked();
-    // All of that was yesterday or the day before, in another boot of the machine.
+    // All of a day was used up yesterday or the day before, in another boot of the machine.
     let then = SystemClock::default().now() - TimeDelta::hours(26);
     place.store(move |tx| {
         let cm = "cm".into();
         let day = WindowKind::Day(chrono_tz::Europe::Berlin);
-        let usage = Usage { window_start: day.start(then), used: 5, limit: Some(5) };
+        let usage = Usage { window_start: day.start(then), used: 5_000, limit: Some(5_000) };
         quotas::set_usage(tx, &cm, day.as_str(), &usage)?;
         let mark = Mark { life: "another".into(), up: Duration::from_secs(600), through_sleep: true };
         accounts::set_last_said(tx, &cm, then, Some(&mark))
@@ -225,7 +225,7 @@ fn a_day_that_was_used_up_before_the_machine_was_started_is_over_when_the_machin
                 && told.stdout.contains("timedatectl set-ntp true"),
             "{told:?}"
         );
-        assert_eq!(quota(&place)["used"], 5, "it is counted in the day that is known");
+        assert_eq!(quota(&place)["used"], 5_000, "it is counted in the day that is known");
     }
     assert_eq!(probe("yes", 0), (None, 1));
     assert!(!place.run("status").exits(0).stdout.contains("PROBLEM"));
