@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::instance;
 use super::login::way_in;
+use super::{instance, notices, timekeeping};
 use crate::config::{Account, Config, Diagnostic, Looked, Severity};
 use crate::domain::AccountName;
 use crate::store::problems::{self, Problem};
@@ -114,6 +114,12 @@ pub(super) fn note(tx: &Tx<'_>, account: &Account, now: DateTime<Utc>) -> Result
     for code in CODES.into_iter().filter(|code| problem.as_ref().is_none_or(|problem| problem.code != *code))
     {
         problems::close(tx, code, name.as_str(), now)?;
+    }
+    if problem.as_ref().is_some_and(|problem| matches!(problem.code.as_str(), NOT_LOGGED_IN | "E302")) {
+        // A login that is not there any more is nothing to be mended. Should it come back, it is told again.
+        for code in [notices::LOGIN_REFUSED, timekeeping::NO_TIME] {
+            problems::close(tx, code, name.as_str(), now)?;
+        }
     }
     problem.map_or(Ok(()), |problem| problems::open(tx, &problem))
 }

@@ -20,7 +20,7 @@ use crate::agent::{control, lifecycle};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::domain::JobName;
-use crate::http::local;
+use crate::http::local::{self, AgentError};
 use crate::jobs::Errand;
 use crate::store::runs::RunRow;
 
@@ -73,9 +73,7 @@ pub async fn ask_agent<T: DeserializeOwned>(
     body: impl Into<Zeroizing<Vec<u8>>>,
 ) -> Result<Option<Answered<T>>, Failure> {
     let socket = control::socket_path(&config.state_dir);
-    let Some((status, body)) =
-        local::ask_agent(&socket, path, body.into()).await.map_err(Failure::internal)?
-    else {
+    let Some((status, body)) = local::ask_agent(&socket, path, body.into()).await.map_err(unanswered)? else {
         return Ok(None);
     };
     let garbled = |error| {
@@ -85,6 +83,19 @@ pub async fn ask_agent<T: DeserializeOwned>(
         return serde_json::from_slice(&body).map(|value| Some(Ok(value))).map_err(garbled);
     }
     serde_json::from_slice::<Declined>(&body).map(|why| Some(Err(why))).map_err(garbled)
+}
+
+/// A stopped process keeps its socket, and would be waited for until somebody lets it go on.
+fn unanswered(error: AgentError) -> Failure {
+    match error {
+        AgentError::Stuck => Failure::new(
+            "E441",
+            Exit::Failed,
+            error.to_string(),
+            "look whether it is stopped (STAT T): ps -o pid,stat,args -C sellerd; then kill -CONT its pid, or restart it",
+        ),
+        AgentError::BrokeOff(_) => Failure::internal(error.to_string()),
+    }
 }
 
 /// Ends with Ctrl-C or its like.

@@ -10,26 +10,45 @@ use super::transport::{install_tls_provider, wiped};
 /// Status and body of an answer.
 pub type LocalAnswer = (u16, Vec<u8>);
 
+/// Why a running agent did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// It has the socket and says nothing: it is stopped, or stuck.
+    #[error("the running sellerd has not answered for {} seconds", STUCK.as_secs())]
+    Stuck,
+    /// The question or the answer broke off.
+    #[error("the running sellerd did not answer: {0}")]
+    BrokeOff(String),
+}
+
+/// An agent answers at once that it is there, however long its answer to a question may take.
+const STUCK: Duration = Duration::from_secs(5);
+
 /// Posts JSON, or nothing, to the agent's control socket. `None` when nobody listens there. What a person brings for a
 /// login goes this way, so it is wiped.
 pub async fn ask_agent(
     socket: &Path,
     path: &str,
     body: Zeroizing<Vec<u8>>,
-) -> Result<Option<LocalAnswer>, String> {
+) -> Result<Option<LocalAnswer>, AgentError> {
     if !socket.exists() {
         return Ok(None);
     }
-    let client = client(|builder| builder.unix_socket(socket))?;
+    let client = client(|builder| builder.unix_socket(socket)).map_err(AgentError::BrokeOff)?;
+    // Any answer will do, also that there is no such page.
+    match client.head("http://sellerd/").timeout(STUCK).send().await {
+        Err(error) if error.is_timeout() => return Err(AgentError::Stuck),
+        _ => {}
+    }
     let mut request = client.post(format!("http://sellerd{path}"));
     if !body.is_empty() {
         request = request.header("content-type", "application/json").body(wiped(body));
     }
     match request.send().await {
-        Ok(answer) => read(answer).await.map(Some),
+        Ok(answer) => read(answer).await.map(Some).map_err(AgentError::BrokeOff),
         // A socket that was left behind by a process that is gone.
         Err(error) if error.is_connect() => Ok(None),
-        Err(error) => Err(format!("the running sellerd did not answer: {error}")),
+        Err(error) => Err(AgentError::BrokeOff(error.to_string())),
     }
 }
 

@@ -411,3 +411,16 @@ fn one_finished_line_a_run(lines: &[String], runs: &[Value]) {
     recorded.sort();
     assert_eq!(finished, recorded);
 }
+
+#[test]
+fn who_asks_an_agent_that_is_stopped_is_told_so_and_does_not_wait_for_it() {
+    let place = Place::of(0);
+    let agent = place.agent();
+    agent.signal("STOP");
+    for words in ["auth test cm", "job run probe"] {
+        place.run(words).exits(1).says("E441").says("has not answered for 5 seconds").says("kill -CONT");
+    }
+    agent.signal("CONT");
+    place.job("probe", 0);
+    agent.stop();
+}

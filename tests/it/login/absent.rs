@@ -72,6 +72,25 @@ fn status_tells_of_a_third_party_app_without_a_token() {
 }
 
 #[test]
+fn who_logs_out_of_a_login_that_was_refused_is_told_only_that_nobody_is_logged_in() {
+    let place = at_trademe::shop("");
+    let log_in = || {
+        let begun = place.run("--no-input auth login nz").exits(4).document("sellerd.auth/1");
+        let number = pin_of(begun["url"].as_str().expect("an address"), "demo-shop");
+        place.run(&format!("auth login nz --pin {number}")).exits(0);
+    };
+    log_in();
+    place.fault("reject-token");
+    place.job("nz-probe", 4);
+    assert_eq!(seen(&place, "nz", 4).1[0][0], "E410");
+    place.run("auth logout nz --yes").exits(0);
+    is_told(&place, "nz");
+    place.sandbox.clear_faults();
+    log_in();
+    is_over(&place, "nz");
+}
+
+#[test]
 fn credentials_that_only_the_agent_is_given_are_not_missed_while_it_runs() {
     let place = Place::of(5);
     let given = place.home().join("given");
