@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::domain::{Clocks, Mark};
+pub use kept::Kept;
 
 /// Tells the wall time and waits. Shared by every room that has effects.
 #[async_trait]
@@ -31,10 +32,17 @@ pub trait Clock: Send + Sync + 'static {
 
     /// The wall clock and the other one, and whether the machine has said that the wall clock is right.
     fn both(&self) -> Clocks {
-        Clocks { now: self.now(), mark: self.mark(), kept: false }
+        let clocks = Clocks { now: self.now(), mark: self.mark(), kept: false };
+        Clocks { kept: self.kept().is_some_and(|kept| kept.holds(&clocks)), ..clocks }
     }
 
-    /// Asks the machine whether a time server keeps its wall clock right. What it says holds until that clock is set.
+    /// What the machine has said of its wall clock, if it was ever asked.
+    fn kept(&self) -> Option<&Kept> {
+        None
+    }
+
+    /// Asks the machine whether a time server keeps its wall clock right, unless it was asked just now. What it says
+    /// holds until that clock is set.
     async fn ask_whether_kept(&self) -> bool {
         false
     }
@@ -55,7 +63,7 @@ pub struct SystemClock {
     started: tokio::time::Instant,
     boot: OnceLock<Option<Arc<str>>>,
     process: Arc<str>,
-    kept: kept::Kept,
+    kept: Kept,
 }
 
 impl SystemClock {
@@ -69,7 +77,7 @@ impl Default for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn default() -> Self {
         let process = format!("{}-{:x}", std::process::id(), Utc::now().timestamp_micros()).into();
-        let (boot, kept) = (OnceLock::new(), kept::Kept::default());
+        let (boot, kept) = (OnceLock::new(), Kept::default());
         Self { started: tokio::time::Instant::now(), boot, process, kept }
     }
 }
@@ -93,12 +101,14 @@ impl Clock for SystemClock {
         })
     }
 
-    fn both(&self) -> Clocks {
-        let clocks = Clocks { now: self.now(), mark: self.mark(), kept: false };
-        Clocks { kept: self.kept.holds(&clocks), ..clocks }
+    fn kept(&self) -> Option<&Kept> {
+        Some(&self.kept)
     }
 
     async fn ask_whether_kept(&self) -> bool {
+        if !self.kept.may_be_asked(self.elapsed()) {
+            return self.both().kept;
+        }
         let before = self.both();
         let says = kept::machine_says().await;
         self.kept.hear(says, &before, self.both())
@@ -140,7 +150,7 @@ pub struct ManualClock {
     slept_ms: AtomicI64,
     booted: std::sync::Mutex<(u64, Duration)>,
     asks_time: AtomicBool,
-    kept: kept::Kept,
+    kept: Kept,
 }
 
 /// Boots of all machines that are moved by hand.
@@ -157,7 +167,7 @@ impl ManualClock {
             slept_ms: AtomicI64::new(0),
             booted: std::sync::Mutex::new((BOOTS.fetch_add(1, Ordering::SeqCst), Duration::ZERO)),
             asks_time: AtomicBool::new(false),
-            kept: kept::Kept::default(),
+            kept: Kept::default(),
         })
     }
 
@@ -205,9 +215,8 @@ impl Clock for ManualClock {
         Some(Mark { life: format!("by-hand-{}", booted.0).into(), up, through_sleep: true })
     }
 
-    fn both(&self) -> Clocks {
-        let clocks = Clocks { now: self.now(), mark: self.mark(), kept: false };
-        Clocks { kept: self.kept.holds(&clocks), ..clocks }
+    fn kept(&self) -> Option<&Kept> {
+        Some(&self.kept)
     }
 
     async fn ask_whether_kept(&self) -> bool {

@@ -115,11 +115,12 @@ pub(super) fn note(tx: &Tx<'_>, account: &Account, now: DateTime<Utc>) -> Result
     {
         problems::close(tx, code, name.as_str(), now)?;
     }
+    // Nobody waits for anything with what is not there or cannot be used. Should it come back, it is told again.
+    if problem.is_some() {
+        problems::close(tx, timekeeping::NO_TIME, name.as_str(), now)?;
+    }
     if problem.as_ref().is_some_and(|problem| matches!(problem.code.as_str(), NOT_LOGGED_IN | "E302")) {
-        // A login that is not there any more is nothing to be mended. Should it come back, it is told again.
-        for code in [notices::LOGIN_REFUSED, timekeeping::NO_TIME] {
-            problems::close(tx, code, name.as_str(), now)?;
-        }
+        problems::close(tx, notices::LOGIN_REFUSED, name.as_str(), now)?;
     }
     problem.map_or(Ok(()), |problem| problems::open(tx, &problem))
 }

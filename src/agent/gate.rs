@@ -12,7 +12,7 @@ use crate::clock::SharedClock;
 use crate::domain::{AccountName, Clocks, ErrorType, RequestClass};
 use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
 use crate::policy::access::{Access, AccessEvent, AccessState, Asked, MOST_UNDECIDED, Rules};
-use crate::policy::allowance::{self, Kept};
+use crate::policy::allowance::{self, Held};
 use crate::policy::meter::PublicRule;
 use crate::policy::quota::{self, Counted, WindowKind};
 use crate::store::{
@@ -93,13 +93,14 @@ type LetOut = Result<Pass, (Refusal, TimeDelta)>;
 
 impl StoreGate {
     async fn ask(&self, outgoing: &Outgoing) -> Result<LetOut, Refusal> {
-        let (gate, outgoing, now) = (self.clone(), outgoing.clone(), self.clock.now());
-        let entered = self.store.write(move |tx| gate.let_out(tx, &outgoing, now)).await;
+        let (gate, outgoing, clocks) = (self.clone(), outgoing.clone(), self.clock.both());
+        let entered = self.store.write(move |tx| gate.let_out(tx, &outgoing, &clocks)).await;
         entered.map_err(cannot_record)
     }
 
     /// Owner and epoch, access, halt, quota, intent: all of it or nothing.
-    fn let_out(&self, tx: &Tx<'_>, outgoing: &Outgoing, now: DateTime<Utc>) -> Result<LetOut, StoreError> {
+    fn let_out(&self, tx: &Tx<'_>, outgoing: &Outgoing, clocks: &Clocks) -> Result<LetOut, StoreError> {
+        let now = clocks.now;
         let no = |refusal| Ok(Err((refusal, TimeDelta::zero())));
         if leases::epoch(tx, &self.account)? != Some(self.epoch) {
             return no(Refusal::LostOwnership);
@@ -116,7 +117,7 @@ impl StoreGate {
         }
         let clock_offset_ms = accounts::clock_offset_ms(tx, &self.account)?;
         if outgoing.counted
-            && let Err(refused) = self.take_quota(tx, outgoing, now)?
+            && let Err(refused) = self.take_quota(tx, outgoing, clocks)?
         {
             return Ok(Err(refused));
         }
@@ -176,10 +177,10 @@ impl StoreGate {
         &self,
         tx: &Tx<'_>,
         outgoing: &Outgoing,
-        now: DateTime<Utc>,
+        clocks: &Clocks,
     ) -> Result<Result<(), (Refusal, TimeDelta)>, StoreError> {
-        let clocks = Clocks { now, ..self.clock.both() };
-        let theirs = accounts::carry_on_theirs(tx, &self.account, &clocks)?;
+        let now = clocks.now;
+        let theirs = accounts::carry_on_theirs(tx, &self.account, clocks)?;
         let window = self.window.as_str();
         let purse = quotas::purse(tx, &self.account, self.window, self.limit)?;
         if let Some(rule) = self.public_rule.filter(|_| outgoing.class == RequestClass::Public)
@@ -192,13 +193,16 @@ impl StoreGate {
             Ok(usage) => {
                 quotas::set_usage(tx, &self.account, window, &usage)?;
                 tally::add(tx, &self.account, usage.window_start, outgoing.run, outgoing.class)?;
+                if !theirs.known {
+                    accounts::doubt_one(tx, &self.account)?;
+                }
                 let before = purse.usage.map(|usage| usage.window_start);
                 if self.public_rule.is_some() && before != Some(usage.window_start) {
                     metering::new_day(tx, &self.account, now)?;
                 }
                 Ok(Ok(()))
             }
-            Err(Kept { wait, used, limit, instead }) => {
+            Err(Held { wait, used, limit, instead }) => {
                 if let Some(usage) = instead {
                     quotas::set_usage(tx, &self.account, window, &usage)?;
                 }
@@ -220,7 +224,10 @@ impl StoreGate {
             took: TimeDelta::from_std(attempt.duration).unwrap_or(TimeDelta::MAX),
         };
         let counted = match said.at.map(|at| self.window.start(at)) {
-            Some(theirs) if theirs != usage.window_start => tally::counted(tx, &self.account, theirs)?,
+            Some(theirs) if theirs != usage.window_start => {
+                let doubted = accounts::doubted(tx, &self.account)?;
+                tally::counted(tx, &self.account, theirs, doubted)?
+            }
             _ => Counted::default(),
         };
         let learnt = quota::learn(usage, self.window, self.limit, said, counted);
@@ -235,6 +242,9 @@ impl StoreGate {
         let learnt = if attempt.window_full { quota::exhaust(learnt, self.limit, said.at) } else { learnt };
         if learnt != usage {
             quotas::set_usage(tx, &self.account, window, &learnt)?;
+        }
+        if quota::settles(self.window, &said) {
+            accounts::settle_doubted(tx, &self.account)?;
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ pub mod status;
 pub mod systemd;
 #[cfg(test)]
 mod testing;
-mod timekeeping;
+pub mod timekeeping;
 pub mod trigger;
 mod vigil;
 pub mod watch;

@@ -12,7 +12,7 @@ use crate::policy::access::{Access, AccessState, Cause, Rules};
 use crate::policy::expiry::Nearness;
 use crate::policy::trouble::{Silence, Trouble};
 use crate::store::problems::{self, Problem, Severity};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, accounts};
 
 /// The problem of a login that is not accepted.
 pub const LOGIN_REFUSED: &str = "E410";
@@ -71,6 +71,23 @@ impl Notices {
     /// What must be known of the account to say where it stands.
     pub fn rules<'a>(&self, account: &'a AccountName) -> Rules<'a> {
         Rules { waits_to_reapply: self.waits_to_reapply, seed: account.as_str(), never_answered: 0 }
+    }
+
+    /// A read of the account was given up by its own run, which took too long. Of a canary that is no answer, and no kill
+    /// either: it leaves again.
+    pub fn note_cut_off(
+        &self,
+        tx: &Tx<'_>,
+        account: &AccountName,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let asked = accounts::access(tx, account, now)?;
+        let access = asked.canary_was_not_answered(self.rules(account), now);
+        if access == asked {
+            return Ok(());
+        }
+        accounts::set_access(tx, account, &access)?;
+        self.note_access(tx, account, &access, now)
     }
 
     /// A blocked account is a problem that people see until it works again.

@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use super::accounts::{Accounts, Shared};
 use super::deferral::{self, Judged};
+use super::notices::Notices;
 use super::nudge::Neighbours;
 use crate::config::{Job, Overlap, Work};
 use crate::domain::{ErrorType, JobName, Mode, RunId, Trigger};
@@ -63,7 +64,7 @@ enum Opened {
     Begins(RunId, Option<i64>),
     /// It is over before it began, since its window cannot pay for it.
     PutOff(runs::RunRow),
-    /// It starts within a minute.
+    /// It waits for a moment, or for a window that surely is the next one.
     PassedOver,
 }
 
@@ -100,8 +101,9 @@ impl Runner {
     /// Accounts for the runs that begin from now on.
     pub fn replace_accounts(&self, accounts: Accounts) {
         *lock(&self.0.accounts) = accounts;
-        // One of them may have other credentials now, and may be let in again.
+        // One of them may have other credentials now, and may be let in again; or need not wait for the time any more.
         self.0.shared.woken.notify_one();
+        self.look_at_what_waits();
     }
 
     /// The jobs that are nudged from now on.
@@ -321,9 +323,14 @@ impl Runner {
         at: DateTime<Utc>,
     ) -> Result<runs::RunRow, StoreError> {
         let kept = end.clone();
+        let accounts = self.accounts();
         let written = self.0.shared.store.write(move |tx| {
             // What it was doing when it failed, took too long or was stopped.
-            requests::mark_reads_lost(tx, run, at)?;
+            for account in requests::mark_reads_lost(tx, run, at)? {
+                if let Some(settings) = accounts.settings(&account) {
+                    Notices::about(&settings).note_cut_off(tx, &account, at)?;
+                }
+            }
             snapshots::abandon_of(tx, run, at)?;
             intents::drop_pending(tx, Some(run), at)?;
             let end = runs::RunEnd { requests: requests::count_for_run(tx, run)?, ..end };
@@ -442,6 +449,9 @@ mod tests {
     use crate::agent::accounts::Network;
     use crate::agent::testing::{config_dir, shared};
     use crate::clock::{ManualClock, SharedClock};
+    use crate::domain::{AccountName, RequestClass};
+    use crate::policy::access::{Access, AccessState, Cause};
+    use crate::store::accounts;
 
     #[tokio::test(start_paused = true)]
     async fn of_what_is_due_during_a_run_the_newest_waits_and_what_waited_is_left_out() {
@@ -489,5 +499,47 @@ mod tests {
             let planned_from = store.read(move |tx| job_state::planned_from(tx, &name)).await.unwrap();
             assert_eq!(planned_from, dealt_with, "{trigger}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_canary_that_its_run_had_no_time_for_leaves_again() {
+        let (dir, config) = config_dir();
+        let clock: SharedClock = ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap());
+        let shared = shared(&dir, &clock, Arc::new(Network));
+        let store = shared.store.clone();
+        let accounts = Accounts::make(&config, &Accounts::default(), &shared).await.unwrap();
+        let runner = Runner::new(shared, dir.path().to_owned(), accounts, CancellationToken::new());
+        let now = clock.now();
+        // It was asked three times already, and the last time by a run.
+        let left = store.write(move |tx| {
+            let cm = AccountName::from("cm");
+            let job = config.jobs[&"probe".into()].clone();
+            let due = Due { job: Arc::new(job), at: now, trigger: Trigger::Schedule, errand: Errand::Usual };
+            let run = runs::open(tx, &new_run(&due, now))?.unwrap();
+            let waits = Access {
+                state: AccessState::Suspended,
+                cause: Some(Cause::Undecided),
+                probes: 3,
+                ..Access::unknown(now)
+            };
+            accounts::set_access(tx, &cm, &waits)?;
+            let canary = requests::NewRequest {
+                account: cm,
+                epoch: 1,
+                run: Some(run),
+                method: "GET".to_owned(),
+                template: "account".to_owned(),
+                class: RequestClass::Orders,
+                attempt: 1,
+                writes: false,
+                at: now,
+            };
+            requests::open(tx, &canary)?;
+            Ok(run)
+        });
+        let run = left.await.unwrap();
+        runner.write_end(run, timed_out(std::time::Duration::from_secs(30)), now).await.unwrap();
+        let access = store.read(move |tx| accounts::access(tx, &"cm".into(), now)).await.unwrap();
+        assert!(access.next_probe_at.is_some_and(|at| at > now), "{access:?}");
     }
 }

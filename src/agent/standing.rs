@@ -73,7 +73,7 @@ mod tests {
         let least = "2026-11-22T14:50:00Z".parse().unwrap();
         let show = |kind: WindowKind, used| {
             let usage = Some(Usage { window_start: kind.start(least), used, limit: None });
-            let theirs = Theirs { least, at: now + TimeDelta::hours(4) };
+            let theirs = Theirs::between(least, now + TimeDelta::hours(4));
             let standing = Standing::at(
                 Purse { kind, usage, limit: Some(9), earmarked: Earmarked::default() },
                 &"nz".into(),

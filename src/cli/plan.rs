@@ -18,6 +18,7 @@ use super::{Exit, Failure};
 use crate::agent::ask::no_job;
 use crate::agent::gone::Gone;
 use crate::agent::status::PlanStatus;
+use crate::agent::timekeeping::clocks_beside;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config};
 use crate::domain::{JobName, Operation, Outcome, PlanId, Sku};
@@ -160,7 +161,7 @@ pub async fn print(
 /// What the words about a plan are made of.
 pub async fn view(store: &Store, plan: PlanRow, config: &Config, most: usize) -> Result<View, Failure> {
     let account = account_of(&plan, config)?.clone();
-    let clocks = SystemClock::default().both();
+    let clocks = clocks_beside(Some(store), &SystemClock::default()).await?;
     Ok(store.read(move |tx| View::read(tx, plan, &account, most, &clocks)).await?)
 }
 

@@ -9,13 +9,15 @@ use super::home::Home;
 use super::output::{self, lines, span, table, thousands, when};
 use super::{Exit, Failure};
 use crate::agent::spending::{AccountSpending, Spending};
-use crate::clock::{Clock, SystemClock};
+use crate::agent::timekeeping::clocks_beside;
+use crate::clock::SystemClock;
 
 /// Shows it.
 pub async fn run(home: &Home) -> Result<Exit, Failure> {
     let config = home.config()?;
     let store = home.store(&config)?;
-    let spending = Spending::read(&config, store.as_ref(), SystemClock::default().both()).await?;
+    let clocks = clocks_beside(store.as_ref(), &SystemClock::default()).await?;
+    let spending = Spending::read(&config, store.as_ref(), clocks).await?;
     match home.output {
         Format::Table => output::text(&draw(&spending, config.timezone))?,
         format => output::document(format, &spending)?,

@@ -9,7 +9,8 @@ use super::output::{self, lines, span, table, thousands, when};
 use super::{Exit, Failure};
 use crate::agent::credentials;
 use crate::agent::status::{AccountStatus, JobStatus, Status};
-use crate::clock::{Clock, SystemClock};
+use crate::agent::timekeeping::clocks_beside;
+use crate::clock::SystemClock;
 use crate::domain::PlanState;
 
 /// Shows everything. Exit 4 when a login is lost, so that a script notices.
@@ -42,7 +43,8 @@ async fn read(home: &Home) -> Result<(Status, Tz), Failure> {
     let mut config = home.config()?;
     credentials::look_beside(&mut config).await;
     let store = home.store(&config)?;
-    let status = Status::read_beside(&config, store.as_ref(), SystemClock::default().both()).await?;
+    let clocks = clocks_beside(store.as_ref(), &SystemClock::default()).await?;
+    let status = Status::read_beside(&config, store.as_ref(), clocks).await?;
     Ok((status, config.timezone))
 }
 

@@ -9,25 +9,51 @@ use tokio::process::Command;
 
 use crate::domain::Clocks;
 
-/// What the clocks showed when the machine last said that the wall clock is right.
+/// The machine's word on its wall clock.
 #[derive(Debug, Default)]
-pub(super) struct Kept(Mutex<Option<Clocks>>);
+pub struct Kept {
+    /// What the clocks showed when it last said that the wall clock is right.
+    said: Mutex<Option<Clocks>>,
+    /// When it was first and last asked, by a clock that does not go back.
+    asked: Mutex<Option<(Duration, Duration)>>,
+}
 
 /// So far apart they may be after a while without anybody having set the wall clock.
 const NOISE: TimeDelta = TimeDelta::seconds(2);
 
+/// Several accounts ask one after the other, and are told the same.
+const TOGETHER: Duration = Duration::from_secs(30);
+
+/// A machine that has said no for so long has no time server, or none that it reaches.
+const HOPEFUL: Duration = Duration::from_secs(900);
+
+/// Then it is asked so often: each question starts a program and a service.
+const SELDOM: Duration = Duration::from_secs(600);
+
 impl Kept {
+    /// Whether it is time to ask; if so, it counts as asked.
+    pub(super) fn may_be_asked(&self, now: Duration) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, last) = asked.unwrap_or((now, now));
+        let apart = if last.saturating_sub(first) < HOPEFUL { TOGETHER } else { SELDOM };
+        let may = asked.is_none() || now.saturating_sub(last) >= apart;
+        if may {
+            *asked = Some((first, now));
+        }
+        may
+    }
+
     /// Takes the machine's word, which was given between two looks at the clocks. A clock that was set meanwhile is not
     /// the one that it spoke of.
-    pub fn hear(&self, right: bool, before: &Clocks, after: Clocks) -> bool {
+    pub(super) fn hear(&self, right: bool, before: &Clocks, after: Clocks) -> bool {
         let right = right && have_gone_on_alike(before, &after);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = right.then_some(after);
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = right.then_some(after);
         right
     }
 
     /// Whether that still holds: the wall clock has gone on as the one that nobody sets.
-    pub fn holds(&self, clocks: &Clocks) -> bool {
-        let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn holds(&self, clocks: &Clocks) -> bool {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.as_ref().is_some_and(|said| have_gone_on_alike(said, clocks))
     }
 }
@@ -67,6 +93,16 @@ mod tests {
     fn clocks(wall: i64, life: &str, up: u64) -> Clocks {
         let mark = Mark { life: life.into(), up: Duration::from_secs(up), through_sleep: true };
         Clocks { now: DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(wall), mark: Some(mark), kept: false }
+    }
+
+    #[test]
+    fn it_is_asked_once_for_all_and_seldom_where_it_goes_on_saying_no() {
+        let kept = Kept::default();
+        let asked =
+            |from: u64, to: u64| (from..to).filter(|at| kept.may_be_asked(Duration::from_secs(*at))).count();
+        assert_eq!((asked(50, 51), asked(51, 80)), (1, 0));
+        assert_eq!(asked(80, 960), 30);
+        assert_eq!(asked(960, 960 + 6_000), 10);
     }
 
     #[test]

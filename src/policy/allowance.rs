@@ -12,7 +12,7 @@ use crate::domain::RequestClass;
 
 /// No request may leave now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept {
+pub struct Held {
     /// For how long, by our own time.
     pub wait: TimeDelta,
     /// What was used.
@@ -31,14 +31,14 @@ pub fn take<E>(
     name: &str,
     theirs: Theirs,
     again: impl Fn(DateTime<Utc>) -> Result<i64, E>,
-) -> Result<Result<Usage, Kept>, E> {
+) -> Result<Result<Usage, Held>, E> {
     let Purse { kind, usage, limit, .. } = *purse;
     if let Some(wait) = purse.held_back(name, theirs) {
         let (used, known) = usage.map_or((0, None), |usage| (usage.used, usage.limit));
-        return Ok(Err(Kept { wait, used, limit: known.or(limit).unwrap_or(used), instead: None }));
+        return Ok(Err(Held { wait, used, limit: known.or(limit).unwrap_or(used), instead: None }));
     }
     let again = |at: DateTime<Utc>| match usage {
-        Some(usage) if usage.window_start < kind.start(at) => again(kind.start(at)),
+        Some(usage) if usage.window_start < kind.start(at) => Ok(again(kind.start(at))? + theirs.doubted),
         _ => Ok(0),
     };
     let in_doubt = theirs.in_doubt(kind);
@@ -47,7 +47,7 @@ pub fn take<E>(
         true => quota::take_in_doubt(usage, kind, limit, by, again(by)?),
         false => quota::take(usage, kind, limit, class, by, again(by)?),
     };
-    Ok(taken.map_err(|full| Kept {
+    Ok(taken.map_err(|full| Held {
         wait: full.until - by,
         used: full.used,
         limit: full.limit,
@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{Clocks, Mark};
-    use crate::policy::quota::{Counted, Said, WindowKind, ceiling, learn};
+    use crate::policy::quota::{Counted, Said, WindowKind, ceiling, learn, settles};
     use crate::policy::reckoning::LastSaid;
 
     const HOUR: WindowKind = WindowKind::Hour;
@@ -83,6 +83,7 @@ mod tests {
         asks_time: bool,
         boot: (u32, DateTime<Utc>),
         said: LastSaid,
+        doubted: i64,
         /// How far the marketplace's clock was ahead of ours when it last answered.
         offset: TimeDelta,
         usage: Option<Usage>,
@@ -99,7 +100,20 @@ mod tests {
             let (off, offset) = (TimeDelta::zero(), TimeDelta::zero());
             let (tally, sent) = (BTreeMap::new(), BTreeMap::new());
             let boot = (0, now);
-            Self { kind, limit, now, off, asks_time: false, boot, said, offset, usage: None, tally, sent }
+            Self {
+                kind,
+                limit,
+                now,
+                off,
+                asks_time: false,
+                boot,
+                said,
+                doubted: 0,
+                offset,
+                usage: None,
+                tally,
+                sent,
+            }
         }
 
         /// What was sent in this window.
@@ -133,6 +147,7 @@ mod tests {
         fn ask(&mut self, killed: bool) -> bool {
             let clocks = self.clocks();
             let theirs = Theirs::reckon(Some(&self.said), self.offset, &clocks);
+            let theirs = Theirs { doubted: self.doubted, ..theirs };
             if let Some(said) = self.said.carried_on(&theirs, clocks.mark.as_ref()) {
                 self.said = said;
             }
@@ -155,8 +170,8 @@ mod tests {
             *self.tally.entry(counted_in).or_default() += 1;
             let this = self.kind.start(self.now);
             *self.sent.entry(this).or_default() += 1;
-            // What is killed in a window that we do not know of is the one that each begins with.
-            if !killed || counted_in < this {
+            self.doubted += i64::from(!theirs.known);
+            if !killed {
                 self.is_answered();
             }
             true
@@ -165,8 +180,12 @@ mod tests {
         fn is_answered(&mut self) {
             let this = self.kind.start(self.now);
             let since = self.tally.range(this..).map(|(_, requests)| requests).sum();
-            let counted = Counted { since, before: self.tally.range(..this).next().is_some() };
+            let before = self.tally.range(..this).map(|(_, requests)| requests).sum::<i64>();
+            let counted = Counted { since, before: before.min(self.doubted.max(1)) };
             let said = Said { at: Some(self.now), ..Said::default() };
+            if settles(self.kind, &said) {
+                self.doubted = 0;
+            }
             self.usage = Some(learn(self.usage.unwrap(), self.kind, Some(self.limit), said, counted));
             let next = self.kind.resets_at(this);
             let late = self.tally.split_off(&(next + TimeDelta::seconds(1)));

@@ -265,7 +265,7 @@ mod tests {
             let held = |used, least, ahead| {
                 let usage = Usage { window_start: start, used, limit: None };
                 let least = start + TimeDelta::minutes(least);
-                let theirs = Theirs { least, at: least + TimeDelta::minutes(ahead) };
+                let theirs = Theirs::between(least, least + TimeDelta::minutes(ahead));
                 purse_of(kind, usage).held_back("nz", theirs)
             };
             let spread = spread("nz", start + TimeDelta::minutes(lasts));

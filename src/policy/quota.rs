@@ -155,14 +155,21 @@ pub struct Said {
 pub struct Counted {
     /// Requests counted in that window, and in later ones that only a wrong clock can have reached.
     pub since: i64,
-    /// Whether any was counted before it, of which one may have arrived in it.
-    pub before: bool,
+    /// Those counted before it that may have arrived in it: one, and where it was not known what time it is, all since
+    /// then.
+    pub before: i64,
 }
 
 impl Counted {
     fn used(self) -> i64 {
-        self.since + i64::from(self.before)
+        self.since + self.before
     }
+}
+
+/// Whether an answer is clear of the edge of its window: what left before its request did not arrive in another one.
+pub fn settles(kind: WindowKind, said: &Said) -> bool {
+    let left = said.at.and_then(|at| at.checked_sub_signed(said.took)?.checked_sub_signed(EDGE));
+    said.at.zip(left).is_some_and(|(at, left)| kind.start(at) == kind.start(left))
 }
 
 /// What an answer taught: the marketplace's own count and limit win, the count only upwards. An answer that was
@@ -333,15 +340,15 @@ mod tests {
         let gone_ahead = take(hour(60, now), ahead).unwrap();
         assert_eq!(gone_ahead, hour(2, ahead));
         // 59 by the right clock and one by the wrong one; and one of the hour before may have arrived in this.
-        let told = learn(gone_ahead, now, Counted { since: 60, before: true });
+        let told = learn(gone_ahead, now, Counted { since: 60, before: 1 });
         assert_eq!(told, hour(61, now));
         assert_eq!(take(told, now).unwrap().used, 62);
         assert_eq!(take(told, at("2026-01-15T13:00:03Z")).unwrap().used, 2);
-        let fresh = learn(hour(1, ahead), now, Counted { since: 1, before: false });
+        let fresh = learn(hour(1, ahead), now, Counted { since: 1, before: 0 });
         assert_eq!(fresh, hour(1, now), "nothing was asked before: all but that one is left");
         // The clocks agree to seconds only.
         let edge = hour(2, at("2026-01-15T13:00:00Z"));
-        assert_eq!(learn(edge, at("2026-01-15T12:59:59Z"), Counted { since: 9, before: true }), edge);
+        assert_eq!(learn(edge, at("2026-01-15T12:59:59Z"), Counted { since: 9, before: 1 }), edge);
     }
 
     #[test]
@@ -365,15 +372,9 @@ mod tests {
         let learn = |at_: &str, seconds| {
             let took = TimeDelta::seconds(seconds);
             let said = Said { at: Some(at(at_)), took, ..Said::default() };
-            super::learn(
-                hour(98, "12"),
-                WindowKind::Hour,
-                Some(100),
-                said,
-                Counted { since: 3, before: true },
-            )
+            super::learn(hour(98, "12"), WindowKind::Hour, Some(100), said, Counted { since: 3, before: 7 })
         };
-        assert_eq!(learn("2026-01-15T13:10:00Z", 1), hour(4, "13"));
+        assert_eq!(learn("2026-01-15T13:10:00Z", 1), hour(10, "13"));
         assert_eq!(learn("2026-01-15T13:01:30Z", 100), hour(98, "12"), "the answer was slow");
         assert_eq!(learn("2026-01-15T13:00:04Z", 0), hour(98, "12"), "the clocks agree to seconds only");
     }

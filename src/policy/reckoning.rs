@@ -13,7 +13,11 @@
 //! own on a host that is up for weeks.
 //!
 //! A virtual machine that was paused knows nothing of the time: then what is reckoned lies behind, the next answer says
-//! so, and where nothing is left to ask with, the account waits for as much longer. Silence is the cheaper mistake.
+//! so, and where nothing is left to ask with and nobody keeps the clock right, the account waits for as much longer. Silence
+//! is the cheaper mistake.
+//!
+//! What leaves while the time is not known, and is not answered, may have arrived in any window: it is counted in each that
+//! is entered until an answer tells the time.
 
 use std::time::Duration;
 
@@ -40,37 +44,47 @@ pub struct Theirs {
     pub least: DateTime<Utc>,
     /// What it is taken for: the same where it is sure.
     pub at: DateTime<Utc>,
+    /// Whether it is known: the marketplace has told it in this life, or the machine says that its clock is right.
+    pub known: bool,
+    /// Requests that left while it was not, since the marketplace last told it. They may have arrived in any window.
+    pub doubted: i64,
 }
 
 /// A smaller lead is the answer's way and the whole seconds of its date.
 const NOISE: TimeDelta = TimeDelta::seconds(2);
 
 impl Theirs {
-    /// Nothing speaks against it.
+    /// It is known.
     pub fn sure(at: DateTime<Utc>) -> Self {
-        Self { least: at, at }
+        Self { least: at, at, known: true, doubted: 0 }
+    }
+
+    /// It is taken for `at`, and is `least` or later.
+    pub fn between(least: DateTime<Utc>, at: DateTime<Utc>) -> Self {
+        Self { known: false, ..Self { least, ..Self::sure(at) } }
     }
 
     /// The marketplace's time at `clocks`, where our wall clock was last seen to be behind its by `offset`.
     pub fn reckon(said: Option<&LastSaid>, offset: TimeDelta, clocks: &Clocks) -> Self {
         let by_clock = clocks.now + offset;
-        let Some(said) = said else { return Self::sure(by_clock) };
+        let Some(said) = said else { return Self::between(by_clock, by_clock).unless_kept(clocks) };
         let through_sleep = clocks.mark.as_ref().is_some_and(|mark| mark.through_sleep);
         let since = clocks.mark.as_ref().and_then(|mark| said.since(mark));
         let reckoned = later(said.theirs, since.unwrap_or_default());
         if since.is_some() && said.exact {
             return match reckoned - by_clock {
                 lead if lead.abs() <= NOISE => Self::sure(by_clock),
-                lead if through_sleep || lead > TimeDelta::zero() => Self::sure(reckoned),
+                // A machine that was paused as a whole knows nothing of it but by who keeps its clock.
+                lead if lead > TimeDelta::zero() || through_sleep && !clocks.kept => Self::sure(reckoned),
                 // The machine has slept, or its clock was set.
-                _ => Self { least: reckoned, at: by_clock }.unless_kept(clocks),
+                _ => Self::between(reckoned, by_clock).unless_kept(clocks),
             };
         }
         let least = reckoned;
         // Where even the least refutes the difference, our clock was set since. It is hoped that it was set right.
         let at = if by_clock + NOISE < least { clocks.now } else { by_clock }.max(least);
         // A life that is a process's own is too short to wait in.
-        if through_sleep { Self { least, at }.unless_kept(clocks) } else { Self::sure(at) }
+        Self::between(if through_sleep { least } else { at }, at).unless_kept(clocks)
     }
 
     /// Where our wall clock is kept right, the time is sure. Whether the difference was ours or the marketplace's own,
@@ -145,10 +159,10 @@ mod tests {
     #[test]
     fn after_another_boot_what_has_passed_since_it_was_looked_at_is_the_least() {
         let day = reckon("20:00:00", TimeDelta::zero(), "next", 3, true);
-        assert_eq!(day, Theirs { least: at("14:00:00"), at: at("20:00:00") });
+        assert_eq!(day, Theirs::between(at("14:00:00"), at("20:00:00")));
         // A machine without a battery begins where it left off, or long before.
         let asleep = reckon("13:30:00", TimeDelta::zero(), "next", 3, true);
-        assert_eq!(asleep, Theirs { least: at("14:00:00"), at: at("14:00:00") });
+        assert_eq!(asleep, Theirs::between(at("14:00:00"), at("14:00:00")));
         // It was ahead by eight hours then, and has been set right since.
         let set_right = reckon("20:00:00", TimeDelta::hours(-8), "next", 3, true);
         assert_eq!(set_right, day);
@@ -182,9 +196,11 @@ mod tests {
         assert_eq!(behind, Theirs::sure(at("14:00:00")), "what was said is no later than now");
         let slept = kept("20:00:00", TimeDelta::zero(), "next".to_owned(), false);
         assert_eq!(slept, Theirs::sure(at("20:00:00")));
-        // Within a boot the marketplace has said it itself.
-        let known = kept("20:00:00", TimeDelta::zero(), "next".to_owned(), true);
-        assert_eq!(known, Theirs::sure(at("14:03:00")));
+        // Within a boot the marketplace has said it itself, and the machine was paused since, or its clock is set right.
+        let paused = kept("20:00:00", TimeDelta::zero(), "next".to_owned(), true);
+        assert_eq!(paused, Theirs::sure(at("20:00:00")));
+        let set_right = kept("14:03:00", TimeDelta::hours(-5), "next".to_owned(), true);
+        assert_eq!(set_right, Theirs::sure(at("14:03:00")));
     }
 
     #[test]
@@ -217,18 +233,19 @@ mod tests {
     #[test]
     fn a_clock_that_stands_still_in_sleep_says_the_least_and_only_to_its_own_process() {
         let slept = reckon("20:00:00", TimeDelta::zero(), "this", 12, false);
-        assert_eq!(slept, Theirs { least: at("14:02:00"), at: at("20:00:00") });
+        assert_eq!(slept, Theirs::between(at("14:02:00"), at("20:00:00")));
         let set_back = reckon("09:00:00", TimeDelta::zero(), "this", 12, false);
         assert_eq!(set_back, Theirs::sure(at("14:02:00")));
         let other = reckon("20:00:00", TimeDelta::zero(), "other", 3, false);
-        assert_eq!(other, Theirs::sure(at("20:00:00")));
+        assert_eq!(other, Theirs::between(at("20:00:00"), at("20:00:00")));
     }
 
     #[test]
     fn while_nothing_was_said_the_wall_clock_is_believed() {
         let clocks = Clocks::from(at("14:00:00"));
         let ahead = TimeDelta::minutes(5);
-        assert_eq!(Theirs::reckon(None, ahead, &clocks), Theirs::sure(at("14:05:00")));
+        let believed = Theirs::between(at("14:05:00"), at("14:05:00"));
+        assert_eq!(Theirs::reckon(None, ahead, &clocks), believed);
         let unmarked = LastSaid { mark: None, ..said() };
         let mark = Some(Mark { life: "this".into(), up: minutes(10), through_sleep: true });
         let clocks = Clocks { now: at("15:30:00"), mark, kept: false };

@@ -89,17 +89,19 @@ fn reckoned(
     clocks: &Clocks,
 ) -> Result<(Option<LastSaid>, Theirs), StoreError> {
     let mut statement = tx.0.prepare_cached(
-        "select clock_offset_ms, said_theirs, said_life, said_up_ms, said_exact from accounts_access
+        "select clock_offset_ms, said_theirs, said_life, said_up_ms, said_exact, said_doubted from accounts_access
          where account = ?1",
     )?;
     let known = statement.query_row([account.as_str()], |row| {
         let up = row.get::<_, Option<i64>>(3)?.map(|ms| Duration::from_millis(ms.unsigned_abs()));
         let mark = row.get::<_, Option<String>>(2)?.zip(up);
         let exact = row.get(4)?;
-        Ok((row.get(0)?, time_opt(row, 1)?.map(|theirs| LastSaid { theirs, mark, exact })))
+        let said = time_opt(row, 1)?.map(|theirs| LastSaid { theirs, mark, exact });
+        Ok((row.get(0)?, said, row.get(5)?))
     });
-    let (offset, said) = known.optional()?.unwrap_or((0, None));
+    let (offset, said, doubted) = known.optional()?.unwrap_or((0, None, 0));
     let theirs = Theirs::reckon(said.as_ref(), TimeDelta::milliseconds(offset), clocks);
+    let theirs = Theirs { doubted, ..theirs };
     Ok((said, theirs))
 }
 
@@ -133,6 +135,30 @@ fn set_said(
         mark.map(|mark| mark.up.as_millis() as i64),
         exact,
     ])?;
+    Ok(())
+}
+
+/// One more request leaves while it is not known what time it is at the marketplace.
+pub fn doubt_one(tx: &Tx<'_>, account: &AccountName) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "insert into accounts_access (account, said_doubted) values (?1, 1)
+         on conflict (account) do update set said_doubted = said_doubted + 1",
+    )?
+    .execute([account.as_str()])?;
+    Ok(())
+}
+
+/// How many have, since an answer told it.
+pub fn doubted(tx: &Tx<'_>, account: &AccountName) -> Result<i64, StoreError> {
+    Ok(one(tx, "said_doubted", account, |row| row.get(0))?.unwrap_or(0))
+}
+
+/// An answer has told when it was: it is known in which window those before it arrived.
+pub fn settle_doubted(tx: &Tx<'_>, account: &AccountName) -> Result<(), StoreError> {
+    tx.0.prepare_cached(
+        "update accounts_access set said_doubted = 0 where account = ?1 and said_doubted > 0",
+    )?
+    .execute([account.as_str()])?;
     Ok(())
 }
 
@@ -287,9 +313,10 @@ mod tests {
         let account = AccountName::from("cm");
         let mark = |up| Mark { life: "boot".into(), up: Duration::from_secs(up), through_sleep: true };
         let at = |now, up| theirs(&tx, &account, &Clocks { now, mark: Some(mark(up)), kept: false }).unwrap();
-        assert_eq!(at(now(), 5), Theirs::sure(now()));
+        let believed = |at| Theirs::between(at, at);
+        assert_eq!(at(now(), 5), believed(now()));
         set_clock_offset_ms(&tx, &account, -600_000).unwrap();
-        assert_eq!(at(now(), 5), Theirs::sure(now() - TimeDelta::minutes(10)));
+        assert_eq!(at(now(), 5), believed(now() - TimeDelta::minutes(10)));
         set_last_said(&tx, &account, now(), Some(&mark(5))).unwrap();
         assert_eq!(at(now() + TimeDelta::days(3), 65), Theirs::sure(now() + TimeDelta::minutes(1)));
         set_last_said(&tx, &account, now(), None).unwrap();
@@ -297,6 +324,12 @@ mod tests {
         assert_eq!(theirs(&tx, &account, &far()).unwrap().least, now());
         carry_on_theirs(&tx, &account, &far()).unwrap();
         assert_eq!(at(now() + TimeDelta::days(3), 70).least, now() + TimeDelta::seconds(5));
+        for _ in 0..2 {
+            doubt_one(&tx, &account).unwrap();
+        }
+        assert_eq!((doubted(&tx, &account).unwrap(), at(now(), 75).doubted), (2, 2));
+        settle_doubted(&tx, &account).unwrap();
+        assert_eq!(doubted(&tx, &account).unwrap(), 0);
         assert_eq!(access(&tx, &account, now()).unwrap(), Access::unknown(now()));
     }
 }

@@ -37,6 +37,7 @@ const ALL: &[Migration] = migrations![
     "0009_budgets",
     "0010_vouched",
     "0011_reckoning",
+    "0012_doubted",
 ];
 
 const BOOK: &str = "create table schema_migrations (
@@ -175,7 +176,7 @@ mod tests {
     use crate::store::{Lane, Store, connection};
 
     /// A row or more for each table a migration makes, put in before the next one is applied.
-    const ROWS: [&str; 11] = [
+    const ROWS: [&str; 12] = [
         "insert into session values (1, '0.1.0', 1, 2, null);
          insert into flags values ('halted', 5);
          insert into jobs_state values ('pull', 7);
@@ -206,6 +207,7 @@ mod tests {
          insert into deferrals values ('pull', 'cm', 7, 1, 2);",
         "update closed_resources set vouched = 1;",
         "update accounts_access set said_theirs = 1, said_life = 'boot', said_up_ms = 2;",
+        "update accounts_access set said_doubted = 3;",
     ];
 
     fn contents(conn: &Connection) -> Vec<(String, i64)> {
@@ -277,13 +279,13 @@ mod tests {
 
     #[test]
     fn a_newer_database_is_refused_with_the_version_that_wrote_it() {
-        let (dir, path) = tampered("insert into schema_migrations values (12, '0012_x', 'x', 1, '9.8.7')");
+        let (dir, path) = tampered("insert into schema_migrations values (13, '0013_x', 'x', 1, '9.8.7')");
         std::fs::create_dir_all(dir.path().join("backups")).unwrap();
-        let copy = dir.path().join("backups/before-0012-20270101T000000Z.db");
+        let copy = dir.path().join("backups/before-0013-20270101T000000Z.db");
         std::fs::write(&copy, b"").unwrap();
         for opened in [Store::open(&path, Lane::Inline, now()), Store::open_beside(&path)] {
             let error = opened.err().unwrap();
-            assert!(matches!(&error, StoreError::Newer { found: 12, known: 11, .. }), "{error}");
+            assert!(matches!(&error, StoreError::Newer { found: 13, known: 12, .. }), "{error}");
             let words = error.to_string();
             assert!(words.contains("9.8.7") && words.contains(copy.to_str().unwrap()), "{words}");
         }
@@ -305,7 +307,7 @@ mod tests {
         let path = dir.path().join("sellerd.db");
         run_up_to(&mut connection::create(&path).unwrap(), Some(&path), now(), 3).unwrap();
         let error = Store::open_beside(&path).err().unwrap();
-        assert!(matches!(error, StoreError::Older { found: 3, known: 11, .. }), "{error}");
+        assert!(matches!(error, StoreError::Older { found: 3, known: 12, .. }), "{error}");
         Store::open(&path, Lane::Inline, now()).unwrap();
         assert!(Store::open_beside(&path).is_ok());
     }

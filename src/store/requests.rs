@@ -1,5 +1,7 @@
 //! Who asked a marketplace what, and what became of it. Written before the request leaves: no query, no body.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use rusqlite::params;
 
@@ -130,13 +132,19 @@ pub fn mark_lost(tx: &Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<(), StoreEr
 
 /// Gives up waiting for the answers to a run's reads: the run is over, so nobody waits for them any more. Nobody was killed
 /// over them, so they count as those that got none in time. A write stays in doubt.
-pub fn mark_reads_lost(tx: &Tx<'_>, run: RunId, now: DateTime<Utc>) -> Result<(), StoreError> {
-    tx.0.prepare_cached(
+pub fn mark_reads_lost(
+    tx: &Tx<'_>,
+    run: RunId,
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<AccountName>, StoreError> {
+    let mut statement = tx.0.prepare_cached(
         "update requests set state = 'lost', settled_at = ?2, error_type = ?3
-         where run_id = ?1 and state = 'sent' and writes = 0",
-    )?
-    .execute(params![run.0, ms(now), ErrorType::Timeout.as_str()])?;
-    Ok(())
+         where run_id = ?1 and state = 'sent' and writes = 0 returning account",
+    )?;
+    let lost = statement.query_map(params![run.0, ms(now), ErrorType::Timeout.as_str()], |row| {
+        Ok(AccountName(row.get(0)?))
+    })?;
+    Ok(lost.collect::<Result<_, _>>()?)
 }
 
 /// Gives up waiting for the answers to an account's reads: it has one request in flight, so whoever lets out the next

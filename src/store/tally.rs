@@ -81,18 +81,19 @@ pub fn of(tx: &Tx<'_>, account: &AccountName, window_start: DateTime<Utc>) -> Re
     Ok(statement.query_row(params![account.as_str(), ms(window_start)], |row| row.get(0))?)
 }
 
-/// What was counted, seen from the window that began at `window_start`.
+/// What was counted, seen from the window that began at `window_start`, where the time of `doubted` requests is not known.
 pub fn counted(
     tx: &Tx<'_>,
     account: &AccountName,
     window_start: DateTime<Utc>,
+    doubted: i64,
 ) -> Result<Counted, StoreError> {
     let mut statement = tx.0.prepare_cached(
-        "select (select coalesce(sum(requests), 0) from request_tally where account = ?1 and window_start >= ?2),
-            exists (select 1 from request_tally where account = ?1 and window_start < ?2)",
+        "select coalesce(sum(requests) filter (where window_start >= ?2), 0),
+            coalesce(sum(requests) filter (where window_start < ?2), 0) from request_tally where account = ?1",
     )?;
     let counted = statement.query_row(params![account.as_str(), ms(window_start)], |row| {
-        Ok(Counted { since: row.get(0)?, before: row.get(1)? })
+        Ok(Counted { since: row.get(0)?, before: row.get::<_, i64>(1)?.min(doubted.max(1)) })
     });
     Ok(counted?)
 }
@@ -317,8 +318,8 @@ mod tests {
         let tx = Tx(&conn);
         let nz = AccountName::from("nz");
         let hour = |hours: i64| WindowKind::Hour.start(now()) + TimeDelta::hours(hours);
-        let counted = |hours| counted(&tx, &nz, hour(hours)).unwrap();
-        assert_eq!(counted(0), Counted::default());
+        let counted = |hours, doubted| counted(&tx, &nz, hour(hours), doubted).unwrap();
+        assert_eq!(counted(0, 5), Counted::default());
         for (hours, class) in [
             (0, RequestClass::Orders),
             (0, RequestClass::Stock),
@@ -330,8 +331,10 @@ mod tests {
             add(&tx, &nz, hour(hours), None, class).unwrap();
         }
         add(&tx, &"other".into(), hour(20_000), None, RequestClass::Stock).unwrap();
-        assert_eq!(counted(0), Counted { since: 6, before: false });
-        assert_eq!(counted(1), Counted { since: 4, before: true });
+        assert_eq!(counted(0, 5), Counted { since: 6, before: 0 });
+        for (doubted, before) in [(0, 1), (2, 2), (5, 2)] {
+            assert_eq!(counted(1, doubted), Counted { since: 4, before });
+        }
         for _ in 0..2 {
             bring_back(&tx, &nz, hour(1)).unwrap();
             assert_eq!([0, 1, 9_000, 20_000].map(|hours| of(&tx, &nz, hour(hours)).unwrap()), [2, 4, 0, 0]);

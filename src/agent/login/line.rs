@@ -9,12 +9,13 @@ use std::sync::Arc;
 use super::declined::{declined, not_stored};
 use crate::agent::accounts::{self, AccountError, Accounts, Shared};
 use crate::agent::ask::{Answered, Desk};
+use crate::agent::timekeeping;
 use crate::config::Account;
 use crate::domain::Credentials;
 use crate::http::oauth1::Target;
 use crate::http::{Client, Handshake};
 use crate::marketplace::{Connection, Doorstep, Login, Marketplace};
-use crate::store::leases;
+use crate::store::{self, leases};
 
 /// No credentials have this mark.
 const NOBODYS: &str = "a login that is tried";
@@ -39,8 +40,13 @@ impl<'a> Tried<'a> {
         let epoch = match held {
             Some((_, epoch)) => epoch,
             None => {
-                let (name, now) = (account.name.clone(), shared.clock.now());
-                shared.store.write(move |tx| leases::take_over(tx, &name, "this machine", now)).await?
+                timekeeping::look(account, shared).await?;
+                let (name, clocks) = (account.name.clone(), shared.clock.both());
+                let taken = shared.store.write(move |tx| {
+                    store::accounts::carry_on_theirs(tx, &name, &clocks)?;
+                    leases::take_over(tx, &name, "this machine", clocks.now)
+                });
+                taken.await?
             }
         };
         let in_use = held.map(|(client, _)| client);
