@@ -11,7 +11,7 @@ use super::notices::Notices;
 use super::runner::{Due, Runner};
 use super::status;
 use crate::config::{Config, Work};
-use crate::domain::{AccountName, JobName, Trigger, nearest};
+use crate::domain::{AccountName, ErrorType, JobName, Trigger, nearest};
 use crate::http::CallError;
 use crate::jobs::{Errand, Moment};
 use crate::marketplace::Identity;
@@ -159,7 +159,11 @@ impl Desk {
             return Err(internal(message));
         }
         let blocked = !access.state.lets_through();
-        let fix = blocked.then(|| Notices::about(account).way_out(&name, &access)).flatten();
+        let full = error.as_ref().is_some_and(|error| error.error_type() == ErrorType::QuotaExhausted);
+        let fix = match blocked {
+            true => Notices::about(account).way_out(&name, &access),
+            false => full.then(|| "wait until then; where the requests went: sellerd quota".to_owned()),
+        };
         Ok(Tested {
             account: name,
             state: access.state.as_str().to_owned(),

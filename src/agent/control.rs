@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::extract::{Path as UrlPath, State};
+use axum::extract::{Path as UrlPath, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::ask::{Answered, Desk};
 use super::login::{Brought, Proof};
@@ -47,8 +51,26 @@ pub async fn serve(listener: UnixListener, desk: Arc<Desk>, stop: CancellationTo
         .route("/account/{name}/login/finish", post(finish_login))
         .route("/account/{name}/import", post(import))
         .route("/account/{name}/logout", post(log_out))
+        .layer(middleware::from_fn(to_its_end))
         .with_state(desk);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+/// What was begun is done to its end also where whoever asked goes away: a login that is half forgotten would go on being
+/// worked.
+async fn to_its_end(request: Request, next: Next) -> Response {
+    match whole(next.run(request)).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::error!("an answer on the control socket broke off: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// Does `work` to its end, whoever waits for it.
+async fn whole<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, JoinError> {
+    tokio::spawn(work.in_current_span()).await
 }
 
 /// Without a body it is the job's usual run.
@@ -141,5 +163,26 @@ fn reply(answered: Answered<Value>) -> (StatusCode, Json<Value>) {
     match answered {
         Ok(value) => (StatusCode::OK, Json(value)),
         Err(why) => (StatusCode::CONFLICT, Json(json!(why))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_begun_is_done_although_nobody_waits_for_it_any_more() {
+        let (goes_on, forgotten) = (Arc::new(tokio::sync::Notify::new()), CancellationToken::new());
+        let work = {
+            let (goes_on, forgotten) = (Arc::clone(&goes_on), forgotten.clone());
+            async move {
+                goes_on.notified().await;
+                forgotten.cancel();
+            }
+        };
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(1), whole(work)).await;
+        assert!(waited.is_err() && !forgotten.is_cancelled(), "whoever asked has gone away");
+        goes_on.notify_one();
+        forgotten.cancelled().await;
     }
 }

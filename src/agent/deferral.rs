@@ -31,6 +31,9 @@ pub const TOO_LARGE: &str = "W432";
 /// After this time it is looked at again whether the window pays for a run beside those that have begun: most take seconds.
 const A_MOMENT: TimeDelta = TimeDelta::seconds(20);
 
+/// From so many polls on it is known what one takes.
+const A_FEW: i64 = 3;
+
 /// What becomes of a run that is due.
 #[derive(Debug)]
 pub(super) enum Judged {
@@ -144,8 +147,10 @@ fn poll(
 ) -> Result<Judged, StoreError> {
     let job = &due.job;
     let ordinary = cost::ordinary(&job.work, account.marketplace, None);
-    let usual = tally::usual(tx, &job.name)?.map(|usual| usual.median);
-    let Some(cost) = ordinary.map(|cost| Cost { requests: usual.unwrap_or(cost.requests), ..cost }) else {
+    // The first polls read what has gathered. Until it is known what one takes, they are not stretched for what it might.
+    let usual = tally::usual(tx, &job.name)?.filter(|usual| usual.runs >= A_FEW);
+    let each = usual.map_or(1, |usual| usual.median);
+    let Some(cost) = ordinary.map(|cost| Cost { requests: each, ..cost }) else {
         return Ok(Judged::Goes(None));
     };
     let goes = Judged::Goes(Some(cost.requests));
@@ -315,7 +320,7 @@ mod tests {
     use crate::clock::{Clock, ManualClock};
     use crate::config::{Config, Job};
     use crate::domain::AccountName;
-    use crate::policy::quota::Usage;
+    use crate::policy::quota::{Usage, WindowKind};
     use crate::store::{Lane, Store};
 
     #[test]
@@ -323,6 +328,8 @@ mod tests {
         let said = |milliseconds| in_words(TimeDelta::milliseconds(milliseconds));
         assert_eq!((said(4_700), said(288_000), said(90)), ("4 s".into(), "4 min 48 s".into(), "1 s".into()));
     }
+
+    const BERLIN: WindowKind = WindowKind::Day(chrono_tz::Europe::Berlin);
 
     /// A run of a job of `cm`, whose day was used up by the right clock at 14:45 in Berlin.
     struct Place {
@@ -366,6 +373,16 @@ mod tests {
             deferral.map(|deferral| deferral.starts_at)
         }
 
+        /// Whether a slot of the order poll that is due now is polled.
+        async fn slot_is_polled(&self) -> bool {
+            let account = self.config.accounts[&AccountName::from("cm")].clone();
+            let job = Arc::new(self.config.jobs[&"order-poll".into()].clone());
+            let clocks = self.clock.both();
+            let due = Due { job, at: clocks.now, trigger: Trigger::Schedule, errand: Errand::Usual };
+            let judged = self.store.write(move |tx| judge(tx, &account, &due, &Earmarks::default(), &clocks));
+            matches!(judged.await.unwrap(), Judged::Goes(_))
+        }
+
         /// When the window ends, and when what waits starts, as people are told.
         async fn told(&self) -> [DateTime<Utc>; 4] {
             let status = Status::read(&self.config, Some(&self.store), self.clock.both()).await.unwrap();
@@ -403,6 +420,42 @@ mod tests {
         let starts_at = place.starts_at(Trigger::Catchup).await.unwrap();
         place.pass(starts_at);
         assert_eq!(place.starts_at(Trigger::Retry).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn polls_are_not_stretched_for_what_the_first_one_took() {
+        let place = Place::new().await;
+        // The poll of every five minutes takes 111 requests until midnight where it takes one.
+        let slot = async |found: i64| {
+            let now = place.clock.now();
+            let written = place.store.write(move |tx| {
+                let usage = Usage { window_start: BERLIN.start(now), used: 5_000 - 400, limit: Some(5_000) };
+                quotas::set_usage(tx, &"cm".into(), "day", &usage)?;
+                let new = runs::NewRun {
+                    job: "order-poll".into(),
+                    kind: "order-poll".to_owned(),
+                    account: Some("cm".into()),
+                    due_at: now,
+                    trigger: Trigger::Schedule,
+                    started_at: now,
+                };
+                let run = runs::open(tx, &new)?.unwrap();
+                let end = RunEnd {
+                    outcome: Outcome::Success,
+                    error_type: None,
+                    message: None,
+                    requests: found,
+                    counts: Default::default(),
+                };
+                runs::finish(tx, run, &end, now)
+            });
+            written.await.unwrap();
+            place.clock.sleep_machine(Duration::from_secs(300));
+            place.slot_is_polled().await
+        };
+        assert!(slot(40).await, "nobody knows what the next one takes");
+        assert!(slot(40).await);
+        assert!(!slot(40).await, "by now it is known");
     }
 
     #[tokio::test(start_paused = true)]

@@ -156,7 +156,9 @@ impl Vigil {
         for job in config.jobs.values().filter(|job| job.enabled).filter(theirs) {
             let job_name = job.name.clone();
             let last = self.watch.shared.store.read(move |tx| runs::last(tx, &job_name)).await?;
-            let Some(run) = last.filter(|run| run.error_type.is_some_and(is_of_access)) else { continue };
+            let Some(run) = last.filter(|run| run.error_type.is_some_and(ErrorType::is_of_access)) else {
+                continue;
+            };
             let begun = run.started_at;
             if self.made_up.get(&job.name) != Some(&run.run_id)
                 && vigil::is_made_up(access, was_blocked, begun, self.since, now)
@@ -198,7 +200,7 @@ impl Vigil {
                     account = name.as_str(),
                     expires = %ends,
                     in_s = (ends - now).num_seconds(),
-                    "the login ends on {}", ends.format("%Y-%m-%d"),
+                    "the login {} on {}", if ends <= now { "ended" } else { "ends" }, ends.format("%Y-%m-%d"),
                 );
                 let problem = notices::login_ends(account, near, ends, now);
                 self.watch.shared.store.write(move |tx| problems::open(tx, &problem)).await?;
@@ -210,11 +212,6 @@ impl Vigil {
     fn config(&self) -> Arc<Config> {
         self.watch.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
-}
-
-/// Whether a run with this error was kept from its work by the account's access.
-fn is_of_access(error: ErrorType) -> bool {
-    matches!(error, ErrorType::AuthExpired | ErrorType::AuthRevoked | ErrorType::AuthForbidden)
 }
 
 /// What the database knows of an account.

@@ -299,7 +299,8 @@ pub(super) fn read_text(path: &Path) -> Result<Option<Zeroizing<String>>, Box<Di
             let line_start = good.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
             let column = String::from_utf8_lossy(&good[line_start..]).chars().count() + 1;
-            let message = format!("this is not UTF-8 text, from line {line}, column {column} on");
+            let shown = path.display();
+            let message = format!("{shown} is not UTF-8 text, from line {line}, column {column} on");
             let fix = "save it as UTF-8 in the editor";
             let spot = Spot { line, column, ..Spot::whole(path) };
             Err(Box::new(Wrong::new(Code::NotToml, message, fix).at(spot)))

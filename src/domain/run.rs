@@ -151,6 +151,13 @@ words! {
     }
 }
 
+impl ErrorType {
+    /// Whether it is the account's access that kept from the work.
+    pub fn is_of_access(self) -> bool {
+        matches!(self, Self::AuthExpired | Self::AuthRevoked | Self::AuthForbidden)
+    }
+}
+
 words! {
     /// What a request is for. When the quota gets short, the first ones still go.
     RequestClass {

@@ -172,6 +172,8 @@ pub struct Usual {
     pub requests: i64,
     /// Requests of one run that is like most others.
     pub median: i64,
+    /// How many runs that is known from.
+    pub runs: i64,
     /// How long a run takes for each of its requests.
     pub each: TimeDelta,
 }
@@ -196,6 +198,7 @@ pub fn usual(tx: &Tx<'_>, job: &JobName) -> Result<Option<Usual>, StoreError> {
     Ok(Some(Usual {
         requests: (all + runs - 1) / runs,
         median: *median,
+        runs,
         each: TimeDelta::milliseconds(took / all.max(1)),
     }))
 }
@@ -293,7 +296,7 @@ mod tests {
             runs::finish(&tx, run, &end, at + TimeDelta::seconds(requests)).unwrap();
         }
         let found = usual(&tx, &job).unwrap();
-        assert_eq!(found, Some(Usual { requests: 3, median: 2, each: TimeDelta::seconds(1) }));
+        assert_eq!(found, Some(Usual { requests: 3, median: 2, runs: 2, each: TimeDelta::seconds(1) }));
     }
 
     #[test]

@@ -94,6 +94,8 @@ pub(super) fn log_finished(row: &runs::RunRow, duration_ms: u64) {
         Some(Outcome::Partial | Outcome::Interrupted) => line!(warn),
         // It waits for the next window, and nothing is wrong.
         Some(Outcome::Blocked) if row.error_type == Some(ErrorType::QuotaExhausted) => line!(warn),
+        // That was told once, when it was refused; each slot until a person acts is no news.
+        Some(Outcome::Blocked) if row.error_type.is_some_and(ErrorType::is_of_access) => line!(info),
         _ => line!(error),
     }
 }
