@@ -12,7 +12,7 @@ use crate::clock::SharedClock;
 use crate::domain::{AccountName, Clocks, ErrorType, RequestClass};
 use crate::http::{Attempt, Gate, Outgoing, Pass, Refusal, Settled};
 use crate::policy::access::{Access, AccessEvent, AccessState, Asked, MOST_UNDECIDED, Rules};
-use crate::policy::allowance::{self, Held};
+use crate::policy::allowance::{self, Held, Taken};
 use crate::policy::meter::PublicRule;
 use crate::policy::quota::{self, Counted, WindowKind};
 use crate::store::{
@@ -188,13 +188,13 @@ impl StoreGate {
         {
             return Ok(Err((Refusal::Public(declined), TimeDelta::zero())));
         }
-        let again = |window_start| tally::of(tx, &self.account, window_start);
-        match allowance::take(&purse, outgoing.class, self.account.as_str(), theirs, again)? {
-            Ok(usage) => {
+        let counted = |window_start| tally::of(tx, &self.account, window_start);
+        match allowance::take(&purse, outgoing.class, self.account.as_str(), theirs, counted)? {
+            Ok(Taken { usage, doubted }) => {
                 quotas::set_usage(tx, &self.account, window, &usage)?;
                 tally::add(tx, &self.account, usage.window_start, outgoing.run, outgoing.class)?;
-                if !theirs.known {
-                    accounts::doubt_one(tx, &self.account)?;
+                if doubted != theirs.doubted {
+                    accounts::set_doubted(tx, &self.account, doubted)?;
                 }
                 let before = purse.usage.map(|usage| usage.window_start);
                 if self.public_rule.is_some() && before != Some(usage.window_start) {
@@ -223,9 +223,9 @@ impl StoreGate {
             at: attempt.clock_offset_ms.map(|offset| now + TimeDelta::milliseconds(offset)),
             took: TimeDelta::from_std(attempt.duration).unwrap_or(TimeDelta::MAX),
         };
+        let doubted = accounts::doubted(tx, &self.account)?;
         let counted = match said.at.map(|at| self.window.start(at)) {
             Some(theirs) if theirs != usage.window_start => {
-                let doubted = accounts::doubted(tx, &self.account)?;
                 tally::counted(tx, &self.account, theirs, doubted)?
             }
             _ => Counted::default(),
@@ -243,8 +243,8 @@ impl StoreGate {
         if learnt != usage {
             quotas::set_usage(tx, &self.account, window, &learnt)?;
         }
-        if quota::settles(self.window, &said) {
-            accounts::settle_doubted(tx, &self.account)?;
+        if doubted > 0 && quota::settles(self.window, &said) {
+            accounts::set_doubted(tx, &self.account, 0)?;
         }
         Ok(())
     }

@@ -23,31 +23,51 @@ pub struct Held {
     pub instead: Option<Usage>,
 }
 
-/// Takes one request of `class` for the account of that `name`. `again` tells what was counted before in a window that is
-/// entered.
+/// One request may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// The window with it.
+    pub usage: Usage,
+    /// Requests from now on that may have arrived in any window, see [`Theirs::doubted`].
+    pub doubted: i64,
+}
+
+/// Takes one request of `class` for the account of that `name`. `counted` tells what was counted in the window that begins
+/// at a time.
 pub fn take<E>(
     purse: &Purse,
     class: RequestClass,
     name: &str,
     theirs: Theirs,
-    again: impl Fn(DateTime<Utc>) -> Result<i64, E>,
-) -> Result<Result<Usage, Held>, E> {
+    counted: impl Fn(DateTime<Utc>) -> Result<i64, E>,
+) -> Result<Result<Taken, Held>, E> {
     let Purse { kind, usage, limit, .. } = *purse;
     if let Some(wait) = purse.held_back(name, theirs) {
         let (used, known) = usage.map_or((0, None), |usage| (usage.used, usage.limit));
         return Ok(Err(Held { wait, used, limit: known.or(limit).unwrap_or(used), instead: None }));
     }
-    let again = |at: DateTime<Utc>| match usage {
-        Some(usage) if usage.window_start < kind.start(at) => Ok(again(kind.start(at))? + theirs.doubted),
-        _ => Ok(0),
-    };
     let in_doubt = theirs.in_doubt(kind);
     let by = if in_doubt { theirs.least } else { theirs.at };
-    let taken = match in_doubt {
-        true => quota::take_in_doubt(usage, kind, limit, by, again(by)?),
-        false => quota::take(usage, kind, limit, class, by, again(by)?),
+    let start = kind.start(by);
+    let entered = usage.is_some_and(|usage| usage.window_start < start);
+    // Whatever the time is, windows and requests are as far apart as by our count of it: what was counted before the last
+    // one did not arrive in this.
+    let doubted = match entered && !theirs.known {
+        true => theirs.doubted.min(counted(kind.start(start - TimeDelta::seconds(1)))?),
+        false => theirs.doubted,
     };
-    Ok(taken.map_err(|full| Held {
+    let again = if entered { counted(start)? + doubted } else { 0 };
+    let taken = match in_doubt {
+        true => quota::take_in_doubt(usage, kind, limit, by, again),
+        false => quota::take(usage, kind, limit, class, by, again),
+    };
+    let doubted = match theirs.known {
+        // They are counted in this one, and it is known when the next begins.
+        true if entered => 0,
+        true => doubted,
+        false => doubted + 1,
+    };
+    Ok(taken.map(|usage| Taken { usage, doubted }).map_err(|full| Held {
         wait: full.until - by,
         used: full.used,
         limit: full.limit,
@@ -160,7 +180,7 @@ mod tests {
             let again = |start| Ok::<_, Infallible>(self.tally.get(&start).copied().unwrap_or_default());
             let Ok(taken) = take(&purse, RequestClass::Orders, "nz", theirs, again);
             match taken {
-                Ok(usage) => self.usage = Some(usage),
+                Ok(taken) => (self.usage, self.doubted) = (Some(taken.usage), taken.doubted),
                 Err(kept) => {
                     self.usage = kept.instead.or(self.usage);
                     return false;
@@ -170,7 +190,6 @@ mod tests {
             *self.tally.entry(counted_in).or_default() += 1;
             let this = self.kind.start(self.now);
             *self.sent.entry(this).or_default() += 1;
-            self.doubted += i64::from(!theirs.known);
             if !killed {
                 self.is_answered();
             }

@@ -16,8 +16,8 @@
 //! so, and where nothing is left to ask with and nobody keeps the clock right, the account waits for as much longer. Silence
 //! is the cheaper mistake.
 //!
-//! What leaves while the time is not known, and is not answered, may have arrived in any window: it is counted in each that
-//! is entered until an answer tells the time.
+//! What leaves while the time is not known, and is not answered, may have arrived in another window than the one that it is
+//! counted in: it is counted in the next one as well, until an answer tells the time.
 
 use std::time::Duration;
 
@@ -46,7 +46,8 @@ pub struct Theirs {
     pub at: DateTime<Utc>,
     /// Whether it is known: the marketplace has told it in this life, or the machine says that its clock is right.
     pub known: bool,
-    /// Requests that left while it was not, since the marketplace last told it. They may have arrived in any window.
+    /// Requests that left while it was not, since the marketplace last told it: of those, the ones that may have arrived in
+    /// the window that is entered next.
     pub doubted: i64,
 }
 
@@ -67,7 +68,8 @@ impl Theirs {
     /// The marketplace's time at `clocks`, where our wall clock was last seen to be behind its by `offset`.
     pub fn reckon(said: Option<&LastSaid>, offset: TimeDelta, clocks: &Clocks) -> Self {
         let by_clock = clocks.now + offset;
-        let Some(said) = said else { return Self::between(by_clock, by_clock).unless_kept(clocks) };
+        // Nobody has told it ever: there is nothing to count on.
+        let Some(said) = said else { return Self::sure(by_clock) };
         let through_sleep = clocks.mark.as_ref().is_some_and(|mark| mark.through_sleep);
         let since = clocks.mark.as_ref().and_then(|mark| said.since(mark));
         let reckoned = later(said.theirs, since.unwrap_or_default());
@@ -244,8 +246,7 @@ mod tests {
     fn while_nothing_was_said_the_wall_clock_is_believed() {
         let clocks = Clocks::from(at("14:00:00"));
         let ahead = TimeDelta::minutes(5);
-        let believed = Theirs::between(at("14:05:00"), at("14:05:00"));
-        assert_eq!(Theirs::reckon(None, ahead, &clocks), believed);
+        assert_eq!(Theirs::reckon(None, ahead, &clocks), Theirs::sure(at("14:05:00")));
         let unmarked = LastSaid { mark: None, ..said() };
         let mark = Some(Mark { life: "this".into(), up: minutes(10), through_sleep: true });
         let clocks = Clocks { now: at("15:30:00"), mark, kept: false };

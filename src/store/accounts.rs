@@ -138,28 +138,14 @@ fn set_said(
     Ok(())
 }
 
-/// One more request leaves while it is not known what time it is at the marketplace.
-pub fn doubt_one(tx: &Tx<'_>, account: &AccountName) -> Result<(), StoreError> {
-    tx.0.prepare_cached(
-        "insert into accounts_access (account, said_doubted) values (?1, 1)
-         on conflict (account) do update set said_doubted = said_doubted + 1",
-    )?
-    .execute([account.as_str()])?;
-    Ok(())
-}
-
-/// How many have, since an answer told it.
+/// How many requests left while it was not known what time it is at the marketplace, and may have arrived in any window.
 pub fn doubted(tx: &Tx<'_>, account: &AccountName) -> Result<i64, StoreError> {
     Ok(one(tx, "said_doubted", account, |row| row.get(0))?.unwrap_or(0))
 }
 
-/// An answer has told when it was: it is known in which window those before it arrived.
-pub fn settle_doubted(tx: &Tx<'_>, account: &AccountName) -> Result<(), StoreError> {
-    tx.0.prepare_cached(
-        "update accounts_access set said_doubted = 0 where account = ?1 and said_doubted > 0",
-    )?
-    .execute([account.as_str()])?;
-    Ok(())
+/// Keeps how many have.
+pub fn set_doubted(tx: &Tx<'_>, account: &AccountName, doubted: i64) -> Result<(), StoreError> {
+    set_one(tx, "said_doubted", account, doubted)
 }
 
 /// The mark of the credentials that the access was learnt with. It tells that they changed, not what they are.
@@ -313,10 +299,9 @@ mod tests {
         let account = AccountName::from("cm");
         let mark = |up| Mark { life: "boot".into(), up: Duration::from_secs(up), through_sleep: true };
         let at = |now, up| theirs(&tx, &account, &Clocks { now, mark: Some(mark(up)), kept: false }).unwrap();
-        let believed = |at| Theirs::between(at, at);
-        assert_eq!(at(now(), 5), believed(now()));
+        assert_eq!(at(now(), 5), Theirs::sure(now()));
         set_clock_offset_ms(&tx, &account, -600_000).unwrap();
-        assert_eq!(at(now(), 5), believed(now() - TimeDelta::minutes(10)));
+        assert_eq!(at(now(), 5), Theirs::sure(now() - TimeDelta::minutes(10)));
         set_last_said(&tx, &account, now(), Some(&mark(5))).unwrap();
         assert_eq!(at(now() + TimeDelta::days(3), 65), Theirs::sure(now() + TimeDelta::minutes(1)));
         set_last_said(&tx, &account, now(), None).unwrap();
@@ -324,12 +309,8 @@ mod tests {
         assert_eq!(theirs(&tx, &account, &far()).unwrap().least, now());
         carry_on_theirs(&tx, &account, &far()).unwrap();
         assert_eq!(at(now() + TimeDelta::days(3), 70).least, now() + TimeDelta::seconds(5));
-        for _ in 0..2 {
-            doubt_one(&tx, &account).unwrap();
-        }
+        set_doubted(&tx, &account, 2).unwrap();
         assert_eq!((doubted(&tx, &account).unwrap(), at(now(), 75).doubted), (2, 2));
-        settle_doubted(&tx, &account).unwrap();
-        assert_eq!(doubted(&tx, &account).unwrap(), 0);
         assert_eq!(access(&tx, &account, now()).unwrap(), Access::unknown(now()));
     }
 }
