@@ -276,7 +276,15 @@ fn ends(end: Option<DateTime<Utc>>, account: &Account, now: DateTime<Utc>, tz: T
         return account.login.token_lifetime.map(|_| words.to_owned());
     };
     let at = when(end, now, tz);
-    Some(if end <= now { format!("{at}: it is over") } else { format!("{at}, in {}", span(end - now)) })
+    Some(match account.login.token_expires {
+        _ if end > now => format!("{at}, in {}", span(end - now)),
+        None => format!("{at}: it is over"),
+        Some(_) => {
+            format!(
+                "{at}: it is over by `token_expires` in sellerd.toml; set that to the last day of this one"
+            )
+        }
+    })
 }
 
 /// What the account does next by its schedules.

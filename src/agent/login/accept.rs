@@ -110,11 +110,10 @@ impl Desk {
             (false, Some(_)) => None,
             (false, None) => before.token_created_at,
         };
+        let expires_at = account.login.ends(token_created_at, self.config().timezone);
         let member = identity.map(|Identity { id, name }| Member { id, name });
-        let checked_at = member.as_ref().map(|_| now).or(before.checked_at);
-        let expires_at = account.login.ends(token_created_at, checked_at, self.config().timezone);
         let login = Login {
-            checked_at,
+            checked_at: member.as_ref().map(|_| now).or(before.checked_at),
             identity: member.clone().or(before.identity),
             scopes: scopes.clone(),
             credentials_mark: Some(mark_of(&credentials)),

@@ -36,6 +36,6 @@ pub fn applied(before: Login, account: &Account, tz: Tz) -> Login {
             ..Login::default()
         },
     };
-    let expires_at = account.login.ends(login.token_created_at, login.checked_at, tz);
+    let expires_at = account.login.ends(login.token_created_at, tz);
     Login { expires_at, ..login }
 }
