@@ -520,6 +520,7 @@ mod tests {
                 state: AccessState::Suspended,
                 cause: Some(Cause::Undecided),
                 probes: 3,
+                unread: 2,
                 ..Access::unknown(now)
             };
             accounts::set_access(tx, &cm, &waits)?;

@@ -33,6 +33,8 @@ pub struct Access {
     /// Canaries let out since it was suspended. While it is not known why, what left right before it and was never
     /// answered counts as one.
     pub probes: u32,
+    /// Those of them that nobody was told anything of: what came back may have been a refusal.
+    pub unread: u32,
     /// When the agent will ask again by itself; only while suspended, and `None` where only a person may.
     pub next_probe_at: Option<DateTime<Utc>>,
     /// The first day on which access can be asked for again (cardmarket.md 2.2), when it was revoked.
@@ -208,6 +210,7 @@ impl Access {
             reason: String::new(),
             evidence: None,
             probes: 0,
+            unread: 0,
             next_probe_at: None,
             reapply_on: None,
             closed: Vec::new(),
@@ -276,6 +279,7 @@ impl Access {
                 reason: refused.words(),
                 evidence: Some(refused.evidence.clone()),
                 probes: rules.never_answered,
+                unread: rules.never_answered,
                 next_probe_at: (rules.never_answered < MOST_UNDECIDED).then_some(now),
                 reapply_on: None,
                 closed: self.closed.clone(),
@@ -317,6 +321,7 @@ impl Access {
             reason,
             evidence: Some(refused.evidence.clone()),
             probes,
+            unread: 0,
             next_probe_at: None,
             reapply_on: None,
             closed: self.closed.clone(),

@@ -14,8 +14,8 @@ use crate::policy::reckoning::{LastSaid, Theirs};
 /// Where the account stands; unknown as of `now` while nothing was asked yet.
 pub fn access(tx: &Tx<'_>, account: &AccountName, now: DateTime<Utc>) -> Result<Access, StoreError> {
     let mut statement = tx.0.prepare_cached(
-        "select state, since, reason, next_probe_at, reapply_on, cause, evidence_status, evidence_digest, probes
-         from accounts_access where account = ?1 and since is not null",
+        "select state, since, reason, next_probe_at, reapply_on, cause, evidence_status, evidence_digest, probes,
+            unread from accounts_access where account = ?1 and since is not null",
     )?;
     let known = statement.query_row([account.as_str()], access_of).optional()?;
     let mut access = known.unwrap_or_else(|| Access::unknown(now));
@@ -36,12 +36,12 @@ pub fn has_data(tx: &Tx<'_>, account: &AccountName) -> Result<bool, StoreError> 
 pub fn set_access(tx: &Tx<'_>, account: &AccountName, access: &Access) -> Result<(), StoreError> {
     tx.0.prepare_cached(
         "insert into accounts_access (account, state, since, reason, next_probe_at, reapply_on, cause,
-            evidence_status, evidence_digest, probes)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            evidence_status, evidence_digest, probes, unread)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          on conflict (account) do update set state = excluded.state, since = excluded.since,
             reason = excluded.reason, next_probe_at = excluded.next_probe_at, reapply_on = excluded.reapply_on,
             cause = excluded.cause, evidence_status = excluded.evidence_status,
-            evidence_digest = excluded.evidence_digest, probes = excluded.probes",
+            evidence_digest = excluded.evidence_digest, probes = excluded.probes, unread = excluded.unread",
     )?
     .execute(params![
         account.as_str(),
@@ -54,6 +54,7 @@ pub fn set_access(tx: &Tx<'_>, account: &AccountName, access: &Access) -> Result
         access.evidence.as_ref().map(|evidence| evidence.status),
         access.evidence.as_ref().map(|evidence| &evidence.digest),
         access.probes,
+        access.unread,
     ])?;
     closed_resources::set(tx, account, &access.closed)
 }
@@ -181,6 +182,7 @@ fn access_of(row: &Row<'_>) -> rusqlite::Result<Access> {
             .zip(row.get(7)?)
             .map(|(status, digest)| Evidence { status, digest }),
         probes: row.get(8)?,
+        unread: row.get(9)?,
         closed: Vec::new(),
     })
 }
@@ -260,6 +262,7 @@ mod tests {
             reason: "403".into(),
             evidence: Some(evidence.clone()),
             probes: 1,
+            unread: 1,
             reapply_on: now().date_naive().succ_opt(),
             closed: vec![closed("GET a"), closed("GET b")],
             ..Access::unknown(now())

@@ -31,7 +31,8 @@ impl Access {
         if self.state != AccessState::Suspended {
             return self.clone();
         }
-        let mut next = Self { probes: self.probes.saturating_add(1), ..self.clone() };
+        let (probes, unread) = (self.probes.saturating_add(1), self.unread.saturating_add(1));
+        let mut next = Self { probes, unread, ..self.clone() };
         next.next_probe_at = if next.is_spent() { None } else { next.next_canary(rules, now) };
         next
     }
@@ -39,7 +40,7 @@ impl Access {
     /// Whether nobody knows what the refusal means and so much was asked that only a person may ask: unless the last
     /// canary is settled without an answer, for then we live and the way there is broken.
     pub fn is_spent(&self) -> bool {
-        self.cause == Some(Cause::Undecided) && self.probes >= MOST_UNDECIDED
+        self.cause == Some(Cause::Undecided) && self.unread >= MOST_UNDECIDED
     }
 
     /// The state after a kill, where so many requests left one after the other and nobody read an answer to any. What they
@@ -56,6 +57,7 @@ impl Access {
             reason: format!("{never_answered} requests in a row, and no answer was read"),
             evidence: None,
             probes: MOST_UNDECIDED - 1,
+            unread: MOST_UNDECIDED - 1,
             next_probe_at: Some(now),
             reapply_on: None,
             closed: self.closed.clone(),
@@ -64,10 +66,13 @@ impl Access {
 
     /// The state once a canary was settled, be it without an answer or with one that says nothing: it leaves again later.
     pub fn canary_was_not_answered(&self, rules: Rules<'_>, now: DateTime<Utc>) -> Self {
-        match self.next_probe_at {
-            None if self.is_spent() => Self { next_probe_at: self.next_canary(rules, now), ..self.clone() },
-            _ => self.clone(),
+        if self.state != AccessState::Suspended || self.cause != Some(Cause::Undecided) {
+            return self.clone();
         }
+        // It is known what came of it, so a kill costs as much as before.
+        let unread = self.unread.saturating_sub(1);
+        let next_probe_at = self.next_probe_at.or_else(|| self.next_canary(rules, now));
+        Self { unread, next_probe_at, ..self.clone() }
     }
 
     /// The state once a canary was refused for its time alone: that says nothing, so it leaves once more, by the right
@@ -77,7 +82,8 @@ impl Access {
             Some(Cause::Undecided | Cause::EdgeBlock | Cause::Moved)
                 if self.state == AccessState::Suspended =>
             {
-                Self { probes: self.probes.saturating_sub(1), next_probe_at: Some(now), ..self.clone() }
+                let (probes, unread) = (self.probes.saturating_sub(1), self.unread.saturating_sub(1));
+                Self { probes, unread, next_probe_at: Some(now), ..self.clone() }
             }
             _ => self.clone(),
         }
