@@ -220,7 +220,13 @@ fn judge(account: &Account, Known { access, login }: &Known, with_agent: bool, n
             why: Some(access.reason.clone()),
             fix: Some(fix),
         },
-        (_, Some(ends)) if ends <= now => renew("the login is over".to_owned()),
+        (_, Some(ends)) if ends <= now => renew(match account.login.token_expires {
+            None => "the login is over".to_owned(),
+            Some(_) => {
+                "the login is over by `token_expires` in sellerd.toml; a new one needs its own day there"
+                    .to_owned()
+            }
+        }),
         (_, Some(ends)) if nearness(login.token_created_at, ends, now).is_some() => {
             Judged { fix: Some(way_in(account)), ..Judged::default() }
         }
